@@ -1,0 +1,44 @@
+# Recipes for working here; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export DAGSTER_HOME ?= $(CURDIR)/data/dagster
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: help demo test check dev bench lock clean
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p -m 700 "$(DAGSTER_HOME)"
+	@cp dagster.yaml "$@"
+
+demo: $(READY) $(DAGSTER_HOME)/dagster.yaml ## everything once, against a local Azure, with a summary
+	@$(BIN)/secscore demo
+
+dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
+	@$(BIN)/secscore dev
+
+test: $(READY) ## the test suite; no network but loopback
+	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 2
+
+check: $(READY) ## ruff (lint and format) and the type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(READY) ## measure a sync of 1,000 subscriptions
+	@env -u DAGSTER_HOME $(BIN)/python bench/sync.py
+
+lock: ## write requirements.lock anew from pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --allow-unsafe --strip-extras --output-file requirements.lock pyproject.toml
+
+clean: ## remove the environment and what the demo made
+	rm -rf .venv data

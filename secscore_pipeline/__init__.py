@@ -1,0 +1,1 @@
+"""Azure secure scores in, OCSF Assessment Findings in DuckDB out."""

@@ -1,0 +1,85 @@
+"""The normalized layer: raw records become OCSF Assessment Findings."""
+
+import dagster as dg
+from pydantic import Field
+
+from secscore_pipeline import ocsf
+from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
+from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, frame, preview
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.store import forget_findings, normalize
+
+
+class Normalization(dg.Config):
+    """How findings are rated and marked; the defaults are those of the class's description."""
+
+    informational_from: float = Field(
+        default=0.9, description="A failing control with current/max from here: Informational."
+    )
+    low_from: float = Field(default=0.7, description="… from here: Low.")
+    medium_from: float = Field(default=0.5, description="… from here: Medium; below: High.")
+    extension_version: str = Field(default="0.1.0-local", description="metadata.extensions[0].version")
+    rebuild: bool = Field(default=False, description="Forget every finding and make all anew from the raw tables.")
+
+    def statements(self) -> list[tuple[str, dict[str, object]]]:
+        """Return the mapping's SQL files with their parameters, in the order they run in."""
+        return [
+            (ocsf.sql("observations"), {}),
+            (
+                ocsf.sql("assessment_findings"),
+                {
+                    "informational_from": self.informational_from,
+                    "low_from": self.low_from,
+                    "medium_from": self.medium_from,
+                    "extension_version": self.extension_version,
+                },
+            ),
+            (ocsf.sql("finding_state"), {}),
+        ]
+
+
+@dg.asset(
+    key=["ocsf", "assessment_findings"],
+    deps=[secure_scores, secure_score_controls],
+    group_name="ocsf",
+    kinds={"duckdb", "ocsf"},
+    owners=OWNERS,
+    metadata={
+        "dagster/table_name": "ocsf.assessment_findings",
+        "dagster/column_schema": column_schema("ocsf.assessment_findings"),
+    },
+)
+def assessment_findings(
+    context: dg.AssetExecutionContext, config: Normalization, warehouse: Warehouse
+) -> dg.MaterializeResult[None]:
+    """Every observation of a secure score or control as an OCSF Assessment Finding (99402001).
+
+    Adds the snapshots that are not in the table yet; a second run adds nothing.
+    """
+    started_at = utc_now()
+    with failures_explained(), warehouse.get_connection() as connection:
+        if config.rebuild:
+            forget_findings(connection)
+        added = normalize(connection, config.statements())
+        scores = frame(connection, sql("scores"))
+        totals = frame(connection, sql("totals")).iloc[0]
+        rows = connection.execute("select count(*) from ocsf.assessment_findings").fetchone()
+    context.log.info("%d findings added", added)
+    numbers = {
+        "score_percentage": totals["score_percentage"],
+        "points_current": totals["points_current"],
+        "points_max": totals["points_max"],
+        "unhealthy_resources": totals["unhealthy_resources"],
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows[0] if rows else 0,
+            "findings_added": added,
+            "scores": preview(scores.head(100)),
+            **{name: float(number) for name, number in numbers.items() if number is not None and number == number},
+            "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
+            "database": dg.MetadataValue.path(str(warehouse.path)),
+        }
+    )

@@ -1,0 +1,149 @@
+"""The raw layer: what Azure answered, as received, one asset an event type."""
+
+from collections import Counter
+
+import dagster as dg
+
+from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained
+from secscore_pipeline.azure.errors import Outcome
+from secscore_pipeline.azure.secure_score import (
+    SECURE_SCORE_CONTROLS,
+    SECURE_SCORES,
+    EventType,
+    Fetch,
+    fetch_all,
+)
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.resources import AzureConnection, Warehouse
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, Spool, load_snapshot, spooled
+
+LOOKED = {Outcome.COMPLETE, Outcome.NO_SCORE}
+"""The outcomes that say how a subscription stands; every other one says that we could not look."""
+
+WARNED = 20
+"""How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""
+
+
+def _raw_asset(event_type: EventType, description: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", event_type.name],
+        group_name="raw",
+        kinds={"azure", "duckdb"},
+        owners=OWNERS,
+        description=description,
+        metadata={
+            "dagster/table_name": f"raw.{event_type.name}",
+            "dagster/column_schema": column_schema(f"raw.{event_type.name}"),
+        },
+    )
+    def raw_asset(
+        context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
+    ) -> dg.MaterializeResult[None]:
+        with failures_explained():
+            return _take_snapshot(context, azure, warehouse, event_type)
+
+    return raw_asset
+
+
+secure_scores = _raw_asset(
+    SECURE_SCORES,
+    "Every secure score of every subscription, as Azure Resource Manager sent it. Append-only: a row a record.",
+)
+secure_score_controls = _raw_asset(
+    SECURE_SCORE_CONTROLS,
+    "Every secure score control of every subscription, its definition included, as Azure Resource Manager sent "
+    "it. Append-only: a row a record.",
+)
+
+
+def _take_snapshot(
+    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, event_type: EventType
+) -> dg.MaterializeResult[None]:
+    """Read every subscription with no database open, then load the snapshot in one transaction."""
+    settings = azure.settings()
+    if event_type not in settings.event_types:
+        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
+        return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
+    with warehouse.get_connection():
+        context.log.debug("%s can be written", warehouse.path)
+    started_at = utc_now()
+    total = len(settings.subscription_ids)
+    outcomes: Counter[str] = Counter()
+    errors: list[str] = []
+    records = requests = 0
+    with spooled() as spool:
+        looks = fetch_all(azure.client(), event_type, settings.subscription_ids, utc_now, settings.max_connections)
+        for done, look in enumerate(looks, 1):
+            _spool(spool, context.run_id, azure, look)
+            outcomes[look.outcome] += 1
+            records += look.records
+            requests += len(look.request_ids)
+            if look.error and look.outcome not in LOOKED:
+                errors.append(f"{look.subscription_id}: {look.error}")
+            if done % max(total // 10, 25) == 0 or done == total:
+                context.log.info("%s: %d of %d subscriptions read", event_type.name, done, total)
+        spool.close()
+        with warehouse.get_connection() as connection:
+            load_snapshot(connection, spool, event_type.name, utc_now())
+    if total and len(errors) == total:
+        raise dg.Failure(_nothing_read(event_type, outcomes, errors), allow_retries=False)
+    for error in errors[:WARNED]:
+        context.log.warning("%s", error)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": records,
+            "subscriptions": total,
+            "subscriptions_not_read": len(errors),
+            **{f"outcome_{outcome}": count for outcome, count in sorted(outcomes.items())},
+            "records": records,
+            "requests": requests,
+            "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
+            "database": dg.MetadataValue.path(str(warehouse.path)),
+        }
+    )
+
+
+def _spool(spool: Spool, snapshot_id: str, azure: AzureConnection, look: Fetch) -> None:
+    cloud = azure.cloud()
+    spool.add_fetch(
+        FetchRow(
+            snapshot_id=snapshot_id,
+            tenant_id=azure.tenant_id,
+            subscription_id=look.subscription_id,
+            event_type=look.event_type.name,
+            started_at=look.started_at,
+            finished_at=look.finished_at,
+            outcome=look.outcome,
+            http_status=look.http_status,
+            error_code=look.error_code,
+            error=look.error,
+            pages=len(look.pages),
+            records=look.records,
+            request_ids=look.request_ids,
+            arm_endpoint=cloud.arm_endpoint,
+            cloud_partition=cloud.partition,
+        )
+    )
+    for page in look.pages:
+        for position, record in enumerate(page.records, 1):
+            spool.add_record(
+                RecordRow(
+                    snapshot_id=snapshot_id,
+                    tenant_id=azure.tenant_id,
+                    subscription_id=look.subscription_id,
+                    observed_at=look.finished_at,
+                    page=page.number,
+                    position=position,
+                    request_id=page.request_id,
+                    record=record,
+                )
+            )
+
+
+def _nothing_read(event_type: EventType, outcomes: Counter[str], errors: list[str]) -> str:
+    """Say in one sentence why no subscription could be read; the same error of all is said once."""
+    reasons = {error.split(": ", 1)[1] for error in errors}
+    if len(reasons) == 1:
+        return f"No {event_type.name} could be read: {reasons.pop()}"
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    return f"No {event_type.name} could be read ({counted}). The first: {errors[0]}"

@@ -1,0 +1,79 @@
+"""What the assets of every layer share: table schemas for the UI, and failures told in one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.settings import SettingsError
+from secscore_pipeline.warehouse.connection import WarehouseError, migrations
+
+OWNERS = ["team:security-posture"]
+
+
+@contextmanager
+def failures_explained() -> Iterator[None]:
+    """Turn an error that already says what happened and what to do into a Dagster failure with that text."""
+    try:
+        yield
+    except (AzureError, SettingsError, WarehouseError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+@cache
+def _catalog() -> dict[str, list[tuple[str, str, str | None, bool]]]:
+    """Return the columns of every table by `schema.table`, read from a database that the migrations make."""
+    with duckdb.connect(":memory:") as connection:
+        for step in migrations():
+            connection.execute(step.text)
+        rows = connection.execute(
+            "select schema_name || '.' || table_name, column_name, data_type, comment, is_nullable "
+            "from duckdb_columns() order by table_oid, column_index"
+        ).fetchall()
+    tables: dict[str, list[tuple[str, str, str | None, bool]]] = {}
+    for table, *column in rows:
+        tables.setdefault(table, []).append((column[0], column[1], column[2], column[3]))
+    return tables
+
+
+def column_schema(table: str) -> dg.TableSchema:
+    """Return a table's columns with types and comments, as Dagster's UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=kind,
+                description=comment,
+                constraints=dg.TableColumnConstraints(nullable=nullable),
+            )
+            for name, kind, comment, nullable in _catalog()[table]
+        ]
+    )
+
+
+def frame(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None
+) -> pd.DataFrame:
+    """Run a query and return its rows as a DataFrame, times as aware datetimes."""
+    cursor = connection.execute(query, parameters or {})
+    columns = [column[0] for column in cursor.description or []]
+    return pd.DataFrame.from_records(cursor.fetchall(), columns=columns)
+
+
+def preview(table: pd.DataFrame) -> dg.TableMetadataValue:
+    """Return a DataFrame as a table for Dagster's UI, which shows values as text and runs no markup."""
+    records = [
+        dg.TableRecord({str(key): _cell(cell) for key, cell in row.items()}) for row in table.to_dict(orient="records")
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(str(name)) for name in table.columns])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _cell(cell: object) -> str | int | float | bool | None:
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return None
+    return cell if isinstance(cell, str | int | float | bool) else str(cell)

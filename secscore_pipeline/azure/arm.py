@@ -1,0 +1,379 @@
+"""The transport to Azure Resource Manager: GET requests only, paged, retried, each answer accounted for."""
+
+import base64
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import InvalidHeader, MaxRetryError
+from urllib3.util.retry import Retry
+
+from secscore_pipeline.azure.clouds import Cloud
+from secscore_pipeline.azure.credentials import TokenSource
+from secscore_pipeline.azure.errors import InterruptedReadError, Outcome, RequestError, is_no_score, verdict
+from secscore_pipeline.azure.session import AzureSession
+
+log = logging.getLogger(__name__)
+
+MAX_PAGES = 1000
+MAX_BODY_BYTES = 256 * 1024 * 1024
+
+
+_RETRY = Retry(
+    total=6,
+    status_forcelist=(408, 429, 500, 502, 503, 504),
+    backoff_factor=0.5,
+    backoff_max=30,
+    backoff_jitter=0.5,
+    retry_after_max=120,
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to keep trying one request.
+
+    Attributes:
+        retry: urllib3's policy: how often, after which statuses, with what back-off (seconds).
+        connect_timeout, read_timeout: seconds to wait for a connection and for the next bytes.
+        deadline: seconds for one request in all, its retries and waits included.
+    """
+
+    retry: Retry = _RETRY
+    connect_timeout: float = 10
+    read_timeout: float = 60
+    deadline: float = 300
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, each record as the exact text that was received.
+
+    Attributes:
+        number: 1 for the first page.
+        request_id: ARM's id of the answer (`x-ms-request-id`), None when it sent none.
+        records: the JSON text of each element of `value`.
+    """
+
+    number: int
+    request_id: str | None
+    records: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A complete answer with its body read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    raw: object
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("x-ms-request-id")
+
+
+class _List(msgspec.Struct):
+    """The envelope of ARM's lists; records stay unparsed so that no numeral is rewritten."""
+
+    value: list[msgspec.Raw]
+    nextLink: str | None = None  # noqa: N815 - the API's own name
+
+
+class _Bearer(AuthBase):
+    """Sets the token on one request; as an `auth` it also keeps .netrc out."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class NoScoreYet(Exception):  # noqa: N818 - a state of the subscription, not an error
+    """ARM says that the subscription has no secure score yet."""
+
+    def __init__(self, answer_status: int, code: str | None, request_ids: tuple[str, ...]) -> None:
+        super().__init__("no secure score yet")
+        self.http_status = answer_status
+        self.code = code
+        self.request_ids = request_ids
+
+
+class ArmClient:
+    """Reads lists from Azure Resource Manager. It sends GET and nothing else.
+
+    Args:
+        cloud: where ARM lives.
+        tokens: where bearer tokens come from.
+        ca_bundle: PEM file with the certificates to trust; None for the usual ones.
+        max_connections: connections kept open, as many as threads will call.
+        patience: how long to keep trying.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        tokens: TokenSource,
+        ca_bundle: str | None = None,
+        max_connections: int = 32,
+        patience: Patience | None = None,
+    ) -> None:
+        self._cloud = cloud
+        self._tokens = tokens
+        self._session = AzureSession(ca_bundle, max_connections)
+        self._patience = patience or Patience()
+        self._stop = threading.Event()
+
+    def sign_in(self) -> None:
+        """Get a first token, so that a refused sign-in ends a run before it begins.
+
+        Raises:
+            SignInError: Entra refused, or could not be reached.
+        """
+        self._tokens.token()
+
+    def stop(self) -> None:
+        """Make every request that waits, now or later, end with `InterruptedReadError`."""
+        self._stop.set()
+
+    def pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
+        """Yield the pages of the list at `path`, following `nextLink` to the end.
+
+        Args:
+            path: the path below the ARM endpoint, beginning with a slash.
+            params: the query's parameters, `api-version` included.
+
+        Raises:
+            RequestError: a page could not be had, or its `nextLink` was not to be trusted.
+            NoScoreYet: ARM says there is no secure score.
+        """
+        url = self._cloud.arm_endpoint + path
+        answer = self._get(url, params)
+        seen = {url}
+        for number in range(1, MAX_PAGES + 1):
+            page = self._decode(url, answer)
+            yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value))
+            if not page.nextLink:
+                return
+            url = self._trusted(page.nextLink, seen, answer)
+            seen.add(url)
+            answer = self._get(url, {})
+        raise RequestError(
+            f"{path} did not end after {MAX_PAGES} pages.",
+            "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT.",
+            http_status=answer.status,
+            request_ids=_ids(answer),
+        )
+
+    def _trusted(self, next_link: str, seen: set[str], answer: _Answer) -> str:
+        """Return `next_link` if a token may be sent there: same scheme, same host, not seen before."""
+        theirs, ours = urlsplit(next_link), urlsplit(self._cloud.arm_endpoint)
+        try:
+            same = (theirs.scheme, theirs.hostname, theirs.port or 443) == (
+                ours.scheme,
+                ours.hostname,
+                ours.port or 443,
+            )
+        except ValueError:  # a port that is no number
+            same = False
+        problem = None
+        if not same or theirs.username is not None:
+            problem = f"points away from {self._cloud.arm_endpoint}: the token was not sent there"
+        elif next_link in seen:
+            problem = "leads back to a page that was read already"
+        if problem is None:
+            return next_link
+        raise RequestError(
+            f"A nextLink {problem}.",
+            "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+            http_status=answer.status,
+            request_ids=_ids(answer),
+        )
+
+    def _decode(self, url: str, answer: _Answer) -> _List:
+        try:
+            return msgspec.json.decode(answer.body, type=_List)
+        except msgspec.ValidationError as error:
+            raise RequestError(
+                f"The answer of {_shown(url)} is JSON but not a list: {error}.",
+                "Check SECSCORE_ARM_ENDPOINT.",
+                http_status=answer.status,
+                request_ids=_ids(answer),
+            ) from error
+
+    def _get(self, url: str, params: Mapping[str, str]) -> _Answer:
+        """GET one URL until there is a whole JSON answer of status 200, patience ends, or ARM says no."""
+        retry = self._patience.retry
+        deadline = time.monotonic() + self._patience.deadline
+        request_ids: list[str] = []
+        renewed = False
+        token = self._tokens.token()
+        while True:
+            if self._stop.is_set():
+                raise InterruptedReadError
+            problem: Exception | None = None
+            answer: _Answer | None = None
+            try:
+                answer = self._once(url, params, token, deadline)
+            except (requests.exceptions.RequestException, msgspec.DecodeError, UnicodeDecodeError) as error:
+                problem = error
+            if answer is not None:
+                request_ids.extend(_ids(answer))
+                if answer.status == 200:
+                    return answer
+                if answer.status == 401 and not renewed:
+                    renewed = True
+                    token = self._tokens.renew(token, _claims_challenge(answer))
+                    continue
+                if not retry.is_retry("GET", answer.status, "Retry-After" in answer.headers):
+                    raise self._refused(url, answer, tuple(request_ids))
+            retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
+
+    def _once(self, url: str, params: Mapping[str, str], token: str, deadline: float) -> _Answer:
+        with self._session.get(
+            url,
+            params=params,
+            auth=_Bearer(token),
+            headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
+            timeout=(self._patience.connect_timeout, self._patience.read_timeout),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_content(1 << 16):
+                body += chunk
+                if len(body) > MAX_BODY_BYTES or time.monotonic() > deadline:
+                    raise requests.exceptions.ContentDecodingError("the body is too large or too slow")
+            if response.status_code == 200:
+                msgspec.json.decode(body, type=msgspec.Raw)  # a body cut short is no JSON: try again
+                body.decode()
+            return _Answer(response.status_code, response.headers, bytes(body), response.raw)
+
+    def _next_try(
+        self,
+        retry: Retry,
+        url: str,
+        answer: _Answer | None,
+        problem: Exception | None,
+        request_ids: tuple[str, ...],
+        deadline: float,
+    ) -> Retry:
+        """Wait as urllib3's policy says and return the policy for the next try, or give up."""
+        try:
+            following = retry.increment("GET", url, response=answer and answer.raw, error=problem)  # type: ignore[arg-type]
+        except (
+            MaxRetryError,
+            requests.exceptions.RequestException,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+        ) as error:
+            raise self._given_up(url, answer, problem, request_ids) from error
+        seconds = following.get_backoff_time()
+        if answer is not None and (asked := answer.headers.get("Retry-After")):
+            try:
+                seconds = following.parse_retry_after(asked)
+            except InvalidHeader:
+                log.debug("unreadable Retry-After %r from %s", asked, _shown(url))
+        if time.monotonic() + seconds > deadline:
+            raise self._given_up(url, answer, problem, request_ids) from problem
+        log.debug("retrying %s in %.1f s after %s", _shown(url), seconds, problem or (answer and answer.status))
+        if self._stop.wait(seconds):
+            raise InterruptedReadError
+        return following
+
+    def _given_up(
+        self, url: str, answer: _Answer | None, problem: Exception | None, request_ids: tuple[str, ...]
+    ) -> RequestError | NoScoreYet:
+        if answer is not None:
+            return self._refused(url, answer, request_ids)
+        if isinstance(problem, requests.exceptions.SSLError):
+            return RequestError(
+                f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.",
+                "If a proxy or a private authority signs it, name its PEM file in SECSCORE_CA_BUNDLE.",
+            )
+        if isinstance(problem, msgspec.DecodeError | UnicodeDecodeError):
+            return RequestError(
+                f"The answer of {_shown(url)} is not JSON.",
+                "Check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+                http_status=200,
+                request_ids=request_ids,
+            )
+        return RequestError(
+            f"{_shown(url)} could not be read ({type(problem).__name__}), its retries included.",
+            "Check SECSCORE_ARM_ENDPOINT, the network and the proxy settings.",
+            request_ids=request_ids,
+        )
+
+    def _refused(self, url: str, answer: _Answer, request_ids: tuple[str, ...]) -> RequestError | NoScoreYet:
+        code, message = _error_of(answer.body)
+        if is_no_score(answer.status, code, message):
+            return NoScoreYet(answer.status, code, request_ids)
+        if 300 <= answer.status < 400:
+            return RequestError(
+                f"{_shown(url)} answered with a redirect, which is not followed with a token.",
+                "Check SECSCORE_ARM_ENDPOINT.",
+                http_status=answer.status,
+                request_ids=request_ids,
+            )
+        meaning = verdict(answer.status, code)
+        said = ": ".join(part for part in (code, message) if part)
+        again = ", with a renewed token too" if answer.status == 401 else ""
+        return RequestError(
+            f"{_shown(url)} answered {answer.status}{again}{f' ({said[:500]})' if said else ''}.",
+            meaning.cure,
+            outcome=meaning.outcome,
+            http_status=answer.status,
+            code=code,
+            request_ids=request_ids,
+        )
+
+
+def _ids(answer: _Answer) -> tuple[str, ...]:
+    return (answer.request_id,) if answer.request_id else ()
+
+
+def _shown(url: str) -> str:
+    """Return a URL as it may be shown: without its query, where a `nextLink` keeps its state."""
+    return url.split("?", 1)[0]
+
+
+def _error_of(body: bytes) -> tuple[str | None, str | None]:
+    """Return code and message of an error body, whatever the case of its keys; None where there is none."""
+    try:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None, None
+    error = _lower_keys(_lower_keys(document).get("error"))
+    code, message = error.get("code"), error.get("message")
+    return (str(code) if code is not None else None), (str(message) if message is not None else None)
+
+
+def _lower_keys(value: object) -> dict[str, object]:
+    return {str(key).lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _claims_challenge(answer: _Answer) -> str | None:
+    """Return the decoded claims of a continuous-access-evaluation challenge, None when there is none."""
+    header = answer.headers.get("WWW-Authenticate", "")
+    found = re.search(r'claims="([^"]+)"', header)
+    if not found or "insufficient_claims" not in header:
+        return None
+    try:
+        return base64.b64decode(found[1] + "=" * (-len(found[1]) % 4), altchars=b"-_").decode()
+    except ValueError:
+        log.debug("unreadable claims challenge from ARM")
+        return None
+
+
+__all__ = ["ArmClient", "NoScoreYet", "Outcome", "Page", "Patience"]

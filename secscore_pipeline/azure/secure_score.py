@@ -1,0 +1,154 @@
+"""The two event types of the Secure Score API, and the look at many subscriptions side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from types import MappingProxyType
+
+from secscore_pipeline.azure.arm import ArmClient, NoScoreYet, Page
+from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
+from secscore_pipeline.clock import Clock
+
+API_VERSION = "2020-01-01"
+
+
+@dataclass(frozen=True)
+class EventType:
+    """One kind of record that the API serves for a subscription.
+
+    Attributes:
+        name: our name of it, also the name of its raw table.
+        collection: the last segment of its path.
+        params: the query, `api-version` included.
+
+    Source: secureScore.json, operations SecureScores_List and SecureScoreControls_List.
+    """
+
+    name: str
+    collection: str
+    params: Mapping[str, str]
+
+    def path(self, subscription_id: str) -> str:
+        """Return the path of the list for one subscription."""
+        return f"/subscriptions/{subscription_id}/providers/Microsoft.Security/{self.collection}"
+
+
+SECURE_SCORES = EventType("secure_scores", "secureScores", MappingProxyType({"api-version": API_VERSION}))
+SECURE_SCORE_CONTROLS = EventType(
+    "secure_score_controls",
+    "secureScoreControls",
+    MappingProxyType({"api-version": API_VERSION, "$expand": "definition"}),
+)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """One look at one subscription for one event type: whole, or without records and with a reason.
+
+    Attributes:
+        started_at, finished_at: UTC.
+        outcome: how it ended.
+        http_status: status of the last answer, None when there was none.
+        error_code: Azure's error code; error: what happened and what to do, None when all went well.
+        pages: what was read, empty unless the outcome is `complete`.
+        request_ids: ARM's ids of every answer, retries included where an error ended it.
+    """
+
+    event_type: EventType
+    subscription_id: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: Outcome
+    http_status: int | None = None
+    error_code: str | None = None
+    error: str | None = None
+    pages: tuple[Page, ...] = ()
+    request_ids: tuple[str, ...] = field(default=())
+
+    @property
+    def records(self) -> int:
+        """How many records the pages hold."""
+        return sum(len(page.records) for page in self.pages)
+
+
+def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock: Clock) -> Fetch:
+    """Look at one subscription; whatever Azure does, the result says how it went.
+
+    Args:
+        client: the signed-in transport.
+        event_type: what to read.
+        subscription_id: where to read it.
+        clock: tells the present time.
+    """
+    started_at = clock()
+    try:
+        pages = tuple(client.pages(event_type.path(subscription_id), event_type.params))
+    except NoScoreYet as state:
+        return Fetch(
+            event_type,
+            subscription_id,
+            started_at,
+            clock(),
+            Outcome.NO_SCORE,
+            state.http_status,
+            state.code,
+            request_ids=state.request_ids,
+        )
+    except RequestError as error:
+        return Fetch(
+            event_type,
+            subscription_id,
+            started_at,
+            clock(),
+            error.outcome,
+            error.http_status,
+            error.code,
+            str(error),
+            request_ids=error.request_ids,
+        )
+    except AzureError as error:
+        return Fetch(event_type, subscription_id, started_at, clock(), Outcome.FAILED, error=str(error))
+    outcome = Outcome.COMPLETE if any(page.records for page in pages) else Outcome.NO_SCORE
+    ids = tuple(page.request_id for page in pages if page.request_id)
+    return Fetch(event_type, subscription_id, started_at, clock(), outcome, 200, pages=pages, request_ids=ids)
+
+
+def fetch_all(
+    client: ArmClient,
+    event_type: EventType,
+    subscription_ids: Sequence[str],
+    clock: Clock,
+    max_connections: int,
+) -> Iterator[Fetch]:
+    """Look at every subscription, many at a time, and yield each look as it ends.
+
+    No more than twice `max_connections` looks are held at once, so memory does not grow with their number.
+
+    A refused sign-in is asked for once, and is then what every subscription's look ended with.
+    """
+    try:
+        client.sign_in()
+    except SignInError as error:
+        now = clock()
+        for subscription_id in subscription_ids:
+            yield Fetch(event_type, subscription_id, now, now, Outcome.FAILED, error=str(error))
+        return
+    waiting = iter(subscription_ids)
+    executor = ThreadPoolExecutor(max_connections, thread_name_prefix="arm")
+    running: set[Future[Fetch]] = set()
+    try:
+        while True:
+            for subscription_id in islice(waiting, 2 * max_connections - len(running)):
+                running.add(executor.submit(fetch, client, event_type, subscription_id, clock))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            while done:
+                yield done.pop().result()
+    except BaseException:
+        client.stop()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,40 @@
+"""The requests session that talks to Entra and ARM: one trust store, no stray credentials, no redirects."""
+
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+
+class _NoAuth(AuthBase):
+    """Adds nothing: its presence keeps requests from looking for credentials in a .netrc file."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class AzureSession(requests.Session):
+    """A session whose `ca_bundle`, when given, wins over REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.
+
+    requests lets those variables override `Session.verify`; here they count only when no bundle was set.
+    Proxies follow the usual variables. TLS is always verified.
+
+    Args:
+        ca_bundle: path of a PEM file with the certificates to trust; None for the usual store.
+        max_connections: how many connections to one host are kept open.
+    """
+
+    def __init__(self, ca_bundle: str | None = None, max_connections: int = 1) -> None:
+        super().__init__()
+        self.ca_bundle = ca_bundle
+        self.auth = _NoAuth()
+        self.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
+        self.adapters.pop("http://")
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        """Let requests gather proxies and trust from the environment, then put our bundle first."""
+        merged = super().merge_environment_settings(*args, **kwargs)
+        if self.ca_bundle:
+            merged["verify"] = self.ca_bundle
+        return merged

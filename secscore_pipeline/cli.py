@@ -1,0 +1,363 @@
+"""`secscore`, the command line: a thin face; every command calls what the assets call."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from dotenv import load_dotenv
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secscore_pipeline.settings import REQUIRED, SETTINGS, SettingsError, azure_settings, database_path, value
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import pandas as pd
+
+EXIT_NOTHING_STORED = 1
+EXIT_WRONG_SETTINGS = 2
+EXIT_INTERRUPTED = 130
+
+_DEMO_DATABASE = "data/demo.duckdb"
+_DEMO_QUERY = """select finding_info.title, compliance.status, unmapped.secure_score."current"
+from ocsf.assessment_findings
+where metadata.event_code = 'secureScoreControls'
+order by time desc limit 10;"""
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+class _Commands(click.Group):
+    """The commands, with every expected failure shown as a sentence and an exit code instead of a traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except SettingsError as error:
+            for problem in error.problems:
+                complaints.print(Text(f"✗ {problem}", style="red"), soft_wrap=True)
+            context.exit(EXIT_WRONG_SETTINGS)
+        except KeyboardInterrupt:
+            complaints.print("Stopped. Nothing half-read was stored; start it again at any time.")
+            context.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("secscore_pipeline"), prog_name="secscore")
+@click.option("--verbose", "-v", is_flag=True, help="Show the log of every request.")
+def main(verbose: bool) -> None:
+    """Azure secure scores in, OCSF Assessment Findings in DuckDB out.
+
+    Settings come from the environment and from a file .env in the working directory; the environment wins.
+    .env.example explains each.
+    """
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        logging.getLogger("msal").setLevel(logging.INFO)
+
+
+@main.command()
+def sync() -> None:
+    """Read every subscription once, store it, normalize it, check it.
+
+    Exit code: 0 when snapshots were stored, 1 when nothing could be, 2 for wrong settings.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    if not _sync():
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+    _print_scores()
+    console.print(f"Database: {database_path(value('SECSCORE_DATABASE'))}", soft_wrap=True, highlight=False)
+
+
+@main.command("test-connection")
+def test_connection() -> None:
+    """Sign in and read the score of each subscription, storing nothing.
+
+    Exit code: 0 when every subscription could be read, 1 when one could not, 2 for wrong settings.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    if not _test_connection():
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+
+
+@main.command()
+@click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same world.")
+@click.option("--mixed/--normal", default=True, show_default=True, help="Some without a score, some forbidden.")
+@click.option("--port", default=0, help="0 lets the system choose.", show_default=True, type=click.IntRange(0, 65535))
+@click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
+@click.option("--page-size", type=click.IntRange(min=1), help="Items on a page; one page when not given.")
+@click.option(
+    "--bodies",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with <subscription id>/secureScores.json and secureScoreControls.json to serve verbatim.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="data/emulator.env",
+    show_default=True,
+    help="Where to write the settings that lead to it (owner-only: it holds the secret).",
+)
+def emulator(
+    subscriptions: int,
+    seed: int,
+    mixed: bool,
+    port: int,
+    latency: float,
+    page_size: int | None,
+    bodies: Path | None,
+    env_file: Path,
+) -> None:
+    """Serve a local Azure (Entra and Azure Resource Manager over TLS) until Ctrl-C.
+
+    It tells of a seeded, simulated world. The settings that lead a client to it are written to a file.
+    """
+    from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.emulator.world import World
+
+    world = World(seed, subscriptions, mixed=mixed and subscriptions > 3)
+    with LocalAzure(world, latency=latency, page_size=page_size, port=port) as azure:
+        for folder in sorted(bodies.iterdir()) if bodies else []:
+            if folder.name.lower() not in world.subscriptions:
+                world.add_subscription(folder.name)
+            for file in folder.glob("*.json"):
+                azure.arm.verbatim[folder.name.lower(), file.stem] = file.read_bytes()
+        env_file.parent.mkdir(parents=True, exist_ok=True)
+        env_file.unlink(missing_ok=True)
+        env_file.touch(mode=0o600)
+        env_file.write_text("".join(f"{name}={text}\n" for name, text in azure.settings().items()), encoding="utf-8")
+        console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
+        console.print(f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it.", soft_wrap=True)
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        stop.wait()
+    env_file.unlink(missing_ok=True)
+
+
+@main.command()
+@click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
+def demo(subscriptions: int) -> None:
+    """Run everything once against a local Azure and print what came of it.
+
+    The data is simulated and goes into a database of its own.
+    """
+    with _local_azure(subscriptions):
+        console.rule("1. Connection")
+        _test_connection(quiet=True)
+        console.rule("2. Materialize every asset")
+        if not _sync():
+            raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+        console.rule("3. What came of it (simulated data)")
+        _print_scores()
+        _print_opportunities()
+        _print_row_counts()
+        path = database_path(value("SECSCORE_DATABASE"))
+        console.print(f"\nDuckDB file: {path}\nA query to paste:\n", soft_wrap=True, highlight=False)
+        console.print(Text(_DEMO_QUERY))
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
+def dev(port: int) -> None:
+    """Open Dagster's UI on this project, on loopback.
+
+    With no Azure settings a local Azure is started with it; with them, the real one is used.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    if any(os.environ.get(name, "").strip() for name in REQUIRED):
+        azure_settings(os.environ)
+        _dagster_dev(port)
+        return
+    with _local_azure(8):
+        console.print("No Azure settings: using a local Azure with simulated data.")
+        _dagster_dev(port)
+
+
+def _dagster_dev(port: int) -> None:
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    if not Path("workspace.yaml").exists():
+        command += ["--module-name", "secscore_pipeline.definitions"]
+    process = subprocess.Popen(command)  # noqa: S603 - our own interpreter, our own arguments
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt:
+            continue  # Dagster got the same signal and is closing down: wait for it
+    if code not in (0, -signal.SIGINT, -signal.SIGTERM):
+        raise click.exceptions.Exit(code if code > 0 else 1)
+
+
+@contextmanager
+def _local_azure(subscriptions: int) -> Iterator[None]:
+    """Start a local Azure in this process and point the settings to it, whatever they were."""
+    from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.emulator.world import World
+
+    with LocalAzure(World(subscriptions=subscriptions, mixed=subscriptions > 3)) as azure:
+        database = os.environ.get("SECSCORE_DATABASE") or _DEMO_DATABASE
+        settings = {**azure.settings(), "SECSCORE_DATABASE": database}
+        before = {setting.name: os.environ.pop(setting.name, None) for setting in SETTINGS}
+        os.environ.update(settings)
+        try:
+            yield
+        finally:
+            for name, text in before.items():
+                os.environ.pop(name, None)
+                if text is not None:
+                    os.environ[name] = text
+
+
+def _sync() -> bool:
+    """Run the job once; say what failed. Returns whether it stored something."""
+    azure_settings(os.environ)
+    database_path(value("SECSCORE_DATABASE"))
+    import dagster as dg  # a second of imports: not paid for a wrong setting
+
+    from secscore_pipeline.definitions import defs
+
+    with _instance() as instance:
+        result = defs.resolve_job_def("sync").execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"plain": {}}},
+            raise_on_error=False,
+            tags={"secscore/started_by": "command line"},
+        )
+    for message in dict.fromkeys(_failures(result)):
+        complaints.print(Text(f"✗ {message}", style="red"), soft_wrap=True)
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            name = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
+            style = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
+            complaints.print(Text(f"! {name}: {check.description}", style=style), soft_wrap=True)
+    return result.success
+
+
+@contextmanager
+def _instance() -> Iterator["dg.DagsterInstance"]:
+    """Yield the instance of DAGSTER_HOME, or one of the moment that leaves nothing behind."""
+    import dagster as dg
+
+    home = os.environ.get("DAGSTER_HOME", "").strip()
+    if not home:
+        with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
+            yield instance
+        return
+    folder = Path(home).expanduser()
+    if not folder.is_absolute():
+        raise SettingsError([f"DAGSTER_HOME={home!r} is not an absolute path. Give one that is."])
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError([f"DAGSTER_HOME={home!r} cannot be made ({error.strerror}). Give another."]) from error
+    os.environ["DAGSTER_HOME"] = str(folder)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:
+    """Yield what each failed step says, without a traceback where it was foreseen."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data
+        if failure.user_failure_data and failure.user_failure_data.description:
+            yield failure.user_failure_data.description
+        elif failure.error:
+            yield f"{event.step_key}: {failure.error.message.strip()} Run it with --verbose for the detail."
+
+
+def _test_connection(*, quiet: bool = False) -> bool:
+    """Sign in and read each subscription's score; say how it went. Returns whether all could be read."""
+    settings = azure_settings(os.environ)
+    from secscore_pipeline.azure.errors import Outcome, SignInError
+    from secscore_pipeline.azure.secure_score import fetch_all
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.resources import AzureConnection
+
+    connection: AzureConnection = AzureConnection.from_environment().process_config_and_initialize()
+    client = connection.client()
+    try:
+        client.sign_in()
+    except SignInError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        return False
+    console.print(Text(f"✓ Signed in at {settings.authority_host} as {settings.client_id}", style="green"))
+    refused = 0
+    for event_type in settings.event_types:
+        looks = list(fetch_all(client, event_type, settings.subscription_ids, utc_now, settings.max_connections))
+        for look in sorted(looks, key=lambda look: look.subscription_id):
+            if look.outcome is Outcome.COMPLETE:
+                if not quiet:
+                    console.print(Text(f"✓ {look.subscription_id} {event_type.name}: {look.records} records"))
+            elif look.outcome is Outcome.NO_SCORE:
+                console.print(Text(f"○ {look.subscription_id} {event_type.name}: no score yet", style="yellow"))
+            else:
+                refused += 1
+                complaints.print(
+                    Text(f"✗ {look.subscription_id} {event_type.name}: {look.error}", style="red"), soft_wrap=True
+                )
+    total = len(settings.subscription_ids) * len(settings.event_types)
+    console.print(f"{total - refused} of {total} requests were answered.")
+    return refused == 0
+
+
+def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.DataFrame":
+    from secscore_pipeline.assets.tables import frame
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.warehouse import sql
+
+    with Warehouse.from_environment().get_reader() as connection:
+        return frame(connection, sql(name), dict(parameters or {}))
+
+
+def _print_scores() -> None:
+    scores = _query("scores")
+    table = Table(title="Secure scores, lowest first", title_justify="left")
+    for name in ("Subscription", "Score", "Points", "Percent", "Status"):
+        table.add_column(name, justify="right" if name in ("Points", "Percent") else "left")
+    for row in scores.head(20).to_dict(orient="records"):
+        percent = f"{100 * row['fraction']:.2f} %" if row["fraction"] == row["fraction"] else "–"
+        points = f"{row['current']:g} / {row['max']:g}" if row["current"] == row["current"] else "–"
+        cells = (row["subscription_id"], str(row["score"]), points, percent, row["status"])
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    if len(scores) > 20:
+        console.print(f"… and {len(scores) - 20} more.")
+
+
+def _print_opportunities() -> None:
+    table = Table(title="Controls with the most points to win", title_justify="left")
+    for name in ("Control", "Points", "Unhealthy resources", "Subscriptions"):
+        table.add_column(name, justify="left" if name == "Control" else "right")
+    for row in _query("opportunities", {"limit": 5}).to_dict(orient="records"):
+        numbers = (f"{row['points_to_win']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
+        table.add_row(Text(str(row["control"])), *numbers)
+    console.print(table)
+
+
+def _print_row_counts() -> None:
+    table = Table(title="Rows", title_justify="left")
+    table.add_column("Table")
+    table.add_column("Rows", justify="right")
+    for row in _query("row_counts").to_dict(orient="records"):
+        table.add_row(row["table"], f"{row['rows']:,}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

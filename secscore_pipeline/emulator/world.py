@@ -1,0 +1,211 @@
+"""The world the local Azure tells of: subscriptions with resources, and the scores computed from them. No HTTP."""
+
+import random
+import uuid
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from functools import cached_property
+
+API_VERSION = "2020-01-01"
+
+_NAMESPACE = uuid.UUID("8f2ff5a2-42d9-4f0c-8b7c-6b8c3d3f8f10")
+
+
+class State(StrEnum):
+    """What a subscription is like to somebody who asks for its score."""
+
+    NORMAL = "normal"
+    GRACE = "grace"  # a second score beside ascScore
+    UNSCORED = "unscored"
+    UNREGISTERED = "unregistered"
+    FORBIDDEN = "forbidden"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A secure score control definition: its GUID, name, maximum and the assessments it is made of."""
+
+    name: str
+    display_name: str
+    max_score: int
+    assessments: int
+
+    @cached_property
+    def document(self) -> dict[str, object]:
+        """The definition as the API writes it."""
+        ids = [uuid.uuid5(_NAMESPACE, f"{self.name}/{number}") for number in range(self.assessments)]
+        return {
+            "id": f"/providers/Microsoft.Security/secureScoreControlDefinitions/{self.name}",
+            "name": self.name,
+            "type": "Microsoft.Security/secureScoreControlDefinitions",
+            "properties": {
+                "source": {"sourceType": "BuiltIn"},
+                "displayName": self.display_name,
+                "maxScore": self.max_score,
+                "assessmentDefinitions": [
+                    {"id": f"/providers/Microsoft.Security/assessmentMetadata/{uid}"} for uid in ids
+                ],
+            },
+        }
+
+
+DEFINITIONS = (
+    Definition("34a42fb3-e6db-409c-b56b-7b1db6b8aee0", "Enable MFA", 10, 3),
+    Definition("52901099-235c-4971-b9d5-a33fca3a936e", "Secure management ports", 8, 3),
+    Definition("61702b76-1fab-41f2-bcbc-50b7870dcf38", "Apply system updates", 6, 5),
+    Definition("05daab2e-f074-4601-ac10-aadf5c9c50f6", "Remediate vulnerabilities", 6, 6),
+    Definition("99fc8df2-e0f5-40f8-9415-a7f7ca948b5a", "Remediate security configurations", 4, 8),
+    Definition("2d85f639-0bea-4a4a-b6c6-608952a1414a", "Manage access and permissions", 4, 7),
+    Definition("8fd574ec-43cf-426e-a439-a67cbaf2d564", "Enable encryption at rest", 4, 5),
+    Definition("0e55495e-034f-4abc-8293-767229250176", "Encrypt data in transit", 4, 7),
+    Definition("f9d5432b-8f7b-45e9-b90c-e214a30f6a02", "Restrict unauthorized network access", 4, 9),
+    Definition("a000c66f-6da2-4f9d-826d-2364347d2588", "Apply adaptive application control", 3, 2),
+    Definition("a9909064-42b4-4d34-8143-275477afe18b", "Protect applications against DDoS attacks", 2, 3),
+    Definition("12136bd9-dc24-44f2-9587-7be3af6aac14", "Enable endpoint protection", 2, 4),
+    Definition("27b24961-75ba-4fe4-8909-97286d5dd5ee", "Enable auditing and logging", 1, 10),
+    Definition("4db8d6cf-075b-4149-a813-da09ca2ae120", "Enable enhanced security features", 0, 6),
+    Definition("76763537-9feb-42d3-b4f4-78c01117be80", "Implement security best practices", 0, 12),
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many resources a control found healthy, unhealthy and not applicable."""
+
+    healthy: int
+    unhealthy: int
+    not_applicable: int
+
+    @property
+    def weight(self) -> int:
+        """The control's weight: the resources that count."""
+        return self.healthy + self.unhealthy
+
+
+@dataclass
+class Subscription:
+    """One subscription: its id, its state, and the counts of each control by the definition's name."""
+
+    subscription_id: str
+    state: State = State.NORMAL
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+
+@dataclass
+class Application:
+    """An app registration that may sign in: its secret and the id of its service principal."""
+
+    client_id: str
+    secret: str
+    object_id: str
+    display_name: str = "local-reader"
+    disabled: bool = False
+    secret_expired: bool = False
+
+
+class World:
+    """Everything the local Azure knows: one tenant, its applications and its subscriptions.
+
+    Args:
+        seed: the same seed makes the same world.
+        subscriptions: how many, all of them normal but for one of each other state when `mixed`.
+        mixed: whether some subscriptions are in the states that real tenants have.
+    """
+
+    def __init__(self, seed: int = 1, subscriptions: int = 5, *, mixed: bool = False) -> None:
+        self.tenant_id = str(uuid.uuid5(_NAMESPACE, f"tenant/{seed}"))
+        self.seed = seed
+        self.applications: dict[str, Application] = {}
+        self.subscriptions: dict[str, Subscription] = {}
+        special = [State.GRACE, State.UNSCORED, State.FORBIDDEN] if mixed else []
+        for number in range(subscriptions):
+            left = subscriptions - number
+            state = special[left - 1] if left <= len(special) < subscriptions else State.NORMAL
+            self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{seed}/{number}")), state)
+
+    def add_subscription(self, subscription_id: str, state: State = State.NORMAL) -> Subscription:
+        """Add a subscription with seeded resources."""
+        chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
+        size = chance.choice((3, 12, 40, 150))
+        counts = {definition.name: _seeded(chance, size) for definition in DEFINITIONS}
+        subscription = Subscription(subscription_id, state, counts)
+        self.subscriptions[subscription_id.lower()] = subscription
+        return subscription
+
+    def controls(self, subscription: Subscription, score_name: str, *, expand: bool) -> list[dict[str, object]]:
+        """Return the secure score controls of a subscription, as the API writes them."""
+        scope = f"/subscriptions/{subscription.subscription_id}/providers/Microsoft.Security/secureScores/{score_name}"
+        documents: list[dict[str, object]] = []
+        for definition in DEFINITIONS:
+            if definition.name not in subscription.counts:
+                continue
+            counts = subscription.counts[definition.name]
+            maximum, current = _control_points(definition, counts)
+            properties: dict[str, object] = {
+                "displayName": definition.display_name,
+                "healthyResourceCount": counts.healthy,
+                "unhealthyResourceCount": counts.unhealthy,
+                "notApplicableResourceCount": counts.not_applicable,
+                "score": _score(maximum, current),
+            }
+            if expand:
+                properties["definition"] = definition.document
+            properties["weight"] = counts.weight
+            documents.append(
+                {
+                    "id": f"{scope}/secureScoreControls/{definition.name}",
+                    "name": definition.name,
+                    "type": "Microsoft.Security/secureScores/secureScoreControls",
+                    "properties": properties,
+                }
+            )
+        return documents
+
+    def scores(self, subscription: Subscription) -> list[dict[str, object]]:
+        """Return the secure scores of a subscription: one, or two where governance grants grace."""
+        names = {"ascScore": "ASC score"}
+        if subscription.state is State.GRACE:
+            names["ascScoreGrace"] = "Secure score grace excluded"
+        points = [
+            (counts.weight, *_control_points(definition, counts))
+            for definition in DEFINITIONS
+            if (counts := subscription.counts.get(definition.name)) is not None
+        ]
+        maximum = sum(maximum for _, maximum, _ in points)
+        current = sum((current for _, _, current in points), Decimal(0))
+        weight = sum(weight * maximum for weight, maximum, _ in points)
+        scope = f"/subscriptions/{subscription.subscription_id}/providers/Microsoft.Security/secureScores"
+        return [
+            {
+                "id": f"{scope}/{name}",
+                "name": name,
+                "type": "Microsoft.Security/secureScores",
+                "properties": {"displayName": title, "score": _score(maximum, current), "weight": weight},
+            }
+            for name, title in names.items()
+        ]
+
+
+def _seeded(chance: random.Random, size: int) -> Counts:
+    """Return counts for one control; a control without resources that count is not rare."""
+    if chance.random() < 0.1:
+        return Counts(0, 0, chance.randint(1, size))
+    total = chance.randint(1, size)
+    healthy = round(total * min(1.0, chance.betavariate(4, 2) + (0.3 if chance.random() < 0.3 else 0)))
+    return Counts(healthy, total - healthy, chance.randint(0, size // 3))
+
+
+def _control_points(definition: Definition, counts: Counts) -> tuple[int, Decimal]:
+    """Return maximum and current points: current = max x healthy / (healthy + unhealthy), to two digits."""
+    if counts.weight == 0:
+        return 0, Decimal(0)
+    current = Decimal(definition.max_score) * counts.healthy / counts.weight
+    return definition.max_score, current.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+
+
+def _score(maximum: int, current: Decimal) -> dict[str, object]:
+    """Return a score as the API writes it: an integer, and two numbers that always have a point."""
+    percentage = (current / maximum).quantize(Decimal("0.0001"), ROUND_HALF_EVEN) if maximum else Decimal(0)
+    return {"max": maximum, "current": float(current), "percentage": float(percentage)}

@@ -1,0 +1,178 @@
+"""Opens the DuckDB file: owner-only, migrated, always closed, and with a clear word when it cannot be opened."""
+
+import os
+import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+LOCK_PATIENCE = 60.0
+"""Seconds to wait for a file that another process holds open."""
+
+
+class WarehouseError(Exception):
+    """The DuckDB file cannot be used: the message says why and what to do."""
+
+
+class Migration(NamedTuple):
+    """One numbered step of the schema."""
+
+    version: int
+    name: str
+    text: str
+
+
+def migrations() -> list[Migration]:
+    """Return all steps of the schema, in order of their numbers."""
+    folder = files(__package__).joinpath("migrations")
+    steps = [
+        Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if re.fullmatch(r"\d{4}_\w+\.sql", file.name)
+    ]
+    return sorted(steps)
+
+
+@contextmanager
+def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for writing, made and migrated when needed, readable by its owner only.
+
+    Args:
+        path: the DuckDB file.
+        lock_patience: seconds to wait for another process to let go of it.
+
+    Raises:
+        WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(f"{path.parent} cannot be made ({error.strerror}). Change SECSCORE_DATABASE.") from error
+    with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
+        _migrate(connection, path)
+        yield connection
+
+
+@contextmanager
+def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for reading only.
+
+    Raises:
+        WarehouseError: there is no such file, or it cannot be opened.
+    """
+    if not path.exists():
+        raise WarehouseError(f"There is no database at {path} yet. Run `secscore sync` first.")
+    with _opened(path, read_only=True, lock_patience=lock_patience) as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Run the block in one transaction: all of it is stored, or nothing."""
+    connection.execute("begin transaction")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+@contextmanager
+def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
+    mask = os.umask(0o077)
+    try:
+        connection = _connect(path, read_only=read_only, lock_patience=lock_patience)
+        try:
+            connection.execute("set timezone = 'UTC'")
+            connection.execute("set preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
+    finally:
+        os.umask(mask)
+
+
+def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + lock_patience
+    pause = 0.05
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only, config={"storage_compatibility_version": "v1.5.0"})
+        except duckdb.IOException as error:
+            text = str(error)
+            if "lock" not in text.lower():
+                raise _unusable(path, text) from error
+            if time.monotonic() + pause > deadline:
+                raise WarehouseError(_held(path, text, lock_patience)) from error
+        except duckdb.Error as error:
+            raise _unusable(path, str(error)) from error
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
+        pause = min(2 * pause, 2.0)
+
+
+def _held(path: Path, text: str, lock_patience: float) -> str:
+    holder = re.search(r"held in (.+?) \(PID (\d+)\)", text)
+    who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+    return (
+        f"{path} is held open by {who}, and still was after {lock_patience:g} s. "
+        "Close it there, or wait until that run has ended, and start again."
+    )
+
+
+def _unusable(path: Path, text: str) -> WarehouseError:
+    if "not a valid DuckDB database file" in text:
+        return WarehouseError(f"{path} is no DuckDB file; it was left untouched. Change SECSCORE_DATABASE.")
+    if "version" in text.lower():
+        return WarehouseError(
+            f"{path} was written by another line of DuckDB than {duckdb.__version__}; it was left untouched. "
+            f"Use a secscore_pipeline that brings that line. ({text.splitlines()[0]})"
+        )
+    return WarehouseError(
+        f"{path} cannot be opened: {text.splitlines()[0]} Check SECSCORE_DATABASE and its permissions."
+    )
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Bring the schema up to date, each step in a transaction of its own."""
+    steps = migrations()
+    row = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'secscore' and table_name = 'migrations'"
+    ).fetchone()
+    if row == (0,):
+        others = connection.execute("select count(*) from duckdb_tables()").fetchone()
+        if others != (0,):
+            raise WarehouseError(
+                f"{path} is a DuckDB file of something else; it was left untouched. Change SECSCORE_DATABASE."
+            )
+        with transaction(connection):
+            connection.execute("create schema secscore")
+            connection.execute(
+                "create table secscore.migrations "
+                "(version integer primary key, name varchar not null, applied_at timestamptz default now())"
+            )
+            connection.execute(
+                "comment on table secscore.migrations is 'One row: one step of the schema that this file has had.'"
+            )
+    applied = {version for (version,) in connection.execute("select version from secscore.migrations").fetchall()}
+    newest = steps[-1].version
+    if max(applied, default=0) > newest:
+        raise WarehouseError(
+            f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {newest}; "
+            "it was left untouched. Upgrade secscore_pipeline."
+        )
+    for step in steps:
+        if step.version not in applied:
+            with transaction(connection):
+                connection.execute(step.text)
+                connection.execute(
+                    "insert into secscore.migrations (version, name) values ($version, $name)",
+                    {"version": step.version, "name": step.name},
+                )

@@ -1,0 +1,30 @@
+-- One row: one look at one subscription, from the spool.
+insert into raw.fetches by name
+select
+    snapshot_id,
+    tenant_id,
+    subscription_id,
+    event_type,
+    started_at,
+    finished_at,
+    outcome,
+    http_status,
+    error_code,
+    error,
+    pages,
+    records,
+    request_ids,
+    arm_endpoint,
+    cloud_partition,
+    $stored_at as stored_at
+from read_json(
+    $file,
+    format = 'newline_delimited',
+    maximum_object_size = $line_bytes,
+    columns = {
+        snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
+        started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
+        error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
+        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar'
+    }
+);

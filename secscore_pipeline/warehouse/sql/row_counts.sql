@@ -1,0 +1,10 @@
+-- One row: one table of the store and how many rows it holds.
+select 'raw.fetches' as "table", count(*) as "rows" from raw.fetches
+union all
+select 'raw.secure_scores', count(*) from raw.secure_scores
+union all
+select 'raw.secure_score_controls', count(*) from raw.secure_score_controls
+union all
+select 'raw.rejected', count(*) from raw.rejected
+union all
+select 'ocsf.assessment_findings', count(*) from ocsf.assessment_findings;

@@ -1,0 +1,144 @@
+"""What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import msgspec
+
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import transaction
+
+
+class FetchRow(msgspec.Struct, frozen=True):
+    """One row of `raw.fetches`; its columns' comments say what each means."""
+
+    snapshot_id: str
+    tenant_id: str
+    subscription_id: str
+    event_type: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    http_status: int | None
+    error_code: str | None
+    error: str | None
+    pages: int
+    records: int
+    request_ids: tuple[str, ...]
+    arm_endpoint: str
+    cloud_partition: str
+
+
+class RecordRow(msgspec.Struct, frozen=True):
+    """One raw record: where and when it was read, and its JSON text as received."""
+
+    snapshot_id: str
+    tenant_id: str
+    subscription_id: str
+    observed_at: datetime
+    page: int
+    position: int
+    request_id: str | None
+    record: str
+
+
+class Spool:
+    """Holds a snapshot on disk while it is being read, so that memory does not grow and no database is open."""
+
+    def __init__(self, folder: Path) -> None:
+        self.fetches_path = folder / "fetches.jsonl"
+        self.records_path = folder / "records.jsonl"
+        self._encoder = msgspec.json.Encoder()
+        self._fetches: BinaryIO = self.fetches_path.open("wb")
+        self._records: BinaryIO = self.records_path.open("wb")
+        self.longest_line = 0
+
+    def add_fetch(self, row: FetchRow) -> None:
+        """Append one look at one subscription."""
+        self._write(self._fetches, row)
+
+    def add_record(self, row: RecordRow) -> None:
+        """Append one record."""
+        self._write(self._records, row)
+
+    def close(self) -> None:
+        """Write out what is buffered; the spool can then be loaded."""
+        self._fetches.close()
+        self._records.close()
+
+    def _write(self, file: BinaryIO, row: msgspec.Struct) -> None:
+        line = self._encoder.encode(row) + b"\n"
+        self.longest_line = max(self.longest_line, len(line))
+        file.write(line)
+
+
+@contextmanager
+def spooled() -> Iterator[Spool]:
+    """Make a spool in a private temporary folder, which goes when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="secscore-") as folder:
+        spool = Spool(Path(folder))
+        try:
+            yield spool
+        finally:
+            spool.close()
+
+
+def load_snapshot(connection: duckdb.DuckDBPyConnection, spool: Spool, event_type: str, stored_at: datetime) -> None:
+    """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
+
+    Args:
+        connection: open for writing.
+        spool: closed, with the snapshot.
+        event_type: the name of the raw table the records belong to, one of our own constants.
+        stored_at: the present, UTC.
+    """
+    values = {"line_bytes": max(2 * spool.longest_line, 1 << 20)}
+    with transaction(connection):
+        connection.execute(sql("load_fetches"), {**values, "file": str(spool.fetches_path), "stored_at": stored_at})
+        connection.execute(sql(f"load_{event_type}"), {**values, "file": str(spool.records_path)})
+
+
+def normalize(connection: duckdb.DuckDBPyConnection, statements: list[tuple[str, dict[str, object]]]) -> int:
+    """Add what is in the raw tables and not in the findings yet, in one transaction.
+
+    Args:
+        connection: open for writing.
+        statements: the mapping's SQL with its parameters, in order; the first makes the temporary
+            table `observations`.
+
+    Returns:
+        How many findings were added.
+    """
+    with transaction(connection):
+        for text, parameters in statements:
+            _execute(connection, text, parameters)
+        added = connection.execute("select count(*) from observations where rejection is null").fetchone()
+        connection.execute(sql("note_rejected"))
+        connection.execute(sql("note_normalized"))
+        connection.execute("drop table observations")
+    return int(added[0]) if added else 0
+
+
+def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
+    with transaction(connection):
+        for table in (
+            "ocsf.assessment_findings",
+            "ocsf.finding_state",
+            "ocsf.normalized_snapshots",
+            "raw.rejected",
+        ):
+            connection.execute(f"delete from {table}")  # noqa: S608 - the four names above
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, object]) -> None:
+    """Execute a file of statements; the parameters go to the last one, the others are definitions."""
+    *definitions, last = duckdb.extract_statements(text)
+    for definition in definitions:
+        connection.execute(definition)
+    connection.execute(last, parameters)
