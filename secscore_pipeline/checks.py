@@ -99,7 +99,7 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=violations.empty,
             severity=check.severity,
-            description=check.says if violations.empty else f"Violated {len(violations)} times: {check.says}",
+            description=check.says if violations.empty else f"{len(violations)} exceptions to: {check.says}",
             metadata={"violations": len(violations), "examples": preview(violations.head(SHOWN))},
         )
 

@@ -327,9 +327,9 @@ def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.Dat
 
 def _print_scores() -> None:
     scores = _query("scores")
-    table = Table(title="Secure scores, lowest first", title_justify="left")
+    table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0))
     for name in ("Subscription", "Score", "Points", "Percent", "Status"):
-        table.add_column(name, justify="right" if name in ("Points", "Percent") else "left")
+        table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
     for row in scores.head(20).to_dict(orient="records"):
         percent = f"{100 * row['fraction']:.2f} %" if row["fraction"] == row["fraction"] else "–"
         points = f"{row['current']:g} / {row['max']:g}" if row["current"] == row["current"] else "–"

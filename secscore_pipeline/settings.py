@@ -13,6 +13,7 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+SCHEMAS = frozenset({"raw", "ocsf", "posture", "meta", "main"})
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 
 
@@ -153,6 +154,13 @@ def database_path(given: str) -> Path:
         SettingsError: it is a directory, or nothing.
     """
     path = Path(given or DEFAULTS["SECSCORE_DATABASE"]).expanduser().absolute()
+    if path.stem.lower() in SCHEMAS:
+        raise SettingsError(
+            [
+                f"SECSCORE_DATABASE={str(path)!r} has the name of one of its own schemas, and DuckDB takes a file's name "
+                f"for its catalog: {path.stem}.… would be ambiguous. Give it another name, like secscore.duckdb."
+            ]
+        )
     if path.is_dir():
         raise SettingsError([f"SECSCORE_DATABASE={str(path)!r} is a folder. Give the path of a file in it."])
     return path

@@ -74,7 +74,7 @@ def _take_snapshot(
     with spooled() as spool:
         looks = fetch_all(azure.client(), event_type, settings.subscription_ids, utc_now, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, context.run_id, azure, look)
+            _spool(spool, context.run.run_id, azure, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)

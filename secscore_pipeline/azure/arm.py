@@ -330,7 +330,7 @@ class ArmClient:
         said = ": ".join(part for part in (code, message) if part)
         again = ", with a renewed token too" if answer.status == 401 else ""
         return RequestError(
-            f"{_shown(url)} answered {answer.status}{again}{f' ({said[:500]})' if said else ''}.",
+            f"{_shown(url)} answered {answer.status}{again}{f' ({said[:300]})' if said else ''}.",
             meaning.cure,
             outcome=meaning.outcome,
             http_status=answer.status,
@@ -344,8 +344,8 @@ def _ids(answer: _Answer) -> tuple[str, ...]:
 
 
 def _shown(url: str) -> str:
-    """Return a URL as it may be shown: without its query, where a `nextLink` keeps its state."""
-    return url.split("?", 1)[0]
+    """Return a URL as it may be shown: without its host, which all share, and its query, a `nextLink`'s state."""
+    return f"GET {urlsplit(url).path}"
 
 
 def _error_of(body: bytes) -> tuple[str | None, str | None]:

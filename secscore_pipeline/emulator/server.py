@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from secscore_pipeline.emulator.arm import Arm
 from secscore_pipeline.emulator.entra import Entra
+from secscore_pipeline.emulator.faults import Fault
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import Application, World
 
@@ -36,6 +37,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A polite close of TLS waits half a minute for each client that keeps its connection open.
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 class LocalAzure:
@@ -66,6 +74,7 @@ class LocalAzure:
         self.application = Application(str(uuid.uuid4()), secrets.token_urlsafe(30), str(uuid.uuid4()))
         world.applications[self.application.client_id] = self.application
         self.requests: Counter[str] = Counter()
+        self.faults: list[Fault] = []
         self._folder = tempfile.TemporaryDirectory(prefix="secscore-azure-")
         authority, certificate, key = write_certificates(Path(self._folder.name))
         self.ca_bundle = authority
@@ -81,8 +90,9 @@ class LocalAzure:
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
                 interface="asgi3",
+                loop="asyncio",
                 proxy_headers=False,
-                log_level="error",
+                log_level="critical",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
@@ -128,7 +138,11 @@ class LocalAzure:
         """Answer one request: the ASGI application."""
         with contextlib.suppress(asyncio.CancelledError):
             response = await self._answer(scope, receive)
-            await response(scope, receive, send)
+            fault = next((fault for fault in self.faults if fault.strikes(str(scope["path"]))), None)
+            if fault is None:
+                await response(scope, receive, send)
+            else:
+                await fault.spoil(response, scope, receive, send)
 
     async def _answer(self, scope: Any, receive: Any) -> Response:
         path, method = str(scope["path"]), str(scope["method"])

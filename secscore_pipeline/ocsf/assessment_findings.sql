@@ -276,5 +276,4 @@ select
     record as raw_data,
     octet_length(encode(record)) as raw_data_size,
     {'algorithm_id': 3, 'algorithm': 'SHA-256', 'value': sha256(record)} as raw_data_hash
-from titled
-order by subscription_id, event_type, finding_uid, time;
+from titled;

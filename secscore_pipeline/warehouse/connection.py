@@ -93,6 +93,7 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
         try:
             connection.execute("set timezone = 'UTC'")
             connection.execute("set preserve_insertion_order = false")
+            connection.execute("set memory_limit = '300MB'")  # beyond it DuckDB spills to disk beside the file
             yield connection
         finally:
             connection.close()
@@ -144,7 +145,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the schema up to date, each step in a transaction of its own."""
     steps = migrations()
     row = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'secscore' and table_name = 'migrations'"
+        "select count(*) from duckdb_tables() where schema_name = 'meta' and table_name = 'migrations'"
     ).fetchone()
     if row == (0,):
         others = connection.execute("select count(*) from duckdb_tables()").fetchone()
@@ -153,15 +154,15 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 f"{path} is a DuckDB file of something else; it was left untouched. Change SECSCORE_DATABASE."
             )
         with transaction(connection):
-            connection.execute("create schema secscore")
+            connection.execute("create schema meta")
             connection.execute(
-                "create table secscore.migrations "
+                "create table meta.migrations "
                 "(version integer primary key, name varchar not null, applied_at timestamptz default now())"
             )
             connection.execute(
-                "comment on table secscore.migrations is 'One row: one step of the schema that this file has had.'"
+                "comment on table meta.migrations is 'One row: one step of the schema that this file has had.'"
             )
-    applied = {version for (version,) in connection.execute("select version from secscore.migrations").fetchall()}
+    applied = {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
     newest = steps[-1].version
     if max(applied, default=0) > newest:
         raise WarehouseError(
@@ -173,6 +174,6 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             with transaction(connection):
                 connection.execute(step.text)
                 connection.execute(
-                    "insert into secscore.migrations (version, name) values ($version, $name)",
+                    "insert into meta.migrations (version, name) values ($version, $name)",
                     {"version": step.version, "name": step.name},
                 )

@@ -1,0 +1,79 @@
+"""Faults the local Azure can be told to make: which requests they strike, and what goes wrong with those."""
+
+import asyncio
+import random
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from starlette.responses import Response
+
+
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    STATUS = "status"  # answered with `status`, `headers` and `body`
+    RESET = "reset"  # the connection is torn down, no byte is sent
+    STALL = "stall"  # the answer stops after `position` bytes and nothing more comes
+    CUT = "cut"  # the connection is closed after `position` bytes of the body
+    GZIP = "gzip"  # said to be compressed, and is not
+
+
+@dataclass
+class Fault:
+    """One fault and the requests it strikes.
+
+    Attributes:
+        kind: what goes wrong.
+        path: strikes where this regular expression is found in the path, in any case.
+        share: the share of those requests that are struck, 0..1, by a seeded dice.
+        times: strike no more often than this; None has no end.
+        status, headers, body: the answer, for STATUS.
+        position: bytes of the body that still arrive, for STALL and CUT.
+    """
+
+    kind: Kind
+    path: str = ""
+    share: float = 1.0
+    times: int | None = None
+    status: int = 503
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    position: int = 0
+    seed: int = 1
+    struck: int = 0
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)  # noqa: S311 - a simulation
+
+    def strikes(self, path: str) -> bool:
+        """Decide whether a request is struck, and count it."""
+        if self.times is not None and self.struck >= self.times:
+            return False
+        if not re.search(self.path, path, re.IGNORECASE) or self._dice.random() >= self.share:
+            return False
+        self.struck += 1
+        return True
+
+    async def spoil(self, response: Response, scope: Any, receive: Any, send: Any) -> None:
+        """Send `response` the wrong way."""
+        if self.kind is Kind.STATUS:
+            await Response(self.body, self.status, self.headers)(scope, receive, send)
+            return
+        if self.kind is Kind.RESET:
+            send.__self__.transport.abort()  # uvicorn offers no other way to drop a connection
+            return
+        body = bytes(response.body)
+        headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]
+        if self.kind is Kind.GZIP:
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        if self.kind is Kind.GZIP:
+            await send({"type": "http.response.body", "body": body})
+            return
+        await send({"type": "http.response.body", "body": body[: self.position], "more_body": True})
+        if self.kind is Kind.STALL:
+            await asyncio.Event().wait()
+        send.__self__.transport.close()

@@ -1,0 +1,1 @@
+"""Tests of secscore_pipeline: they go over real HTTP, TLS, MSAL, DuckDB and Dagster."""

@@ -1,0 +1,119 @@
+"""What tests share: a local Azure, a store of one's own, and a run of the whole job."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from secscore_pipeline.emulator.server import LocalAzure
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.settings import SETTINGS
+from secscore_pipeline.warehouse.connection import reading
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the folder with Microsoft's published examples is not beside this checkout"
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in (*(setting.name for setting in SETTINGS), "DAGSTER_HOME", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def local_azure() -> Iterator[Callable[..., LocalAzure]]:
+    """Start local Azures; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(world: World | None = None, **options: object) -> LocalAzure:
+            return stack.enter_context(LocalAzure(world or World(subscriptions=3), **options))  # type: ignore[arg-type]
+
+        yield start
+
+
+class Store:
+    """A database of the test's own, and the whole job run on it."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        self._monkeypatch = monkeypatch
+
+    def use(self, azure: LocalAzure, *subscription_ids: str, **settings: str) -> None:
+        """Point the settings to a local Azure."""
+        for name, text in {**azure.settings(*subscription_ids), **settings}.items():
+            self._monkeypatch.setenv(name, text)
+        self._monkeypatch.setenv("SECSCORE_DATABASE", str(self.path))
+
+    def sync(self, *, succeeds: bool = True, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:
+        """Run the whole job through Dagster, as the command line does."""
+        from secscore_pipeline.definitions import defs
+        from secscore_pipeline.resources import AzureConnection, Warehouse
+
+        with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
+            result = defs.resolve_job_def("sync").execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
+                run_config={"loggers": {"plain": {}}, **(config or {})},
+            )
+        failures = [event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure]
+        assert result.success is succeeds, "\n".join(failures)
+        return result
+
+    def query(self, text: str, *values: object) -> list[tuple[object, ...]]:
+        """Return a query's rows."""
+        with reading(self.path) as connection:
+            return connection.execute(text, list(values)).fetchall()
+
+    def one(self, text: str, *values: object) -> object:
+        """Return the one value of a query."""
+        ((value,),) = self.query(text, *values)
+        return value
+
+    def write(self, text: str) -> None:
+        """Change the database behind the pipeline's back."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute(text)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return an empty store."""
+    return Store(tmp_path / "store" / "secscore.duckdb", monkeypatch)
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
+    """Return the names of the checks that did not pass, as `table: check`."""
+    return {
+        f"{check.asset_key.path[-1]}: {check.check_name}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    }
+
+
+def secscore(
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None, check: int | None = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, with nothing of this environment but the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "secscore_pipeline.cli", *arguments],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    return done
