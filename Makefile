@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test check dev bench lock clean
+.PHONY: help demo test check dev bench readme lock clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -35,6 +35,9 @@ check: $(READY) ## ruff (lint and format) and the type checker
 
 bench: $(READY) ## measure a sync of 1,000 subscriptions
 	@env -u DAGSTER_HOME $(BIN)/python bench/sync.py
+
+readme: $(READY) ## write the README's query output anew
+	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.readme
 
 lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-trusted-host \

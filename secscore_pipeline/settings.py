@@ -157,8 +157,8 @@ def database_path(given: str) -> Path:
     if path.stem.lower() in SCHEMAS:
         raise SettingsError(
             [
-                f"SECSCORE_DATABASE={str(path)!r} has the name of one of its own schemas, and DuckDB takes a file's name "
-                f"for its catalog: {path.stem}.… would be ambiguous. Give it another name, like secscore.duckdb."
+                f"SECSCORE_DATABASE={str(path)!r} has the name of one of its own schemas, and DuckDB takes a "
+                f"file's name for its catalog: {path.stem}.… would be ambiguous. Name it otherwise."
             ]
         )
     if path.is_dir():

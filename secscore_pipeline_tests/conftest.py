@@ -66,7 +66,9 @@ class Store:
                 resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
                 run_config={"loggers": {"plain": {}}, **(config or {})},
             )
-        failures = [event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure]
+        failures = [
+            event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure
+        ]
         assert result.success is succeeds, "\n".join(failures)
         return result
 

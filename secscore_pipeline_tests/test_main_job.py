@@ -59,7 +59,10 @@ def test_a_wrong_finding_is_not_valid_ocsf(local_azure, store):
 def test_the_raw_record_is_kept_byte_for_byte(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     (subscription_id,) = azure.world.subscriptions
-    text = '{"id": "/x/secureScores/ascScore", "name":"ascScore","new":[1.50e0, 12345678901234567890123],"properties":{"score":{"max":10.0,"current":5,"percentage":0.50}}}'
+    text = (
+        '{"id": "/x/secureScores/ascScore", "name":"ascScore","new":[1.50e0, 12345678901234567890123],'
+        '"properties":{"score":{"max":10.0,"current":5,"percentage":0.50}}}'
+    )
     azure.arm.verbatim[subscription_id, "secureScores"] = f'{{ "value" : [\r\n {text} ] }}'.encode()
     store.use(azure, SECSCORE_EVENT_TYPES="secure_scores")
     store.sync()

@@ -32,7 +32,7 @@ def _catalog() -> dict[str, list[tuple[str, str, str | None, bool]]]:
             connection.execute(step.text)
         rows = connection.execute(
             "select schema_name || '.' || table_name, column_name, data_type, comment, is_nullable "
-            "from duckdb_columns() order by table_oid, column_index"
+            "from duckdb_columns() where not internal order by table_oid, column_index"
         ).fetchall()
     tables: dict[str, list[tuple[str, str, str | None, bool]]] = {}
     for table, *column in rows:

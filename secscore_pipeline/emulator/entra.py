@@ -31,6 +31,8 @@ class Entra:
         self.lifetime = lifetime
         self.tokens_issued = 0
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._issued: set[str] = set()
+        self._revoked: set[str] = set()
         self._checked: dict[str, dict[str, object]] = {}
 
     def configuration(self, tenant: str) -> JSONResponse:
@@ -139,15 +141,21 @@ class Entra:
             "ver": "1.0",
         }
         self.tokens_issued += 1
+        token = jwt.encode(claims, self._key, algorithm="RS256")
+        self._issued.add(token)
         return JSONResponse(
             {
                 "token_type": "Bearer",
                 "expires_in": self.lifetime,
                 "ext_expires_in": self.lifetime,
-                "access_token": jwt.encode(claims, self._key, algorithm="RS256"),
+                "access_token": token,
             },
             headers=_headers(),
         )
+
+    def revoke_all(self) -> None:
+        """Make every token issued so far as good as expired."""
+        self._revoked.update(self._issued)
 
     def check(self, token: str) -> dict[str, object]:
         """Return a token's claims; its signature is verified once, its expiry each time.
@@ -166,7 +174,7 @@ class Entra:
                 audience=[self.host, f"{self.host}/", "https://management.azure.com", "https://management.azure.com/"],
             )
             self._checked[token] = claims
-        if float(str(claims["exp"])) <= time.time():
+        if token in self._revoked or float(str(claims["exp"])) <= time.time():
             raise jwt.ExpiredSignatureError(str(claims["exp"]))
         return claims
 

@@ -93,7 +93,7 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
         try:
             connection.execute("set timezone = 'UTC'")
             connection.execute("set preserve_insertion_order = false")
-            connection.execute("set memory_limit = '300MB'")  # beyond it DuckDB spills to disk beside the file
+            connection.execute("set threads = 1")  # as fast for what a run adds, with a third less memory
             yield connection
         finally:
             connection.close()

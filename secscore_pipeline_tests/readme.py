@@ -1,0 +1,80 @@
+"""The README's queries and their real output: `python -m secscore_pipeline_tests.readme` writes them into it."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
+
+QUERIES = {
+    "The score of each subscription now, lowest first:": """
+select cloud.account.uid as subscription, unmapped.secure_score."current", unmapped.secure_score."max",
+    round(100 * unmapped.secure_score.percentage, 2) as percent
+from ocsf.assessment_findings
+where metadata.event_code = 'secureScores' and unmapped.secure_score.name = 'ascScore'
+qualify row_number() over (partition by finding_info.uid order by time desc) = 1
+order by percent;""",
+    "The controls that would win the most points:": """
+with newest as (
+    select finding_info.title as control, unmapped.secure_score as score
+    from ocsf.assessment_findings
+    where metadata.event_code = 'secureScoreControls'
+    qualify row_number() over (partition by finding_info.uid order by time desc) = 1
+)
+select control, round(sum(score."max" - score."current"), 2) as points_to_win,
+    sum(score.unhealthy_resource_count) as unhealthy
+from newest group by control order by points_to_win desc limit 5;""",
+    "How findings stand, by severity:": """
+select compliance.status, severity, count(distinct finding_info.uid) as findings
+from ocsf.assessment_findings
+where activity_name <> 'Close'
+group by all order by all;""",
+    "What could not be read, and why:": """
+select event_type, subscription_id, outcome, http_status, error_code
+from raw.fetches where outcome <> 'complete' order by all;""",
+    "The weighted score of the tenant, run by run, as Microsoft computes it:": """
+select count(*) as subscriptions,
+    round(100 * sum(unmapped.secure_score.percentage * unmapped.secure_score.weight)
+        / sum(unmapped.secure_score.weight), 2) as tenant_percent
+from ocsf.assessment_findings
+where metadata.event_code = 'secureScores' and unmapped.secure_score.name = 'ascScore'
+    and unmapped.secure_score."max" > 0
+group by metadata.correlation_uid order by min(time);""",
+}
+
+
+def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
+    """Return rows as a plain text table."""
+    cells = [columns, *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def rendered() -> str:
+    """Run the queries on a simulated world of eight subscriptions and return the README's part."""
+    from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.emulator.world import World
+    from secscore_pipeline.warehouse.connection import reading
+
+    with tempfile.TemporaryDirectory() as folder, LocalAzure(World(subscriptions=8, mixed=True)) as azure:
+        path = Path(folder) / "readme.duckdb"
+        os.environ.update({**azure.settings(), "SECSCORE_DATABASE": str(path)})
+        from secscore_pipeline.cli import _sync
+
+        assert _sync()
+        parts = []
+        with reading(path) as connection:
+            for title, query in QUERIES.items():
+                cursor = connection.execute(query)
+                columns = [column[0] for column in cursor.description or []]
+                output = table(columns, cursor.fetchall())
+                parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    README.write_text(BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text()))

@@ -1,0 +1,154 @@
+"""`secscore` as people run it: exit codes, messages, any working directory, any HOME, secrets never shown."""
+
+import pytest
+
+from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.world import State, World
+from secscore_pipeline_tests.conftest import secscore
+
+
+def settings(azure, tmp_path, **changes):
+    given = {**azure.settings(), "SECSCORE_DATABASE": str(tmp_path / "db" / "scores.duckdb"), **changes}
+    return {name: text for name, text in given.items() if text is not None}
+
+
+@pytest.mark.parametrize("home", [None, "dagster-home"])
+def test_sync_works_from_any_folder_and_home(local_azure, tmp_path, home):
+    azure = local_azure(World(subscriptions=2))
+    env = settings(azure, tmp_path, HOME="/nonexistent")
+    if home:
+        env["DAGSTER_HOME"] = str(tmp_path / home)
+    (tmp_path / "elsewhere").mkdir()
+    done = secscore("sync", cwd=tmp_path / "elsewhere", env=env)
+    assert "ascScore" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert oct((tmp_path / "db" / "scores.duckdb").stat().st_mode & 0o777) == "0o600"
+
+
+def test_settings_come_from_a_dotenv_file_and_the_environment_wins(local_azure, tmp_path):
+    azure = local_azure(World(subscriptions=1))
+    values = settings(azure, tmp_path, AZURE_TENANT_ID="not a tenant")
+    (tmp_path / ".env").write_text("".join(f"{name}={text}\n" for name, text in values.items()))
+    secscore("sync", cwd=tmp_path, env={"AZURE_TENANT_ID": azure.world.tenant_id})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"AZURE_TENANT_ID": None}, "AZURE_TENANT_ID is not set"),
+        ({"AZURE_CLIENT_SECRET": ""}, "AZURE_CLIENT_SECRET is not set"),
+        ({"AZURE_CLIENT_ID": "me"}, "AZURE_CLIENT_ID='me' is no GUID"),
+        ({"AZURE_SUBSCRIPTION_IDS": "a,b"}, "AZURE_SUBSCRIPTION_IDS holds 'a', which is no GUID"),
+        ({"SECSCORE_EVENT_TYPES": "alerts"}, "SECSCORE_EVENT_TYPES holds 'alerts', which is unknown"),
+        ({"SECSCORE_MAX_CONNECTIONS": "many"}, "SECSCORE_MAX_CONNECTIONS='many'"),
+        ({"SECSCORE_CA_BUNDLE": "/no/such.pem"}, "SECSCORE_CA_BUNDLE='/no/such.pem' is no file"),
+        ({"SECSCORE_ARM_ENDPOINT": "http://localhost"}, "SECSCORE_ARM_ENDPOINT is no https URL"),
+        ({"SECSCORE_DATABASE": "/tmp"}, "SECSCORE_DATABASE='/tmp' is a folder"),
+        ({"SECSCORE_DATABASE": "raw.duckdb"}, "has the name of one of its own schemas"),
+        ({"DAGSTER_HOME": "relative"}, "DAGSTER_HOME='relative' is not an absolute path"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_exits_2(local_azure, tmp_path, changes, message):
+    azure = local_azure(World(subscriptions=1))
+    done = secscore("sync", cwd=tmp_path, env=settings(azure, tmp_path, **changes), check=2)
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert azure.application.secret not in done.stdout + done.stderr
+    assert not (tmp_path / "db").exists()
+
+
+SECRET = "marked-secret-5f1d8a"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (None, "AADSTS7000215"),
+        (Fault(Kind.STATUS, path="/subscriptions/", status=401), "answered 401, with a renewed token too"),
+        (Fault(Kind.STATUS, path="/subscriptions/", status=403), "Security Reader"),
+        (Fault(Kind.STATUS, path="/subscriptions/", status=404), "answered 404"),
+        (Fault(Kind.STATUS, path="/subscriptions/", status=200, body=b'{"values": []}'), "JSON but not a list"),
+        (
+            Fault(Kind.STATUS, path="/subscriptions/", status=302, headers={"location": "https://example.com"}),
+            "redirect",
+        ),
+        (Fault(Kind.STATUS, path="openid-configuration", status=500, body=b"<html>"), "sign-in host"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_exits_1(local_azure, tmp_path, fault, message):
+    azure = local_azure(World(subscriptions=1))
+    azure.application.secret = SECRET
+    env = settings(azure, tmp_path)
+    if fault is None:
+        env["AZURE_CLIENT_SECRET"] = SECRET + "-wrong"
+    else:
+        azure.faults.append(fault)
+    done = secscore("sync", cwd=tmp_path, env=env, check=1)
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert all(SECRET.encode() not in file.read_bytes() for file in (tmp_path / "db").iterdir())
+
+
+def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path):
+    world = World(subscriptions=1)
+    world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
+    done = secscore("test-connection", cwd=tmp_path, env=settings(local_azure(world), tmp_path), check=1)
+    assert "Security Reader" in done.stderr
+    assert "2 of 4 requests were answered" in done.stdout
+    assert not (tmp_path / "db").exists()
+
+
+def test_the_own_ca_bundle_wins_over_the_variables_of_requests(local_azure, tmp_path):
+    azure, other = local_azure(World(subscriptions=1)), local_azure(World(subscriptions=1))
+    wrong = str(other.ca_bundle)
+    env = settings(azure, tmp_path, REQUESTS_CA_BUNDLE=wrong, CURL_CA_BUNDLE=wrong)
+    secscore("test-connection", cwd=tmp_path, env=env)
+    env = settings(azure, tmp_path, SECSCORE_CA_BUNDLE=None, REQUESTS_CA_BUNDLE=str(azure.ca_bundle))
+    secscore("test-connection", cwd=tmp_path, env=env)
+    done = secscore("test-connection", cwd=tmp_path, env=settings(azure, tmp_path, SECSCORE_CA_BUNDLE=None), check=1)
+    assert "SECSCORE_CA_BUNDLE" in done.stderr
+
+
+def test_a_netrc_file_does_not_replace_the_token(local_azure, tmp_path):
+    (tmp_path / ".netrc").write_text("machine localhost login someone password else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    secscore("test-connection", cwd=tmp_path, env=settings(local_azure(World(subscriptions=1)), tmp_path))
+
+
+def test_the_demo_runs_twice_and_names_its_database(tmp_path):
+    for _ in range(2):
+        done = secscore("demo", "--subscriptions", "5", cwd=tmp_path)
+        assert "simulated" in done.stdout
+        assert str(tmp_path / "data" / "demo.duckdb") in done.stdout
+
+
+def test_help_names_every_command(tmp_path):
+    done = secscore("--help", cwd=tmp_path)
+    for command in ("sync", "test-connection", "emulator", "demo", "dev"):
+        assert command in done.stdout
+        assert secscore(command, "--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"this is no database" * 100, "is no DuckDB file"), (None, "knows up to")],
+)
+def test_a_file_that_is_not_ours_is_refused_untouched(local_azure, tmp_path, content, message):
+    import duckdb
+
+    azure = local_azure(World(subscriptions=1))
+    env = settings(azure, tmp_path)
+    path = tmp_path / "db" / "scores.duckdb"
+    if content is None:
+        secscore("sync", cwd=tmp_path, env=env)
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("insert into meta.migrations (version, name) values (99, 'from the future')")
+    else:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    before = path.read_bytes()
+    done = secscore("sync", cwd=tmp_path, env=env, check=1)
+    assert message in done.stderr.replace("\n", " ")
+    assert path.read_bytes() == before

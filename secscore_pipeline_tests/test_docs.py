@@ -1,0 +1,61 @@
+"""The documents are true: every setting, command, query and dependency in them is the real one."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from secscore_pipeline.settings import SETTINGS
+from secscore_pipeline_tests.readme import BLOCK, README
+
+ROOT = README.parent
+
+
+def test_every_setting_is_explained_in_the_readme_and_in_env_example():
+    readme, example = README.read_text(), (ROOT / ".env.example").read_text()
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+        assert f"| `{setting.name}` | {setting.meaning} | {default}".rstrip() in readme
+        assert setting.meaning in example
+        assert re.search(rf"^(# )?{setting.name}=", example, re.MULTILINE)
+
+
+def test_the_queries_of_the_readme_print_what_it_says(tmp_path):
+    code = "from secscore_pipeline_tests.readme import rendered; import sys; open(sys.argv[1], 'w').write(rendered())"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], cwd=ROOT, check=True, capture_output=True)
+    shown = BLOCK.search(README.read_text())
+    assert shown is not None
+    assert shown[0] == BLOCK.sub(lambda found: found[1] + (tmp_path / "out").read_text() + found[2], shown[0])
+
+
+def test_every_make_target_the_readme_names_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake ([a-z]+)", README.read_text())):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_dependency_has_its_reason_in_the_readme():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = README.read_text().split("| dependency | why it is here |")[1]
+    for requirement in project["dependencies"]:
+        name = re.split(r"[\[<>=]", requirement)[0].lower()
+        assert re.search(rf"\b{re.escape(name)}\b", reasons), name
+
+
+def test_the_lock_has_hashes_and_names_no_index():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "--hash=sha256:" in lock
+    assert not re.search(r"https?://|--index-url|--find-links|--extra-index-url", lock)
+    locked = {line.split("==")[0] for line in lock.splitlines() if re.match(r"[a-z0-9].*==", line)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        assert re.split(r"[\[<>=]", requirement)[0].lower() in locked
+
+
+def test_every_table_of_the_store_is_in_the_readme():
+    from secscore_pipeline.assets.tables import _catalog
+
+    for name in _catalog():
+        assert f"`{name}`" in README.read_text(), name
+    assert Path(ROOT / "workspace.yaml").exists()

@@ -1,0 +1,155 @@
+"""The client against a misbehaving Azure: what is passing is retried, what is wrong is refused, by real sockets."""
+
+import json
+import threading
+
+import pytest
+from urllib3.util.retry import Retry
+
+from secscore_pipeline.azure.arm import ArmClient, Patience
+from secscore_pipeline.azure.clouds import Cloud
+from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.errors import Outcome
+from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch, fetch_all
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.world import World
+
+QUICK = Patience(
+    Retry(total=3, status_forcelist=(408, 429, 500, 502, 503, 504), backoff_factor=0.01, retry_after_max=1),
+    connect_timeout=2,
+    read_timeout=0.5,
+    deadline=10,
+)
+
+
+def client_of(azure, patience=QUICK):
+    cloud = Cloud(azure.url, azure.url)
+    application = azure.application
+    credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
+    return ArmClient(cloud, MsalTokenSource(credential, cloud, str(azure.ca_bundle)), str(azure.ca_bundle), 8, patience)
+
+
+def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
+    return fetch(client_of(azure, patience), event_type, next(iter(azure.world.subscriptions)), utc_now)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Kind.STATUS, "subscriptions", times=2, status=429, headers={"retry-after": "0"}),
+        Fault(Kind.STATUS, "subscriptions", times=2, status=429),
+        Fault(
+            Kind.STATUS, "subscriptions", times=1, status=429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+        ),
+        Fault(Kind.STATUS, "subscriptions", times=1, status=429, headers={"retry-after": "soon"}),
+        Fault(Kind.STATUS, "subscriptions", times=2, status=500, body=b'{"error":{"code":"InternalServerError"}}'),
+        Fault(Kind.STATUS, "subscriptions", times=2, status=502, body=b"<html>bad gateway</html>"),
+        Fault(Kind.STATUS, "subscriptions", times=2, status=503),
+        Fault(Kind.STATUS, "subscriptions", times=2, status=504),
+        Fault(Kind.STATUS, "subscriptions", times=1, status=200, body=b"<html>captive portal</html>"),
+        Fault(Kind.RESET, "subscriptions", times=2),
+        Fault(Kind.STALL, "subscriptions", times=1, position=100),
+        Fault(Kind.CUT, "subscriptions", times=2, position=0),
+        Fault(Kind.CUT, "subscriptions", times=2, position=1000),
+        Fault(Kind.GZIP, "subscriptions", times=2),
+    ],
+    ids=lambda fault: (
+        f"{fault.kind}-{fault.status}-{len(fault.body)}-{fault.position}-{fault.headers.get('retry-after')}"
+    ),
+)
+def test_a_passing_fault_leaves_no_trace(local_azure, fault):
+    azure = local_azure(World(subscriptions=1))
+    undisturbed = look(azure)
+    azure.faults.append(fault)
+    disturbed = look(azure)
+    assert fault.struck == fault.times
+    assert disturbed.outcome is Outcome.COMPLETE
+    assert [page.records for page in disturbed.pages] == [page.records for page in undisturbed.pages]
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault(Kind.STATUS, "subscriptions", status=429), Outcome.THROTTLED),
+        (Fault(Kind.STATUS, "subscriptions", status=503), Outcome.FAILED),
+        (Fault(Kind.RESET, "subscriptions"), Outcome.FAILED),
+        (Fault(Kind.CUT, "subscriptions", position=10), Outcome.FAILED),
+    ],
+)
+def test_a_lasting_fault_is_an_outcome_with_a_reason(local_azure, fault, outcome):
+    azure = local_azure(World(subscriptions=1))
+    azure.faults.append(fault)
+    found = look(azure)
+    assert found.outcome is outcome
+    assert found.error
+    assert fault.struck == QUICK.retry.total + 1
+
+
+def test_a_token_that_expired_is_renewed_once_for_all_threads(local_azure):
+    azure = local_azure(World(subscriptions=20))
+    client = client_of(azure)
+    client.sign_in()
+    assert azure.entra.tokens_issued == 1
+    azure.entra.revoke_all()
+    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    assert {found.outcome for found in looks} == {Outcome.COMPLETE}
+    assert azure.entra.tokens_issued == 2
+
+
+def test_a_claims_challenge_is_answered(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    challenge = 'Bearer error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+    azure.faults.append(
+        Fault(Kind.STATUS, "subscriptions", times=1, status=401, headers={"www-authenticate": challenge})
+    )
+    assert look(azure).outcome is Outcome.COMPLETE
+    assert azure.entra.tokens_issued == 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.com/next",
+        "http://localhost/next",
+        "https://localhost.example.com/next",
+        "//localhost/next",
+        "https://user@localhost/next",
+        "https://localhost:1/next",
+        "https://localhost:port/next",
+    ],
+)
+def test_a_next_link_elsewhere_gets_no_token(local_azure, link):
+    azure = local_azure(World(subscriptions=1))
+    (subscription_id,) = azure.world.subscriptions
+    azure.arm.verbatim[subscription_id, "secureScores"] = json.dumps({"value": [], "nextLink": link}).encode()
+    found = look(azure, SECURE_SCORES)
+    assert found.outcome is Outcome.FAILED
+    assert "the token was not sent there" in (found.error or "")
+
+
+def test_a_next_link_in_a_circle_ends(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    (subscription_id,) = azure.world.subscriptions
+    url = (
+        f"{azure.url}/subscriptions/{subscription_id}/providers/Microsoft.Security/secureScores?api-version=2020-01-01"
+    )
+    azure.arm.verbatim[subscription_id, "secureScores"] = json.dumps({"value": [], "nextLink": url}).encode()
+    assert "was read already" in (look(azure, SECURE_SCORES).error or "")
+
+
+def test_one_broken_subscription_of_many_stops_nobody(local_azure):
+    azure = local_azure(World(subscriptions=10))
+    broken = next(iter(azure.world.subscriptions))
+    azure.faults.append(Fault(Kind.CUT, broken, position=5))
+    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4))
+    assert {found.subscription_id for found in looks if found.outcome is not Outcome.COMPLETE} == {broken}
+
+
+def test_stopping_leaves_no_thread_behind(local_azure):
+    azure = local_azure(World(subscriptions=30))
+    azure.faults.append(Fault(Kind.STATUS, "subscriptions", status=429, headers={"retry-after": "1"}))
+    looks = fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4)
+    next(looks)
+    looks.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("arm")]
