@@ -190,6 +190,8 @@ def _dagster_dev(port: int) -> None:
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     if not Path("workspace.yaml").exists():
         command += ["--module-name", "secscore_pipeline.definitions"]
+    # A shell's background job ignores SIGINT, and Dagster stops its processes by it: give them a deaf ear no longer.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command)  # noqa: S603 - our own interpreter, our own arguments
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:

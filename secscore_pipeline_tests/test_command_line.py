@@ -1,5 +1,7 @@
 """`secscore` as people run it: exit codes, messages, any working directory, any HOME, secrets never shown."""
 
+import os
+
 import pytest
 
 from secscore_pipeline.emulator.faults import Fault, Kind
@@ -122,6 +124,44 @@ def test_the_demo_runs_twice_and_names_its_database(tmp_path):
         done = secscore("demo", "--subscriptions", "5", cwd=tmp_path)
         assert "simulated" in done.stdout
         assert str(tmp_path / "data" / "demo.duckdb") in done.stdout
+
+
+def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
+    import signal
+    import socket
+    import subprocess
+    import sys
+
+    import psutil
+    import requests
+    from urllib3.util.retry import Retry
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "secscore_pipeline.cli", "dev", "--port", str(port)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            patient = Retry(total=12, backoff_factor=0.5, backoff_max=3, allowed_methods=None)
+            session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
+            query = {"query": "{assetNodes {assetKey {path}}}"}
+            answer = session.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=60).json()
+        assert len(answer["data"]["assetNodes"]) == 3
+        family = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert family
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
 
 
 def test_help_names_every_command(tmp_path):
