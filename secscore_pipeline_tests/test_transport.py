@@ -1,6 +1,7 @@
 """The client against a misbehaving Azure: what is passing is retried, what is wrong is refused, by real sockets."""
 
 import json
+import socket
 import threading
 
 import pytest
@@ -27,7 +28,8 @@ def client_of(azure, patience=QUICK):
     cloud = Cloud(azure.url, azure.url)
     application = azure.application
     credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
-    return ArmClient(cloud, MsalTokenSource(credential, cloud, str(azure.ca_bundle)), str(azure.ca_bundle), 8, patience)
+    tokens = MsalTokenSource(credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01))
+    return ArmClient(cloud, tokens, str(azure.ca_bundle), 8, patience)
 
 
 def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
@@ -153,3 +155,101 @@ def test_stopping_leaves_no_thread_behind(local_azure):
     next(looks)
     looks.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("arm")]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Kind.STATUS, "oauth2", times=2, status=503, body=b"<html>unavailable</html>"),
+        Fault(Kind.STATUS, "oauth2", times=1, status=429, headers={"retry-after": "1"}),
+        Fault(Kind.STATUS, "openid-configuration", times=2, status=500, body=b"<html>"),
+        Fault(Kind.RESET, "oauth2", times=2),
+        Fault(Kind.CUT, "openid-configuration", times=2, position=10),
+    ],
+    ids=lambda fault: f"{fault.path}-{fault.kind}-{fault.status}",
+)
+def test_a_passing_fault_of_the_sign_in_is_waited_out(local_azure, fault):
+    azure = local_azure(World(subscriptions=1))
+    azure.faults.append(fault)
+    assert look(azure).outcome is Outcome.COMPLETE
+    assert fault.struck == fault.times
+
+
+def test_a_refused_sign_in_is_asked_for_once(local_azure):
+    azure = local_azure(World(subscriptions=50))
+    azure.application.secret += "-changed"
+    client = client_of(azure)
+    azure.application.secret += "-again"
+    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    assert len(looks) == 50
+    assert all("AADSTS7000215" in (found.error or "") for found in looks)
+    assert sum(count for request, count in azure.requests.items() if "oauth2" in request) == 1
+
+
+class Doorkeeper:
+    """A listener that accepts connections and cuts each one before TLS is agreed on."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://localhost:{self.socket.getsockname()[1]}"
+        self.turned_away = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.turned_away += 1
+            connection.close()
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self._thread.join()
+
+
+def test_a_tls_handshake_that_is_cut_is_tried_again_and_then_explained(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    door = Doorkeeper()
+    client = client_of(azure)
+    client.sign_in()
+    client._cloud = Cloud(azure.url, door.url)
+    found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
+    door.close()
+    assert found.outcome is Outcome.FAILED
+    assert "could not be read" in (found.error or "")
+    assert door.turned_away > 3
+
+
+def test_a_refused_connection_is_tried_again_and_then_explained(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    client = client_of(azure)
+    client.sign_in()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        client._cloud = Cloud(azure.url, f"https://localhost:{free.getsockname()[1]}")
+        found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
+    assert found.outcome is Outcome.FAILED
+    assert "its retries included" in (found.error or "")
+
+
+def test_a_tenth_of_faults_leaves_the_data_as_it_would_have_been(local_azure):
+    azure = local_azure(World(subscriptions=60))
+    ids = list(azure.world.subscriptions)
+
+    def records():
+        looks = fetch_all(client_of(azure), SECURE_SCORE_CONTROLS, ids, utc_now, 8)
+        return {found.subscription_id: [page.records for page in found.pages] for found in looks}
+
+    undisturbed = records()
+    azure.faults += [
+        Fault(Kind.STATUS, "subscriptions", share=0.03, status=429, headers={"retry-after": "0"}, seed=2),
+        Fault(Kind.STATUS, "subscriptions", share=0.03, status=503, seed=3),
+        Fault(Kind.RESET, "subscriptions", share=0.02, seed=4),
+        Fault(Kind.CUT, "subscriptions", share=0.02, position=500, seed=5),
+    ]
+    assert records() == undisturbed
+    assert sum(fault.struck for fault in azure.faults) > 3

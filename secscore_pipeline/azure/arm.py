@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import TokenSource
 from secscore_pipeline.azure.errors import InterruptedReadError, Outcome, RequestError, is_no_score, verdict
-from secscore_pipeline.azure.session import AzureSession
+from secscore_pipeline.azure.session import AzureSession, is_untrusted
 
 log = logging.getLogger(__name__)
 
@@ -270,6 +270,8 @@ class ArmClient:
         deadline: float,
     ) -> Retry:
         """Wait as urllib3's policy says and return the policy for the next try, or give up."""
+        if is_untrusted(problem):
+            raise self._given_up(url, answer, problem, request_ids) from problem
         try:
             following = retry.increment("GET", url, response=answer and answer.raw, error=problem)  # type: ignore[arg-type]
         except (
@@ -297,7 +299,7 @@ class ArmClient:
     ) -> RequestError | NoScoreYet:
         if answer is not None:
             return self._refused(url, answer, request_ids)
-        if isinstance(problem, requests.exceptions.SSLError):
+        if is_untrusted(problem):
             return RequestError(
                 f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.",
                 "If a proxy or a private authority signs it, name its PEM file in SECSCORE_CA_BUNDLE.",

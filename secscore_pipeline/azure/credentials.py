@@ -3,14 +3,18 @@
 import logging
 import re
 import threading
+import time
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any, Protocol
 
 import requests
+from urllib3.exceptions import MaxRetryError
+from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import SignInError
-from secscore_pipeline.azure.session import AzureSession
+from secscore_pipeline.azure.session import AzureSession, is_untrusted
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +69,12 @@ class MsalTokenSource:
     >>> source.token()  # doctest: +SKIP
     """
 
-    def __init__(self, credential: ClientSecret, cloud: Cloud, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self, credential: ClientSecret, cloud: Cloud, ca_bundle: str | None = None, retry: Retry | None = None
+    ) -> None:
         self._credential = credential
         self._cloud = cloud
+        self._retry = retry or Retry(total=4, backoff_factor=0.5, backoff_max=10, backoff_jitter=0.5)
         self._session = AzureSession(ca_bundle)
         self._lock = threading.Lock()
         self._application: Any = None
@@ -96,22 +103,42 @@ class MsalTokenSource:
             return self._acquire(claims_challenge)
 
     def _acquire(self, claims_challenge: str | None = None) -> str:
+        """Ask MSAL, again with growing pauses while Entra is down: what is final ends it at once."""
+        retry = self._retry
+        while True:
+            try:
+                result = self._ask(claims_challenge)
+            except (requests.exceptions.RequestException, JSONDecodeError, _service_error()) as error:
+                # MSAL remembers a failed answer for a while; a new application asks anew.
+                self._application = None
+                try:
+                    retry = retry.increment("POST", self._cloud.authority_host, error=error)
+                except (MaxRetryError, requests.exceptions.RequestException, JSONDecodeError, _service_error()):
+                    raise self._unreachable(error) from error
+                if is_untrusted(error):
+                    raise self._unreachable(error) from error
+                log.debug("sign-in failed (%s), trying again", type(error).__name__)
+                time.sleep(retry.get_backoff_time())
+            else:
+                if "access_token" not in result:
+                    raise _refusal(result)
+                return str(result["access_token"])
+
+    def _ask(self, claims_challenge: str | None) -> dict[str, Any]:
         try:
             if self._application is None:
                 self._application = self._sign_in()
-            result = self._application.acquire_token_for_client([self._cloud.scope], claims_challenge=claims_challenge)
-        except requests.exceptions.RequestException as error:
-            raise self._unreachable(error) from error
-        except _service_error() as error:
-            raise self._unreachable(error) from error
         except ValueError as error:  # MSAL's answer to a tenant whose discovery document is refused
+            if isinstance(error, JSONDecodeError):
+                raise  # a discovery document that is none: it may pass
             raise SignInError(
                 f"Entra at {self._cloud.authority_host} does not know the tenant {self._credential.tenant_id}.",
                 "Check AZURE_TENANT_ID and AZURE_AUTHORITY_HOST.",
             ) from error
-        if "access_token" not in result:
-            raise _refusal(result)
-        return str(result["access_token"])
+        result: dict[str, Any] = self._application.acquire_token_for_client(
+            [self._cloud.scope], claims_challenge=claims_challenge
+        )
+        return result
 
     def _sign_in(self) -> Any:
         from msal.application import ConfidentialClientApplication  # 0.2 s: not paid by every --help
@@ -127,7 +154,7 @@ class MsalTokenSource:
 
     def _unreachable(self, error: Exception) -> SignInError:
         log.debug("sign-in failed", exc_info=error)
-        if isinstance(error, requests.exceptions.SSLError):
+        if is_untrusted(error):
             return SignInError(
                 f"The TLS certificate of {self._cloud.authority_host} is not trusted.",
                 "If a proxy or a private authority signs it, name its PEM file in SECSCORE_CA_BUNDLE.",

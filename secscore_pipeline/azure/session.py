@@ -38,3 +38,8 @@ class AzureSession(requests.Session):
         if self.ca_bundle:
             merged["verify"] = self.ca_bundle
         return merged
+
+
+def is_untrusted(error: BaseException | None) -> bool:
+    """Tell a certificate that is not trusted, which is final, from a handshake that was cut, which may pass."""
+    return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)

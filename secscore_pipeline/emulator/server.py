@@ -9,6 +9,7 @@ import tempfile
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -75,6 +76,8 @@ class LocalAzure:
         world.applications[self.application.client_id] = self.application
         self.requests: Counter[str] = Counter()
         self.faults: list[Fault] = []
+        self.on_arm_request: Callable[[int], None] | None = None
+        self._arm_requests = 0
         self._folder = tempfile.TemporaryDirectory(prefix="secscore-azure-")
         authority, certificate, key = write_certificates(Path(self._folder.name))
         self.ca_bundle = authority
@@ -158,6 +161,9 @@ class LocalAzure:
             return self.entra.token(found[1], body)
         if method != "GET":
             return JSONResponse({"error": {"code": "MethodNotAllowed", "message": "Only GET is served."}}, 405)
+        self._arm_requests += 1
+        if self.on_arm_request is not None:
+            self.on_arm_request(self._arm_requests)
         if self.latency:
             await asyncio.sleep(self.latency)
         headers = dict(scope["headers"])

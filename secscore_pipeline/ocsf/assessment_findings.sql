@@ -218,7 +218,7 @@ select
         'assessments': case
             when compliance_status_id in (1, 3)
             then [{
-                'uid': name,
+                'uid': coalesce(name, finding_uid),
                 'name': display_name,
                 'meets_criteria': compliance_status_id = 1,
                 'category': if(is_control, 'Secure Score Control', 'Secure Score'),

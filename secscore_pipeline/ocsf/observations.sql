@@ -1,4 +1,5 @@
 -- One row: one raw record of a snapshot that is not normalized yet, its fields typed, or the reason it cannot be.
+-- Subscriptions are taken in slices, so that memory does not grow with their number.
 -- A JSON string is text and a JSON number is a number; anything else in a field's place counts as absent.
 create or replace temp macro json_text(field) as
     case when json_type(field) = 'VARCHAR' then field ->> '$' end;
@@ -28,6 +29,7 @@ with pending as (
         on done.snapshot_id = fetches.snapshot_id
         and done.event_type = fetches.event_type
     where fetches.outcome = 'complete'
+        and hash(fetches.subscription_id) % $slices = $slice
 ),
 records as (
     select 'secure_scores' as event_type, snapshot_id, subscription_id, observed_at, page, position, record

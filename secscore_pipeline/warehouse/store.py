@@ -1,17 +1,26 @@
 """What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
 
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import duckdb
 import msgspec
 
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import transaction
+
+_Result = TypeVar("_Result")
+
+FRUGAL_MEMORY = "300MB"
+"""What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
+
+LOOKS_PER_SLICE = 400
+"""How many looks at subscriptions are normalized at a time: it bounds the memory, not the result."""
 
 
 class FetchRow(msgspec.Struct, frozen=True):
@@ -97,10 +106,14 @@ def load_snapshot(connection: duckdb.DuckDBPyConnection, spool: Spool, event_typ
         event_type: the name of the raw table the records belong to, one of our own constants.
         stored_at: the present, UTC.
     """
-    values = {"line_bytes": max(2 * spool.longest_line, 1 << 20)}
-    with transaction(connection):
-        connection.execute(sql("load_fetches"), {**values, "file": str(spool.fetches_path), "stored_at": stored_at})
-        connection.execute(sql(f"load_{event_type}"), {**values, "file": str(spool.records_path)})
+    values = {"line_bytes": max(spool.longest_line + 1, 1 << 16)}
+
+    def load() -> None:
+        with transaction(connection):
+            connection.execute(sql("load_fetches"), {**values, "file": str(spool.fetches_path), "stored_at": stored_at})
+            connection.execute(sql(f"load_{event_type}"), {**values, "file": str(spool.records_path)})
+
+    _frugally(connection, load)
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, statements: list[tuple[str, dict[str, object]]]) -> int:
@@ -109,19 +122,30 @@ def normalize(connection: duckdb.DuckDBPyConnection, statements: list[tuple[str,
     Args:
         connection: open for writing.
         statements: the mapping's SQL with its parameters, in order; the first makes the temporary
-            table `observations`.
+            table `observations` of the subscriptions in one of `$slices` slices.
 
     Returns:
         How many findings were added.
     """
-    with transaction(connection):
-        for text, parameters in statements:
-            _execute(connection, text, parameters)
-        added = connection.execute("select count(*) from observations where rejection is null").fetchone()
-        connection.execute(sql("note_rejected"))
-        connection.execute(sql("note_normalized"))
-        connection.execute("drop table observations")
-    return int(added[0]) if added else 0
+    observe, *mapping = statements
+
+    def add() -> int:
+        added = 0
+        with transaction(connection):
+            looks = connection.execute(sql("pending_looks")).fetchone()
+            slices = math.ceil((looks[0] if looks else 0) / LOOKS_PER_SLICE)
+            for number in range(slices):
+                _execute(connection, observe[0], {**observe[1], "slice": number, "slices": slices})
+                for text, parameters in mapping:
+                    _execute(connection, text, parameters)
+                connection.execute(sql("note_rejected"))
+                valid = connection.execute("select count(*) from observations where rejection is null").fetchone()
+                added += int(valid[0]) if valid else 0
+                connection.execute("drop table observations")
+            connection.execute(sql("note_normalized"))
+        return added
+
+    return _frugally(connection, add)
 
 
 def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -134,6 +158,21 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
             "raw.rejected",
         ):
             connection.execute(f"delete from {table}")  # noqa: S608 - the four names above
+
+
+def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
+    """Do the work in little memory, and once more with all that the machine has where that was too little."""
+    before = connection.execute("select current_setting('memory_limit')").fetchone()
+    # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was.
+    lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"
+    connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
+    try:
+        return work()
+    except duckdb.OutOfMemoryException:
+        connection.execute(lift)
+        return work()
+    finally:
+        connection.execute(lift)
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, object]) -> None:

@@ -19,5 +19,4 @@ from read_json(
         snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', observed_at: 'timestamptz',
         page: 'integer', position: 'integer', request_id: 'varchar', record: 'varchar'
     }
-)
-order by subscription_id, page, position;
+);
