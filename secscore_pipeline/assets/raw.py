@@ -5,6 +5,7 @@ from collections import Counter
 import dagster as dg
 
 from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained
+from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
@@ -66,6 +67,7 @@ def _take_snapshot(
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     with warehouse.get_connection():
         context.log.debug("%s can be written", warehouse.path)
+    cloud = azure.cloud()
     started_at = utc_now()
     total = len(settings.subscription_ids)
     outcomes: Counter[str] = Counter()
@@ -74,7 +76,7 @@ def _take_snapshot(
     with spooled() as spool:
         looks = fetch_all(azure.client(), event_type, settings.subscription_ids, utc_now, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, context.run.run_id, azure, look)
+            _spool(spool, context.run.run_id, settings.tenant_id, cloud, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
@@ -103,12 +105,11 @@ def _take_snapshot(
     )
 
 
-def _spool(spool: Spool, snapshot_id: str, azure: AzureConnection, look: Fetch) -> None:
-    cloud = azure.cloud()
+def _spool(spool: Spool, snapshot_id: str, tenant_id: str, cloud: Cloud, look: Fetch) -> None:
     spool.add_fetch(
         FetchRow(
             snapshot_id=snapshot_id,
-            tenant_id=azure.tenant_id,
+            tenant_id=tenant_id,
             subscription_id=look.subscription_id,
             event_type=look.event_type.name,
             started_at=look.started_at,
@@ -129,7 +130,7 @@ def _spool(spool: Spool, snapshot_id: str, azure: AzureConnection, look: Fetch) 
             spool.add_record(
                 RecordRow(
                     snapshot_id=snapshot_id,
-                    tenant_id=azure.tenant_id,
+                    tenant_id=tenant_id,
                     subscription_id=look.subscription_id,
                     observed_at=look.finished_at,
                     page=page.number,

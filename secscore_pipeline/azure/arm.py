@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
 _RETRY = Retry(
-    total=6,
+    total=5,
     status_forcelist=(408, 429, 500, 502, 503, 504),
     backoff_factor=0.5,
     backoff_max=30,
