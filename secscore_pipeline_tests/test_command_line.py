@@ -93,6 +93,18 @@ def test_a_refusal_is_one_sentence_and_exits_1(local_azure, tmp_path, fault, mes
     assert all(SECRET.encode() not in file.read_bytes() for file in (tmp_path / "db").iterdir())
 
 
+def test_one_event_type_that_cannot_be_read_does_not_cost_the_other(local_azure, tmp_path):
+    import duckdb
+
+    azure = local_azure(World(subscriptions=2))
+    azure.faults.append(Fault(Kind.STATUS, path="/secureScoreControls", status=403))
+    done = secscore("sync", cwd=tmp_path, env=settings(azure, tmp_path))
+    assert "No secure_score_controls could be read" in done.stderr
+    with duckdb.connect(str(tmp_path / "db" / "scores.duckdb"), read_only=True) as connection:
+        findings = connection.execute("select count(*) from ocsf.assessment_findings").fetchone()
+    assert findings == (2,)
+
+
 def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path):
     world = World(subscriptions=1)
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
