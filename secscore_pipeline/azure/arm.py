@@ -18,7 +18,7 @@ from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import TokenSource
-from secscore_pipeline.azure.errors import InterruptedReadError, Outcome, RequestError, is_no_score, verdict
+from secscore_pipeline.azure.errors import InterruptedReadError, RequestError, is_no_score, verdict
 from secscore_pipeline.azure.session import AzureSession, is_untrusted
 
 log = logging.getLogger(__name__)
@@ -376,6 +376,3 @@ def _claims_challenge(answer: _Answer) -> str | None:
     except ValueError:
         log.debug("unreadable claims challenge from ARM")
         return None
-
-
-__all__ = ["ArmClient", "NoScoreYet", "Outcome", "Page", "Patience"]
