@@ -9,6 +9,7 @@ from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
 from secscore_pipeline.assets.tables import failures_explained, frame, preview
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.settings import partial_failure_fails
 from secscore_pipeline.warehouse import sql
 
 SHOWN = 10
@@ -25,65 +26,46 @@ class Check(NamedTuple):
 
     asset: dg.AssetsDefinition
     name: str
-    file: str
     says: str
     severity: dg.AssetCheckSeverity
+    file: str
+    event_type: str | None = None
+    ends_the_run: bool = False
+    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; failed as an error, it fails the run."""
 
 
-def _raw_checks(asset: dg.AssetsDefinition) -> list[Check]:
-    table = asset.key.path[-1]
+def _of_raw(name: str, says: str, severity: dg.AssetCheckSeverity) -> list[Check]:
+    """Return a check of each raw table, from one SQL file."""
     return [
-        Check(asset, "not_empty", f"not_empty_{table}", "Every complete look has all its records here.", _ERROR),
-        Check(asset, "keys_unique", f"keys_unique_{table}", "No record id stands twice in a snapshot.", _ERROR),
-        Check(asset, "score_in_range", f"score_in_range_{table}", "0 ≤ current ≤ max.", _WARN),
-        Check(asset, "all_subscriptions_read", f"all_read_{table}", "Every subscription could be read.", _WARN),
+        Check(asset, name, says, severity, name, asset.key.path[-1]) for asset in (secure_scores, secure_score_controls)
     ]
 
 
+def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None) -> Check:
+    return Check(assessment_findings, name, says, severity, file or name)
+
+
 CHECKS = (
-    *_raw_checks(secure_scores),
-    *_raw_checks(secure_score_controls),
+    *_of_raw("not_empty", "Every complete look has all its records here.", _ERROR),
+    *_of_raw("keys_unique", "No record id stands twice in a snapshot.", _ERROR),
+    *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
+    *_of_raw("all_subscriptions_read", "Every subscription could be read.", _WARN),
+    *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
+    *_of_raw("clock_runs_forward", "This machine's clock has not gone back since the snapshot before.", _WARN),
+    _of_findings("not_empty", "Every complete snapshot became findings.", _ERROR, "findings_not_empty"),
+    _of_findings("keys_unique", "No event identifier (metadata.uid) stands twice.", _ERROR, "findings_keys_unique"),
+    _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
+    _of_findings("percentage_agrees", "The percentage is current / max, rounded to four digits.", _WARN),
+    _of_findings("controls_add_up", "A subscription's controls add up to its score.", _WARN),
+    _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
+    # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
     Check(
         assessment_findings,
-        "not_empty",
-        "not_empty_assessment_findings",
-        "Every complete snapshot became findings.",
-        _ERROR,
-    ),
-    Check(
-        assessment_findings,
-        "keys_unique",
-        "keys_unique_assessment_findings",
-        "No event identifier (metadata.uid) stands twice.",
-        _ERROR,
-    ),
-    Check(
-        assessment_findings,
-        "score_in_range",
-        "score_in_range_assessment_findings",
-        "0 ≤ current ≤ max.",
+        "snapshot_is_whole",
+        "Every subscription could be read for every event type; SECSCORE_PARTIAL_FAILURE says how grave it is.",
         _WARN,
-    ),
-    Check(
-        assessment_findings,
-        "percentage_agrees",
-        "percentage_agrees",
-        "The percentage is current / max, rounded to four digits.",
-        _WARN,
-    ),
-    Check(
-        assessment_findings,
-        "controls_add_up",
-        "controls_add_up",
-        "A subscription's controls add up to its score.",
-        _WARN,
-    ),
-    Check(
-        assessment_findings,
-        "nothing_rejected",
-        "nothing_rejected",
-        "Every raw record became a finding.",
-        _WARN,
+        "all_subscriptions_read",
+        ends_the_run=True,
     ),
 )
 
@@ -91,14 +73,17 @@ _NEWEST = "select snapshot_id from raw.fetches order by stored_at desc limit 1"
 
 
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=check.asset, name=check.name, description=check.says)
+    text = sql(f"checks/{check.file}")
+    given = {"event_type": check.event_type} if "$event_type" in text else {}
+
+    @dg.asset_check(asset=check.asset, name=check.name, description=check.says, blocking=check.ends_the_run)
     def asset_check(warehouse: Warehouse) -> dg.AssetCheckResult:
         with failures_explained(), warehouse.get_reader() as connection:
             newest = connection.execute(_NEWEST).fetchone()
-            violations = frame(connection, sql(f"checks/{check.file}"), {"snapshot_id": newest[0] if newest else ""})
+            violations = frame(connection, text, {**given, "snapshot_id": newest[0] if newest else ""})
         return dg.AssetCheckResult(
             passed=violations.empty,
-            severity=check.severity,
+            severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
             description=check.says if violations.empty else f"{len(violations)} exceptions to: {check.says}",
             metadata={"violations": len(violations), "examples": preview(violations.head(SHOWN))},
         )

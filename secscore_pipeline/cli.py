@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum, auto
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +19,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from secscore_pipeline.settings import REQUIRED, SETTINGS, SettingsError, azure_settings, database_path, value
+from secscore_pipeline.settings import (
+    REQUIRED,
+    SETTINGS,
+    SettingsError,
+    azure_settings,
+    database_path,
+    partial_failure_fails,
+    value,
+)
+from secscore_pipeline.shown import printable
 
 if TYPE_CHECKING:
     import dagster as dg
     import pandas as pd
 
+    from secscore_pipeline.emulator.faults import Fault
+
 EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
+EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
 
 _DEMO_DATABASE = "data/demo.duckdb"
@@ -62,6 +75,7 @@ def main(verbose: bool) -> None:
     Settings come from the environment and from a file .env in the working directory; the environment wins.
     .env.example explains each.
     """
+    os.umask(0o077)  # whatever a command makes is for its owner alone
     if verbose:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
         logging.getLogger("msal").setLevel(logging.INFO)
@@ -71,13 +85,17 @@ def main(verbose: bool) -> None:
 def sync() -> None:
     """Read every subscription once, store it, normalize it, check it.
 
-    Exit code: 0 when snapshots were stored, 1 when nothing could be, 2 for wrong settings.
+    Exit code: 0 when snapshots were stored, 1 when nothing could be, 2 for wrong settings, 3 when some
+    subscriptions could not be read, the others were stored, and SECSCORE_PARTIAL_FAILURE is fail.
     """
     load_dotenv(Path.cwd() / ".env")
-    if not _sync():
+    result = _sync()
+    if result is Synced.NOTHING:
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
     _print_scores()
     console.print(f"Database: {database_path(value('SECSCORE_DATABASE'))}", soft_wrap=True, highlight=False)
+    if result is Synced.IN_PART and partial_failure_fails():
+        raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
 @main.command("test-connection")
@@ -99,6 +117,16 @@ def test_connection() -> None:
 @click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
 @click.option("--page-size", type=click.IntRange(min=1), help="Items on a page; one page when not given.")
 @click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:NAME=VALUE,...]",
+    callback=lambda _context, _option, given: _faults(given),
+    help="What goes wrong, as often as given: status, reset, handshake, stall, cut, echo or gzip; with path (a regular "
+    "expression; a subscription's id is part of it), share (0 to 1), times, position (bytes of the body that still "
+    "come), status, retry_after, body, seed. Example: status:status=429,retry_after=1,share=0.05",
+)
+@click.option(
     "--bodies",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with <subscription id>/secureScores.json and secureScoreControls.json to serve verbatim.",
@@ -117,6 +145,7 @@ def emulator(
     port: int,
     latency: float,
     page_size: int | None,
+    faults: "list[Fault]",
     bodies: Path | None,
     env_file: Path,
 ) -> None:
@@ -129,6 +158,7 @@ def emulator(
 
     world = World(seed, subscriptions, mixed=mixed and subscriptions > 3)
     with LocalAzure(world, latency=latency, page_size=page_size, port=port) as azure:
+        azure.faults.extend(faults)
         for folder in sorted(bodies.iterdir()) if bodies else []:
             if folder.name.lower() not in world.subscriptions:
                 world.add_subscription(folder.name)
@@ -147,6 +177,15 @@ def emulator(
     env_file.unlink(missing_ok=True)
 
 
+def _faults(given: tuple[str, ...]) -> "list[Fault]":
+    from secscore_pipeline.emulator.faults import Fault
+
+    try:
+        return [Fault.parse(text) for text in given]
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @main.command()
 @click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
 def demo(subscriptions: int) -> None:
@@ -158,7 +197,7 @@ def demo(subscriptions: int) -> None:
         console.rule("1. Connection")
         _test_connection(quiet=True)
         console.rule("2. Materialize every asset")
-        if not _sync():
+        if _sync() is Synced.NOTHING:
             raise click.exceptions.Exit(EXIT_NOTHING_STORED)
         console.rule("3. What came of it (simulated data)")
         _print_scores()
@@ -224,8 +263,16 @@ def _local_azure(subscriptions: int) -> Iterator[None]:
                     os.environ[name] = text
 
 
-def _sync() -> bool:
-    """Run the job once; say what failed. Returns whether it stored something."""
+class Synced(Enum):
+    """How a run of the whole job ended."""
+
+    WHOLLY = auto()
+    IN_PART = auto()
+    NOTHING = auto()
+
+
+def _sync() -> Synced:
+    """Run the job once; say what failed, and return how it ended."""
     azure_settings(os.environ)
     database_path(value("SECSCORE_DATABASE"))
     import dagster as dg  # a second of imports: not paid for a wrong setting
@@ -235,13 +282,15 @@ def _sync() -> bool:
         result = _run(instance, None)
         _complain(result)
         if result.success:
-            return True
+            return Synced.WHOLLY
         if not _stored_something(result.run_id):
-            return False
+            return Synced.NOTHING
+        if _made(result, findings):
+            return Synced.IN_PART
         # One event type could not be read at all, and Dagster skips what depends on it: the other one was stored.
         again = _run(instance, [findings])
         _complain(again)
-        return again.success
+        return Synced.IN_PART if _made(again, findings) else Synced.NOTHING
 
 
 def _run(instance: "dg.DagsterInstance", selection: "list[dg.AssetKey] | None") -> "dg.ExecuteInProcessResult":
@@ -254,6 +303,11 @@ def _run(instance: "dg.DagsterInstance", selection: "list[dg.AssetKey] | None") 
         tags={"secscore/started_by": "command line"},
         asset_selection=selection,
     )
+
+
+def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:
+    """Tell whether a run materialized an asset."""
+    return any(event.asset_key == key for event in result.all_events if event.is_step_materialization)
 
 
 def _stored_something(snapshot_id: str) -> bool:
@@ -311,6 +365,8 @@ def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:
         if not event.is_step_failure:
             continue
         failure = event.step_failure_data
+        if failure.error and failure.error.cls_name == "DagsterAssetCheckFailedError":
+            continue  # the check says it better itself
         if failure.user_failure_data and failure.user_failure_data.description:
             yield failure.user_failure_data.description
         elif failure.error:
@@ -370,7 +426,7 @@ def _print_scores() -> None:
         percent = f"{100 * row['fraction']:.2f} %" if row["fraction"] == row["fraction"] else "–"
         points = f"{row['current']:g} / {row['max']:g}" if row["current"] == row["current"] else "–"
         cells = (row["subscription_id"], str(row["score"]), points, percent, row["status"])
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
     if len(scores) > 20:
         console.print(f"… and {len(scores) - 20} more.")
@@ -382,7 +438,7 @@ def _print_opportunities() -> None:
         table.add_column(name, justify="left" if name == "Control" else "right")
     for row in _query("opportunities", {"limit": 5}).to_dict(orient="records"):
         numbers = (f"{row['points_to_win']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
-        table.add_row(Text(str(row["control"])), *numbers)
+        table.add_row(Text(printable(str(row["control"]))), *numbers)
     console.print(table)
 
 

@@ -33,6 +33,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     ca_bundle: str = Field(default="", description="PEM file with a private CA to trust; empty: the usual store.")
     max_connections: str = Field(default="32", description="How many requests to keep under way at once.")
     event_types: str = Field(description="What to read: secure_scores, secure_score_controls, or both.")
+    partial_failure: str = Field(default="warn", description="What a run is that could not read all: warn or fail.")
 
     _client: ArmClient | None = PrivateAttr(default=None)
 
@@ -49,6 +50,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             ca_bundle=value("SECSCORE_CA_BUNDLE"),
             max_connections=value("SECSCORE_MAX_CONNECTIONS"),
             event_types=value("SECSCORE_EVENT_TYPES"),
+            partial_failure=value("SECSCORE_PARTIAL_FAILURE"),
         )
 
     def settings(self) -> AzureSettings:
@@ -68,6 +70,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
                 "SECSCORE_CA_BUNDLE": self.ca_bundle,
                 "SECSCORE_MAX_CONNECTIONS": self.max_connections,
                 "SECSCORE_EVENT_TYPES": self.event_types,
+                "SECSCORE_PARTIAL_FAILURE": self.partial_failure,
             }
         )
 

@@ -41,6 +41,11 @@ SETTINGS = (
     Setting("SECSCORE_DATABASE", "The DuckDB file.", "data/secscore.duckdb"),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "32"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
+    Setting(
+        "SECSCORE_PARTIAL_FAILURE",
+        "What a run is in which some subscriptions could not be read: warn or fail. The others are stored.",
+        "warn",
+    ),
 )
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default is not None}
 REQUIRED = tuple(setting.name for setting in SETTINGS if setting.default is None)
@@ -130,6 +135,9 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= 1000):
         problems.append(f"SECSCORE_MAX_CONNECTIONS={connections!r} is no number from 1 to 1000.")
 
+    if (policy := given["SECSCORE_PARTIAL_FAILURE"]).lower() not in ("warn", "fail"):
+        problems.append(f"SECSCORE_PARTIAL_FAILURE={policy!r} is neither warn nor fail.")
+
     authority_host = _https("AZURE_AUTHORITY_HOST", given, problems)
     arm_endpoint = _https("SECSCORE_ARM_ENDPOINT", given, problems)
     if problems:
@@ -145,6 +153,11 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
         max_connections=int(connections),
         event_types=tuple(EVENT_TYPES[name] for name in names),
     )
+
+
+def partial_failure_fails() -> bool:
+    """Tell whether a run that could not read every subscription counts as failed (SECSCORE_PARTIAL_FAILURE)."""
+    return value("SECSCORE_PARTIAL_FAILURE").lower() == "fail"
 
 
 def database_path(given: str) -> Path:

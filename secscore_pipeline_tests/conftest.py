@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -72,10 +73,11 @@ class Store:
         assert result.success is succeeds, "\n".join(failures)
         return result
 
-    def query(self, text: str, *values: object) -> list[tuple[object, ...]]:
-        """Return a query's rows."""
+    def query(self, text: str, *values: Any) -> list[tuple[object, ...]]:
+        """Return a query's rows; its values are given in order, or as one dict by name."""
+        by_name = len(values) == 1 and isinstance(values[0], dict)
         with reading(self.path) as connection:
-            return connection.execute(text, list(values)).fetchall()
+            return connection.execute(text, values[0] if by_name else list(values)).fetchall()
 
     def one(self, text: str, *values: object) -> object:
         """Return the one value of a query."""
@@ -104,7 +106,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def secscore(
-    *arguments: str, cwd: Path, env: dict[str, str] | None = None, check: int | None = 0
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None, check: int | None = 0, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own, with nothing of this environment but the path."""
     done = subprocess.run(
@@ -115,6 +117,7 @@ def secscore(
         text=True,
         timeout=120,
         check=False,
+        **options,
     )
     if check is not None:
         assert done.returncode == check, done.stdout + done.stderr

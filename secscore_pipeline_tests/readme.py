@@ -63,9 +63,9 @@ def rendered() -> str:
     with tempfile.TemporaryDirectory() as folder, LocalAzure(World(subscriptions=8, mixed=True)) as azure:
         path = Path(folder) / "readme.duckdb"
         os.environ.update({**azure.settings(), "SECSCORE_DATABASE": str(path)})
-        from secscore_pipeline.cli import _sync
+        from secscore_pipeline.cli import Synced, _sync
 
-        assert _sync()
+        assert _sync() is not Synced.NOTHING
         parts = []
         with reading(path) as connection:
             for title, query in QUERIES.items():

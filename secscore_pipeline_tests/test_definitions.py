@@ -32,10 +32,12 @@ def test_the_checks_of_each_table():
     names = sorted(
         f"{key.asset_key.path[-1]}: {key.name}" for check in defs.asset_checks or [] for key in check.check_keys
     )
-    raw = ["all_subscriptions_read", "keys_unique", "not_empty", "score_in_range"]
+    raw = [
+        "all_subscriptions_read", "clock_runs_forward", "keys_unique", "not_empty", "schema_drift", "score_in_range",
+    ]  # fmt: skip
     findings = [
         "controls_add_up", "keys_unique", "not_empty", "nothing_rejected", "percentage_agrees", "score_in_range",
-        "valid_ocsf",
+        "snapshot_is_whole", "valid_ocsf",
     ]  # fmt: skip
     assert names == [
         *(f"assessment_findings: {name}" for name in findings),

@@ -80,7 +80,7 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
     path = tmp_path_factory.mktemp("odd") / "odd.duckdb"
     now = utc_now()
     texts = [json.dumps(record) for record in records]
-    with spooled() as spool, writing(path) as connection:
+    with writing(path) as connection, spooled(path) as spool:
         spool.add_fetch(
             FetchRow(
                 "run",

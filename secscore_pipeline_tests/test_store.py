@@ -1,7 +1,6 @@
 """The DuckDB file: private, held by one writer at a time, whole after a kill, and left alone when it is not ours."""
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -10,7 +9,6 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import WarehouseError, reading, writing
-from secscore_pipeline_tests.conftest import secscore
 
 HOLD = """
 import sys, duckdb
@@ -74,49 +72,6 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     with pytest.raises(WarehouseError, match="something else"), writing(path):
         pass
     assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("requests_before_the_kill", [1, 3, 7, 10, 12])
-def test_a_killed_run_leaves_nothing_torn_and_the_next_one_repairs_it(local_azure, tmp_path, requests_before_the_kill):
-    azure = local_azure(World(subscriptions=6))
-    path = tmp_path / "store.duckdb"
-    env = {**azure.settings(), "SECSCORE_DATABASE": str(path), "SECSCORE_MAX_CONNECTIONS": "1"}
-    process = None
-
-    def kill(count):
-        if count == requests_before_the_kill:
-            os.kill(process.pid, signal.SIGKILL)
-
-    azure.on_arm_request = kill
-    process = subprocess.Popen(
-        [sys.executable, "-m", "secscore_pipeline.cli", "sync"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.wait(timeout=60) == -signal.SIGKILL
-    azure.on_arm_request = None
-    secscore("sync", cwd=tmp_path, env=env)
-    with reading(path) as connection:
-        (newest,) = connection.execute("select snapshot_id from raw.fetches order by stored_at desc limit 1").fetchone()
-        for table in ("raw.secure_scores", "raw.secure_score_controls"):
-            torn = connection.execute(
-                f"select snapshot_id, subscription_id, count(*) from {table} group by all "
-                "having count(*) not in (1, 15)"
-            ).fetchall()
-            assert torn == []
-        rows = connection.execute(
-            "select count(*), count(distinct metadata.uid), "
-            "count(*) filter (where metadata.correlation_uid = ?) from ocsf.assessment_findings",
-            [newest],
-        ).fetchone()
-        missing = connection.execute(
-            "select count(*) from raw.fetches anti join ocsf.normalized_snapshots using (snapshot_id, event_type)"
-        ).fetchone()
-    assert rows[0] == rows[1]
-    assert rows[2] == 6 * 16
-    assert missing == (0,)
 
 
 def test_two_runs_at_once_both_end_well(local_azure, tmp_path):

@@ -73,7 +73,7 @@ def _take_snapshot(
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
     records = requests = 0
-    with spooled() as spool:
+    with spooled(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, settings.subscription_ids, utc_now, settings.max_connections)
         for done, look in enumerate(looks, 1):
             _spool(spool, context.run.run_id, settings.tenant_id, cloud, look)

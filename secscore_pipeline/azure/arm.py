@@ -20,6 +20,7 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import TokenSource
 from secscore_pipeline.azure.errors import InterruptedReadError, RequestError, is_no_score, verdict
 from secscore_pipeline.azure.session import AzureSession, is_untrusted
+from secscore_pipeline.shown import quoted
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class ArmClient:
         cloud: where ARM lives.
         tokens: where bearer tokens come from.
         ca_bundle: PEM file with the certificates to trust; None for the usual ones.
-        max_connections: connections kept open, as many as threads will call.
+        max_connections: how many requests may be under way at once. One that waits for its next try is not.
         patience: how long to keep trying.
     """
 
@@ -132,6 +133,7 @@ class ArmClient:
         self._cloud = cloud
         self._tokens = tokens
         self._session = AzureSession(ca_bundle, max_connections)
+        self._slots = threading.Semaphore(max_connections)
         self._patience = patience or Patience()
         self._stop = threading.Event()
 
@@ -241,15 +243,18 @@ class ArmClient:
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
     def _once(self, url: str, params: Mapping[str, str], token: str, deadline: float) -> _Answer:
-        with self._session.get(
-            url,
-            params=params,
-            auth=_Bearer(token),
-            headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
-            timeout=(self._patience.connect_timeout, self._patience.read_timeout),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        with (
+            self._slots,
+            self._session.get(
+                url,
+                params=params,
+                auth=_Bearer(token),
+                headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
+                timeout=(self._patience.connect_timeout, self._patience.read_timeout),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
             body = bytearray()
             for chunk in response.iter_content(1 << 16):
                 body += chunk
@@ -332,7 +337,7 @@ class ArmClient:
         said = ": ".join(part for part in (code, message) if part)
         again = ", with a renewed token too" if answer.status == 401 else ""
         return RequestError(
-            f"{_shown(url)} answered {answer.status}{again}{f' ({said[:300]})' if said else ''}.",
+            f"{_shown(url)} answered {answer.status}{again}{f' ({quoted(said)})' if said else ''}.",
             meaning.cure,
             outcome=meaning.outcome,
             http_status=answer.status,

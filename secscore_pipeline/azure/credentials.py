@@ -15,6 +15,7 @@ from urllib3.util.retry import Retry
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.azure.session import AzureSession, is_untrusted
+from secscore_pipeline.shown import quoted
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class MsalTokenSource:
                 time.sleep(retry.get_backoff_time())
             else:
                 if "access_token" not in result:
-                    raise _refusal(result)
+                    raise _refusal(result, self._credential.secret)
                 return str(result["access_token"])
 
     def _ask(self, claims_challenge: str | None) -> dict[str, Any]:
@@ -173,15 +174,15 @@ def _service_error() -> type[Exception]:
     return MsalServiceError
 
 
-def _refusal(result: dict[str, Any]) -> SignInError:
+def _refusal(result: dict[str, Any], secret: str) -> SignInError:
     """Turn Entra's error document into one sentence and a cure, with its trace id for support."""
     description = str(result.get("error_description") or result.get("error") or "no reason given")
-    first_sentence = re.split(r"\r?\n|\s+Trace ID:", description)[0].strip()
+    first_sentence = quoted(re.split(r"\r?\n|\s+Trace ID:", description)[0].strip(), secret, length=600)
     codes = [code for code in result.get("error_codes") or [] if isinstance(code, int)]
     cure = next(
         (_CURES[code] for code in codes if code in _CURES),
         "See the code in Microsoft's list of AADSTS codes.",
     )
     trace_id = result.get("trace_id") or result.get("correlation_id")
-    trace = f" (trace id {trace_id})" if trace_id else ""
+    trace = f" (trace id {quoted(str(trace_id), secret)})" if trace_id else ""
     return SignInError(f"Entra refused the sign-in: {first_sentence.rstrip('.')}{trace}.", cure)

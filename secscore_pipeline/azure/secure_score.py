@@ -124,7 +124,8 @@ def fetch_all(
 ) -> Iterator[Fetch]:
     """Look at every subscription, many at a time, and yield each look as it ends.
 
-    No more than twice `max_connections` looks are held at once, so memory does not grow with their number.
+    Twice as many looks as requests are under way, so that one which waits for its next try holds up no other;
+    no more are held at once, so memory does not grow with their number.
 
     A refused sign-in is asked for once, and is then what every subscription's look ended with.
     """
@@ -136,7 +137,7 @@ def fetch_all(
             yield Fetch(event_type, subscription_id, now, now, Outcome.FAILED, error=str(error))
         return
     waiting = iter(subscription_ids)
-    executor = ThreadPoolExecutor(max_connections, thread_name_prefix="arm")
+    executor = ThreadPoolExecutor(2 * max_connections, thread_name_prefix="arm")
     running: set[Future[Fetch]] = set()
     try:
         while True:

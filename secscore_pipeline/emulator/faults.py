@@ -3,11 +3,12 @@
 import asyncio
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 
 class Kind(StrEnum):
@@ -15,9 +16,23 @@ class Kind(StrEnum):
 
     STATUS = "status"  # answered with `status`, `headers` and `body`
     RESET = "reset"  # the connection is torn down, no byte is sent
+    HANDSHAKE = "handshake"  # a new connection is closed before TLS is agreed on; `path` does not count
     STALL = "stall"  # the answer stops after `position` bytes and nothing more comes
     CUT = "cut"  # the connection is closed after `position` bytes of the body
+    ECHO = "echo"  # answered with `status` and the request's own headers, as a debugging proxy does
     GZIP = "gzip"  # said to be compressed, and is not
+
+
+_READ: dict[str, Callable[[str], object]] = {
+    "path": str,
+    "share": float,
+    "times": int,
+    "status": int,
+    "position": int,
+    "seed": int,
+    "body": str.encode,
+}
+"""What can be said of a fault in a line of text, and how each is read."""
 
 
 @dataclass
@@ -26,7 +41,8 @@ class Fault:
 
     Attributes:
         kind: what goes wrong.
-        path: strikes where this regular expression is found in the path, in any case.
+        path: strikes where this regular expression is found in the path, in any case; a subscription's id and
+            the kind of record are parts of the path, and so is `oauth2` of a sign-in.
         share: the share of those requests that are struck, 0..1, by a seeded dice.
         times: strike no more often than this; None has no end.
         status, headers, body: the answer, for STATUS.
@@ -47,6 +63,27 @@ class Fault:
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)  # noqa: S311 - a simulation
 
+    @classmethod
+    def parse(cls, text: str) -> "Fault":
+        """Make a fault from a line like `status:status=429,retry_after=1,share=0.05` or `cut:position=100,times=3`.
+
+        Raises:
+            ValueError: says which part is not understood.
+        """
+        kind, _, rest = text.partition(":")
+        if kind not in list(Kind):
+            raise ValueError(f"{kind!r} is no kind of fault. Use one of {', '.join(Kind)}.")
+        values: dict[str, Any] = {}
+        for part in filter(None, rest.split(",")):
+            name, _, given = part.partition("=")
+            if name == "retry_after":
+                values["headers"] = {"retry-after": given}
+            elif name in _READ:
+                values[name] = _READ[name](given)
+            else:
+                raise ValueError(f"{part!r} is not understood. Use {', '.join(_READ)} or retry_after, each with =.")
+        return cls(Kind(kind), **values)
+
     def strikes(self, path: str) -> bool:
         """Decide whether a request is struck, and count it."""
         if self.times is not None and self.struck >= self.times:
@@ -60,6 +97,11 @@ class Fault:
         """Send `response` the wrong way."""
         if self.kind is Kind.STATUS:
             await Response(self.body, self.status, self.headers)(scope, receive, send)
+            return
+        if self.kind is Kind.ECHO:
+            sent = " ".join(f"{name.decode()}: {value.decode()}" for name, value in scope["headers"])
+            message = {"error": {"code": "Echo", "message": f"You sent {sent}"}}
+            await JSONResponse(message, self.status)(scope, receive, send)
             return
         if self.kind is Kind.RESET:
             send.__self__.transport.abort()  # uvicorn offers no other way to drop a connection

@@ -19,13 +19,26 @@ from starlette.responses import JSONResponse, Response
 
 from secscore_pipeline.emulator.arm import Arm
 from secscore_pipeline.emulator.entra import Entra
-from secscore_pipeline.emulator.faults import Fault
+from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import Application, World
 
 _CONFIGURATION = re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration")
 _TOKEN = re.compile(r"/([^/]+)/oauth2/v2\.0/token")
 _START_SECONDS = 20
+
+
+class _Door(socket.socket):
+    """A listening socket that can turn a client away before TLS is agreed on."""
+
+    faults: list[Fault]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        if any(fault.kind is Kind.HANDSHAKE and fault.strikes("") for fault in self.faults):
+            connection.close()
+            raise ConnectionAbortedError  # asyncio goes on to the next client
+        return connection, address
 
 
 class _Server(uvicorn.Server):
@@ -81,7 +94,8 @@ class LocalAzure:
         self._folder = tempfile.TemporaryDirectory(prefix="secscore-azure-")
         authority, certificate, key = write_certificates(Path(self._folder.name))
         self.ca_bundle = authority
-        self._socket = socket.socket()
+        self._socket = _Door()
+        self._socket.faults = self.faults
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
         self.url = f"https://localhost:{self._socket.getsockname()[1]}"
@@ -141,7 +155,8 @@ class LocalAzure:
         """Answer one request: the ASGI application."""
         with contextlib.suppress(asyncio.CancelledError):
             response = await self._answer(scope, receive)
-            fault = next((fault for fault in self.faults if fault.strikes(str(scope["path"]))), None)
+            path = str(scope["path"])
+            fault = next((f for f in self.faults if f.kind is not Kind.HANDSHAKE and f.strikes(path)), None)
             if fault is None:
                 await response(scope, receive, send)
             else:

@@ -1,16 +1,22 @@
 """Opens the DuckDB file: owner-only, migrated, always closed, and with a clear word when it cannot be opened."""
 
+import fcntl
+import logging
 import os
 import random
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+
+log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
@@ -54,6 +60,8 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise WarehouseError(f"{path.parent} cannot be made ({error.strerror}). Change SECSCORE_DATABASE.") from error
+    if not path.exists():
+        _make(path, lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
         _migrate(connection, path)
         yield connection
@@ -73,13 +81,72 @@ def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
 
 
 @contextmanager
+def scratch_folder(database: Path) -> Iterator[Path]:
+    """Make a private folder beside the database, which goes when the block ends.
+
+    Folders that killed processes left there go first: a living one holds a lock on its own.
+
+    Raises:
+        WarehouseError: something could not be written there.
+    """
+    prefix = f"{database.name}.scratch-"
+    try:
+        for left in database.parent.glob(f"{prefix}*"):
+            with _locked(left) as is_ours:
+                if is_ours:
+                    shutil.rmtree(left)
+        with (
+            tempfile.TemporaryDirectory(prefix=prefix, dir=database.parent, ignore_cleanup_errors=True) as folder,
+            _locked(Path(folder)),
+        ):
+            yield Path(folder)
+    except OSError as error:
+        raise WarehouseError(
+            f"Nothing can be written beside {database} ({error.strerror or error}). Nothing was stored. "
+            "Make room on that disk or change SECSCORE_DATABASE, and start again."
+        ) from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # its owner has just cleared it away
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _make(path: Path, lock_patience: float) -> None:
+    """Make a new file elsewhere and put it in its place whole: a kill in the middle leaves no torn one."""
+    with scratch_folder(path) as folder:
+        new = folder / path.name
+        with _opened(new, read_only=False, lock_patience=lock_patience) as connection:
+            _migrate(connection, path)
+        with suppress(FileExistsError):  # another process was quicker, and its file is as good
+            os.link(new, path)
+
+
+@contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Run the block in one transaction: all of it is stored, or nothing."""
     connection.execute("begin transaction")
     try:
         yield
     except BaseException:
-        connection.execute("rollback")
+        try:
+            connection.execute("rollback")
+        except duckdb.Error:  # a database that has just failed to write accepts nothing more; the file is as before
+            log.debug("nothing left to roll back", exc_info=True)
         raise
     connection.execute("commit")
 
@@ -95,6 +162,11 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
             connection.execute("set preserve_insertion_order = false")
             connection.execute("set threads = 1")  # as fast for what a run adds, with a third less memory
             yield connection
+        except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+            raise WarehouseError(
+                f"{path} could not be written or read ({str(error).splitlines()[0]}). What was begun was taken back. "
+                "Make room on that disk, and start again."
+            ) from error
         finally:
             connection.close()
     finally:
@@ -137,7 +209,7 @@ def _unusable(path: Path, text: str) -> WarehouseError:
             f"Use a secscore_pipeline that brings that line. ({text.splitlines()[0]})"
         )
     return WarehouseError(
-        f"{path} cannot be opened: {text.splitlines()[0]} Check SECSCORE_DATABASE and its permissions."
+        f"{path} cannot be opened: {text.splitlines()[0]} Check SECSCORE_DATABASE and its permissions, or make room on that disk."
     )
 
 

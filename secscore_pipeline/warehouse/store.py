@@ -1,9 +1,8 @@
 """What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -12,7 +11,7 @@ import duckdb
 import msgspec
 
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import transaction
+from secscore_pipeline.warehouse.connection import scratch_folder, transaction
 
 _Result = TypeVar("_Result")
 
@@ -87,18 +86,21 @@ class Spool:
 
 
 @contextmanager
-def spooled() -> Iterator[Spool]:
-    """Make a spool in a private temporary folder, which goes when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="secscore-") as folder:
-        spool = Spool(Path(folder))
-        try:
-            yield spool
-        finally:
-            spool.close()
+def spooled(database: Path) -> Iterator[Spool]:
+    """Make a spool in a private folder beside the database, which goes when the block ends.
+
+    Raises:
+        WarehouseError: the spool cannot be written.
+    """
+    with scratch_folder(database) as folder, closing(Spool(folder)) as spool:
+        yield spool
 
 
 def load_snapshot(connection: duckdb.DuckDBPyConnection, spool: Spool, event_type: str, stored_at: datetime) -> None:
     """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
+
+    Time does not run backwards in the store: what was read by a clock that has been set back since the snapshot
+    before counts as observed a millisecond after that one.
 
     Args:
         connection: open for writing.
@@ -106,10 +108,12 @@ def load_snapshot(connection: duckdb.DuckDBPyConnection, spool: Spool, event_typ
         event_type: the name of the raw table the records belong to, one of our own constants.
         stored_at: the present, UTC.
     """
-    values = {"line_bytes": max(spool.longest_line + 1, 1 << 16)}
+    values: dict[str, object] = {"line_bytes": max(spool.longest_line + 1, 1 << 16)}
 
     def load() -> None:
         with transaction(connection):
+            newest = connection.execute(sql("newest_observation"), {"event_type": event_type}).fetchone()
+            values["not_before"] = newest[0] if newest else None
             connection.execute(sql("load_fetches"), {**values, "file": str(spool.fetches_path), "stored_at": stored_at})
             connection.execute(sql(f"load_{event_type}"), {**values, "file": str(spool.records_path)})
 

@@ -16,6 +16,7 @@ select
     request_ids,
     arm_endpoint,
     cloud_partition,
+    greatest(finished_at, $not_before) as observed_at,
     $stored_at as stored_at
 from read_json(
     $file,

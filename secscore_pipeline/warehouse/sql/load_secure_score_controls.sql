@@ -6,7 +6,7 @@ select
     subscription_id,
     case when json_valid(record) then record ->> '$.id' end as record_id,
     case when json_valid(record) then record ->> '$.name' end as name,
-    observed_at,
+    greatest(observed_at, $not_before) as observed_at,
     page,
     position,
     request_id,

@@ -1,0 +1,59 @@
+-- One row: a field of the newest snapshot that the API's description does not name, or whose type is another one.
+-- Source of the known fields: secureScore.json of API version 2020-01-01; `type` of a score's own object and the
+-- definition's description stand in the description though real answers leave them out.
+with known(field, type) as (
+    values
+        ('$', 'OBJECT'),
+        ('$.id', 'TEXT'),
+        ('$.name', 'TEXT'),
+        ('$.type', 'TEXT'),
+        ('$.properties', 'OBJECT'),
+        ('$.properties.displayName', 'TEXT'),
+        ('$.properties.score', 'OBJECT'),
+        ('$.properties.score.max', 'NUMBER'),
+        ('$.properties.score.current', 'NUMBER'),
+        ('$.properties.score.percentage', 'NUMBER'),
+        ('$.properties.weight', 'NUMBER'),
+        ('$.properties.healthyResourceCount', 'NUMBER'),
+        ('$.properties.unhealthyResourceCount', 'NUMBER'),
+        ('$.properties.notApplicableResourceCount', 'NUMBER'),
+        ('$.properties.definition', 'OBJECT'),
+        ('$.properties.definition.id', 'TEXT'),
+        ('$.properties.definition.name', 'TEXT'),
+        ('$.properties.definition.type', 'TEXT'),
+        ('$.properties.definition.properties', 'OBJECT'),
+        ('$.properties.definition.properties.displayName', 'TEXT'),
+        ('$.properties.definition.properties.description', 'TEXT'),
+        ('$.properties.definition.properties.maxScore', 'NUMBER'),
+        ('$.properties.definition.properties.source', 'OBJECT'),
+        ('$.properties.definition.properties.source.sourceType', 'TEXT'),
+        ('$.properties.definition.properties.assessmentDefinitions', 'ARRAY'),
+        ('$.properties.definition.properties.assessmentDefinitions[0]', 'OBJECT'),
+        ('$.properties.definition.properties.assessmentDefinitions[0].id', 'TEXT')
+),
+merged as (
+    select json_group_structure(cast(record as json)) as structure
+    from raw.records
+    where snapshot_id = $snapshot_id
+        and event_type = $event_type
+        and json_valid(record)
+),
+seen as (
+    select
+        field.fullkey as field,
+        case
+            when field.type in ('OBJECT', 'ARRAY') then field.type
+            when field.atom ->> '$' in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then 'NUMBER'
+            when field.atom ->> '$' = 'VARCHAR' then 'TEXT'
+            when field.atom ->> '$' = 'JSON' then 'MIXED'
+            else field.atom ->> '$'
+        end as type
+    from merged, json_tree(merged.structure) as field
+    where merged.structure is not null
+)
+select seen.field, coalesce(known.type, 'none') as described_as, seen.type as received
+from seen
+left join known using (field)
+where seen.type <> 'NULL'
+    and known.type is distinct from seen.type
+order by seen.field;
