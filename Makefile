@@ -28,10 +28,11 @@ dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 test: $(READY) ## the test suite; no network but loopback
 	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 2
 
-check: $(READY) ## ruff (lint and format) and the type checker
+check: $(READY) ## ruff (lint, security lint, format), the type checker, and an audit of the locked dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@.ci/audit $(BIN)/pip-audit
 
 bench: $(READY) ## measure a sync of 1,000 subscriptions
 	@env -u DAGSTER_HOME $(BIN)/python bench/sync.py

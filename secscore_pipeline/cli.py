@@ -418,13 +418,15 @@ def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.Dat
 
 
 def _print_scores() -> None:
+    import pandas as pd
+
     scores = _query("scores")
     table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0))
     for name in ("Subscription", "Score", "Points", "Percent", "Status"):
         table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
     for row in scores.head(20).to_dict(orient="records"):
-        percent = f"{100 * row['fraction']:.2f} %" if row["fraction"] == row["fraction"] else "–"
-        points = f"{row['current']:g} / {row['max']:g}" if row["current"] == row["current"] else "–"
+        percent = "–" if pd.isna(row["fraction"]) else f"{100 * row['fraction']:.2f} %"
+        points = "–" if pd.isna(row["current"]) or pd.isna(row["max"]) else f"{row['current']:g} / {row['max']:g}"
         cells = (row["subscription_id"], str(row["score"]), points, percent, row["status"])
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)

@@ -44,6 +44,7 @@ def test_settings_come_from_a_dotenv_file_and_the_environment_wins(local_azure, 
         ({"AZURE_SUBSCRIPTION_IDS": "a,b"}, "AZURE_SUBSCRIPTION_IDS holds 'a', which is no GUID"),
         ({"SECSCORE_EVENT_TYPES": "alerts"}, "SECSCORE_EVENT_TYPES holds 'alerts', which is unknown"),
         ({"SECSCORE_MAX_CONNECTIONS": "many"}, "SECSCORE_MAX_CONNECTIONS='many'"),
+        ({"SECSCORE_PARTIAL_FAILURE": "maybe"}, "SECSCORE_PARTIAL_FAILURE='maybe' is neither"),
         ({"SECSCORE_CA_BUNDLE": "/no/such.pem"}, "SECSCORE_CA_BUNDLE='/no/such.pem' is no file"),
         ({"SECSCORE_ARM_ENDPOINT": "http://localhost"}, "SECSCORE_ARM_ENDPOINT is no https URL"),
         ({"SECSCORE_DATABASE": "/tmp"}, "SECSCORE_DATABASE='/tmp' is a folder"),
@@ -103,6 +104,47 @@ def test_one_event_type_that_cannot_be_read_does_not_cost_the_other(local_azure,
     with duckdb.connect(str(tmp_path / "db" / "scores.duckdb"), read_only=True) as connection:
         findings = connection.execute("select count(*) from ocsf.assessment_findings").fetchone()
     assert findings == (2,)
+
+
+@pytest.mark.parametrize(("policy", "code"), [("warn", 0), ("fail", 3)])
+def test_a_snapshot_with_gaps_is_a_warning_or_a_failure_and_stored_all_the_same(local_azure, tmp_path, policy, code):
+    import duckdb
+
+    world = World(subscriptions=1)
+    for number, state in enumerate((State.FORBIDDEN, State.UNREGISTERED, State.UNSCORED, State.DISABLED)):
+        world.add_subscription(f"00000000-0000-0000-0000-00000000000{number}", state)
+    azure = local_azure(world)
+    gone, broken = "00000000-0000-0000-0000-0000000000aa", "00000000-0000-0000-0000-0000000000bb"
+    world.add_subscription(broken)
+    azure.faults.append(Fault(Kind.STATUS, broken, status=400))
+    given = settings(azure, tmp_path, SECSCORE_PARTIAL_FAILURE=policy)
+    given["AZURE_SUBSCRIPTION_IDS"] += f",{gone}"
+    done = secscore("sync", cwd=tmp_path, env=given, check=code)
+    assert "snapshot_is_whole: 8 exceptions" in done.stderr
+    assert "Traceback" not in done.stderr
+    with duckdb.connect(str(tmp_path / "db" / "scores.duckdb"), read_only=True) as connection:
+        outcomes = dict(connection.execute("select distinct subscription_id[-2:], outcome from raw.fetches").fetchall())
+        assert connection.execute("select count(*) from ocsf.assessment_findings").fetchone() == (16,)
+    del outcomes[next(iter(world.subscriptions))[-2:]]
+    assert outcomes == {
+        "00": "forbidden",
+        "01": "not_registered",
+        "02": "no_score",
+        "03": "no_score",
+        "aa": "not_found",
+        "bb": "failed",
+    }
+
+
+def test_faults_of_the_local_azure_are_set_on_its_command_line(tmp_path):
+    done = secscore("emulator", "--fault", "flood", cwd=tmp_path, check=2)
+    assert "'flood' is no kind of fault" in done.stderr
+    done = secscore("emulator", "--fault", "status:sometimes", cwd=tmp_path, check=2)
+    assert "'sometimes' is not understood" in done.stderr
+    fault = Fault.parse("status:path=oauth2,status=429,retry_after=1,share=0.5,times=3,seed=7,body=busy")
+    assert fault == Fault(
+        Kind.STATUS, "oauth2", share=0.5, times=3, status=429, headers={"retry-after": "1"}, body=b"busy", seed=7
+    )
 
 
 def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path):

@@ -1,5 +1,6 @@
 """The documents are true: every setting, command, query and dependency in them is the real one."""
 
+import math
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 from secscore_pipeline.settings import SETTINGS
+from secscore_pipeline_tests import test_kills
 from secscore_pipeline_tests.readme import BLOCK, README
 
 ROOT = README.parent
@@ -41,6 +43,27 @@ def test_every_dependency_has_its_reason_in_the_readme():
     for requirement in project["dependencies"]:
         name = re.split(r"[\[<>=]", requirement)[0].lower()
         assert re.search(rf"\b{re.escape(name)}\b", reasons), name
+
+
+def test_every_test_that_the_reliability_page_names_exists_and_its_kills_are_counted():
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").glob("test_*.py"))
+    assert len(named) > 30
+    assert {name for name in named if f"def {name}(" not in tests} == set()
+    kills = {
+        "request": test_kills.test_a_run_killed_at_any_request_is_repaired_by_the_next,
+        "statement": test_kills.test_a_run_killed_at_any_statement_is_repaired_by_the_next,
+        "write": test_kills.test_a_run_killed_in_the_middle_of_a_write_is_repaired_by_the_next,
+    }
+    counts = {
+        name: math.prod(len(list(mark.args[1])) for mark in test.pytestmark if mark.name == "parametrize")
+        for name, test in kills.items()
+    }
+    assert (
+        f"{sum(counts.values())} kills: {counts['request']} at a request, {counts['statement']} before or after one of "
+        f"DuckDB's statements, {counts['write']} in the middle of a write"
+    ) in page
 
 
 def test_the_lock_has_hashes_and_names_no_index():

@@ -134,6 +134,7 @@ def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store
     assert failed_checks(result) == {
         "secure_scores: all_subscriptions_read",
         "secure_score_controls: all_subscriptions_read",
+        "assessment_findings: snapshot_is_whole",
     }
     rows = store.query(
         "select outcome, http_status, error_code, records from raw.fetches "

@@ -11,6 +11,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+from secscore_pipeline_tests.conftest import failed_checks
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 SCALARS = st.one_of(
@@ -147,3 +148,30 @@ def test_ten_megabytes_of_text_in_one_record(local_azure, store):
     store.sync()
     longest = "select max(length(finding_info.title)) from ocsf.assessment_findings"
     assert store.one(longest) == 5_000_000
+
+
+def test_new_fields_and_changed_types_are_reported_as_drift(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    store.use(azure)
+    assert not {name for name in failed_checks(store.sync()) if "drift" in name}
+    first = next(iter(azure.world.subscriptions))
+    record = {
+        "id": "/x/secureScores/ascScore",
+        "name": "ascScore",
+        "properties": {"score": {"max": "58", "current": 3.5, "rank": 1}, "weight": None},
+        "etag": "new",
+    }
+    azure.arm.verbatim[first, "secureScores"] = json.dumps({"value": [record]}).encode()
+    result = store.sync()
+    assert "secure_scores: schema_drift" in failed_checks(result)
+    assert "secure_score_controls: schema_drift" not in failed_checks(result)
+    (check,) = (
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "schema_drift" and not check.passed
+    )
+    drifted = {row.data["field"]: row.data["received"] for row in check.metadata["examples"].records}
+    assert drifted["$.etag"] == "TEXT"
+    assert drifted["$.properties.score.rank"] == "NUMBER"
+    assert drifted["$.properties.score.max"] in ("TEXT", "MIXED")
+    assert "$.properties.weight" not in drifted

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse.connection import WarehouseError, reading, writing
+from secscore_pipeline.warehouse.connection import WarehouseError, migrations, reading, writing
+from secscore_pipeline_tests.conftest import failed_checks
 
 HOLD = """
 import sys, duckdb
@@ -94,3 +95,69 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
             "select count(*), count(distinct metadata.uid), count(*) filter (where activity_id = 1) "
             "from ocsf.assessment_findings"
         ).fetchone() == (128, 128, 64)
+
+
+def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store):
+    first, *later = migrations()
+    assert later
+    store.path.parent.mkdir(parents=True)
+    with duckdb.connect(str(store.path)) as connection:
+        connection.execute("create schema meta")
+        connection.execute(
+            "create table meta.migrations (version integer primary key, name varchar not null, applied_at timestamptz)"
+        )
+        connection.execute(first.text)
+        connection.execute("insert into meta.migrations values (1, ?, now())", [first.name])
+        connection.execute(
+            "insert into raw.fetches select 'old', 't', 's', 'secure_scores', now(), now(), 'complete', 200, null, "
+            "null, 1, 1, [], 'https://arm', 'cloud', now()"
+        )
+        connection.execute(
+            "insert into raw.secure_scores select 'old', 't', 's', 'old-id', 'n', now(), 1, 1, null, ?",
+            ['{"id": "old-id", "properties": {"score": {"max": 4, "current": 3}}}'],
+        )
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    assert store.one("select max(version) from meta.migrations") == later[-1].version
+    assert store.query("select count(*), count(observed_at) from raw.fetches") == [(3, 3)]
+    assert store.one("select message from ocsf.assessment_findings where finding_info.uid = 'old-id'") == (
+        "old-id: 3 of 4 points (75.00%)"
+    )
+
+
+def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store):
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
+    # As if the clock had been a day ahead during the first run.
+    for table in ("raw.fetches", "raw.secure_scores", "raw.secure_score_controls"):
+        store.write(f"update {table} set observed_at = observed_at + interval 1 day")
+    rebuilt = {"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}}
+    result = store.sync(config=rebuilt)
+    assert failed_checks(result) >= {"secure_scores: clock_runs_forward", "secure_score_controls: clock_runs_forward"}
+    lives = store.query(
+        "select list(time order by metadata.logged_time, time), list(activity_name order by time), "
+        "list(finding_info.first_seen_time) from ocsf.assessment_findings group by finding_info.uid"
+    )
+    assert len(lives) == 2 * 16
+    for times, activities, first_seen in lives:
+        assert times[0] < times[1]
+        assert activities == ["Create", "Update"]
+        assert set(first_seen) == {times[0]}
+
+
+def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
+    path = tmp_path / "held.duckdb"
+    with writing(path):
+        pass
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True"), str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    try:
+        with pytest.raises(WarehouseError, match=f"process {process.pid}"), writing(path, lock_patience=0.3):
+            pass
+        with reading(path, lock_patience=0.3) as connection:
+            assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
+    finally:
+        process.communicate("")

@@ -1,19 +1,24 @@
 """The client against a misbehaving Azure: what is passing is retried, what is wrong is refused, by real sockets."""
 
 import json
+import logging
 import socket
 import threading
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure.arm import ArmClient, Patience
+from secscore_pipeline.azure.arm import MAX_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch, fetch_all
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 
 QUICK = Patience(
@@ -55,6 +60,7 @@ def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
         Fault(Kind.CUT, "subscriptions", times=2, position=0),
         Fault(Kind.CUT, "subscriptions", times=2, position=1000),
         Fault(Kind.GZIP, "subscriptions", times=2),
+        Fault(Kind.HANDSHAKE, times=2),
     ],
     ids=lambda fault: (
         f"{fault.kind}-{fault.status}-{len(fault.body)}-{fault.position}-{fault.headers.get('retry-after')}"
@@ -63,6 +69,7 @@ def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
 def test_a_passing_fault_leaves_no_trace(local_azure, fault):
     azure = local_azure(World(subscriptions=1))
     undisturbed = look(azure)
+    fault.struck = 0
     azure.faults.append(fault)
     disturbed = look(azure)
     assert fault.struck == fault.times
@@ -140,6 +147,62 @@ def test_a_next_link_in_a_circle_ends(local_azure):
     assert "was read already" in (look(azure, SECURE_SCORES).error or "")
 
 
+def test_a_list_that_never_ends_is_given_up(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    (subscription_id,) = azure.world.subscriptions
+    list_url = f"{azure.url}/subscriptions/{subscription_id}/providers/Microsoft.Security/secureScores"
+
+    def one_more(count):
+        link = f"{list_url}?api-version=2020-01-01&$skipToken={count}"
+        azure.arm.verbatim[subscription_id, "secureScores"] = json.dumps({"value": [], "nextLink": link}).encode()
+
+    azure.on_arm_request = one_more
+    found = look(azure, SECURE_SCORES)
+    assert found.outcome is Outcome.FAILED
+    assert f"did not end after {MAX_PAGES} pages" in (found.error or "")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+BODY = st.one_of(
+    JSON.map(lambda value: json.dumps(value).encode()),
+    st.lists(JSON, max_size=5).map(lambda records: json.dumps({"value": records}).encode()),
+    st.fixed_dictionaries({"value": st.lists(JSON, max_size=2), "nextLink": JSON}).map(
+        lambda document: json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    ),
+    st.binary(max_size=50),
+)
+
+
+def test_whatever_the_body_is_the_look_ends_with_an_outcome_and_records_as_received(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    (subscription_id,) = azure.world.subscriptions
+    client = client_of(azure, Patience(Retry(total=0), connect_timeout=2, read_timeout=2, deadline=10))
+
+    @hypothesis.settings(max_examples=150, deadline=None)
+    @given(body=BODY)
+    def any_body(body):
+        azure.arm.verbatim[subscription_id, "secureScores"] = body
+        found = fetch(client, SECURE_SCORES, subscription_id, utc_now)
+        assert found.outcome in (Outcome.COMPLETE, Outcome.NO_SCORE) or found.error
+        for record in (record for page in found.pages for record in page.records):
+            assert record.encode() in body
+
+    any_body()
+
+
+def test_a_throttled_subscription_holds_up_no_other(local_azure):
+    azure = local_azure(World(subscriptions=6))
+    throttled = next(iter(azure.world.subscriptions))
+    azure.faults.append(Fault(Kind.STATUS, throttled, times=1, status=429, headers={"retry-after": "1"}))
+    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 1))
+    assert {found.outcome for found in looks} == {Outcome.COMPLETE}
+    assert looks[-1].subscription_id == throttled
+
+
 def test_one_broken_subscription_of_many_stops_nobody(local_azure):
     azure = local_azure(World(subscriptions=10))
     broken = next(iter(azure.world.subscriptions))
@@ -184,6 +247,29 @@ def test_a_refused_sign_in_is_asked_for_once(local_azure):
     assert len(looks) == 50
     assert all("AADSTS7000215" in (found.error or "") for found in looks)
     assert sum(count for request, count in azure.requests.items() if "oauth2" in request) == 1
+
+
+def test_an_azure_that_is_not_up_yet_is_waited_for():
+    azure = LocalAzure(World(subscriptions=1))  # its port is taken and refuses connections until it is started
+    retries = []
+
+    class StartAtTheFirstRetry(logging.Handler):
+        def emit(self, record):
+            if "trying again" in record.getMessage() and not retries:
+                retries.append(record)
+                azure.__enter__()
+
+    log = logging.getLogger("secscore_pipeline.azure.credentials")
+    handler = StartAtTheFirstRetry()
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        assert look(azure).outcome is Outcome.COMPLETE
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+        azure.__exit__(None, None, None)
+    assert retries
 
 
 class Doorkeeper:

@@ -1,10 +1,13 @@
 """The requests session that talks to Entra and ARM: one trust store, no stray credentials, no redirects."""
 
+from pathlib import Path
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+
+from secscore_pipeline.azure.errors import SignInError
 
 
 class _NoAuth(AuthBase):
@@ -37,6 +40,11 @@ class AzureSession(requests.Session):
         merged = super().merge_environment_settings(*args, **kwargs)
         if self.ca_bundle:
             merged["verify"] = self.ca_bundle
+        if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
+            raise SignInError(
+                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {merged['verify']!r}, which is no file.",
+                "Unset it, or name the PEM file with the certificates to trust in SECSCORE_CA_BUNDLE.",
+            )
         return merged
 
 

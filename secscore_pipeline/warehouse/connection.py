@@ -209,7 +209,8 @@ def _unusable(path: Path, text: str) -> WarehouseError:
             f"Use a secscore_pipeline that brings that line. ({text.splitlines()[0]})"
         )
     return WarehouseError(
-        f"{path} cannot be opened: {text.splitlines()[0]} Check SECSCORE_DATABASE and its permissions, or make room on that disk."
+        f"{path} cannot be opened: {text.splitlines()[0]} "
+        "Check SECSCORE_DATABASE and its permissions, or make room on that disk."
     )
 
 
