@@ -100,7 +100,7 @@ def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, st
     from secscore_pipeline.warehouse.store import normalize
 
     with writing(store.path) as connection:
-        assert normalize(connection, Normalization().statements()) == 0
+        assert normalize(connection, Normalization().mapping()) == 0
     assert events(store) == before
 
 
@@ -112,16 +112,16 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
             subscription.counts["61702b76-1fab-41f2-bcbc-50b7870dcf38"] = Counts(healthy, 3, 0)
         store.sync()
     before = events(store)
-    state = store.query("select * from ocsf.finding_state order by all")
+    state = store.query("select * from ocsf.findings order by all")
     from secscore_pipeline.assets.findings import Normalization
     from secscore_pipeline.warehouse.connection import writing
     from secscore_pipeline.warehouse.store import forget_findings, normalize
 
     with writing(store.path) as connection:
         forget_findings(connection)
-        assert normalize(connection, Normalization().statements()) == len(before) == 3 * 16 * 4
+        assert normalize(connection, Normalization().mapping()) == len(before) == 3 * 16 * 4
     assert events(store) == before
-    assert store.query("select * from ocsf.finding_state order by all") == state
+    assert store.query("select * from ocsf.findings order by all") == state
 
 
 def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store):
@@ -215,30 +215,21 @@ def test_the_client_sends_nothing_but_reads_to_arm(local_azure, store):
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
-        ("delete from raw.secure_scores", "secure_scores: not_empty"),
-        ("insert into raw.secure_scores from raw.secure_scores", "secure_scores: keys_unique"),
+        ("delete from raw.sightings", "secure_scores: not_empty"),
+        ("insert into raw.sightings from raw.sightings", "secure_scores: keys_unique"),
         (
-            "update raw.secure_score_controls set record = replace(record, '\"current\":', '\"current\":9')",
+            "update raw.bodies set record = replace(record, '\"current\":', '\"current\":9')",
             "secure_score_controls: score_in_range",
         ),
-        ("delete from ocsf.assessment_findings", "assessment_findings: not_empty"),
-        ("insert into ocsf.assessment_findings from ocsf.assessment_findings", "assessment_findings: keys_unique"),
+        ("delete from ocsf.states", "assessment_findings: not_empty"),
+        ("insert into raw.sightings from raw.sightings", "assessment_findings: keys_unique"),
+        ('update ocsf.states set "current" = -1', "assessment_findings: score_in_range"),
+        ("update ocsf.states set percentage = 0.123", "assessment_findings: percentage_agrees"),
         (
-            "update ocsf.assessment_findings set unmapped = {'secure_score': struct_update(unmapped.secure_score, "
-            '"current" := -1.0)}',
-            "assessment_findings: score_in_range",
-        ),
-        (
-            "update ocsf.assessment_findings set unmapped = {'secure_score': struct_update(unmapped.secure_score, "
-            "percentage := 0.123)}",
-            "assessment_findings: percentage_agrees",
-        ),
-        (
-            "delete from ocsf.assessment_findings where metadata.event_code = 'secureScoreControls' "
-            "and unmapped.secure_score.\"max\" > 0 and finding_info.title = 'Enable MFA'",
+            "delete from ocsf.states where display_name = 'Enable MFA' and \"max\" > 0",
             "assessment_findings: controls_add_up",
         ),
-        ("update ocsf.assessment_findings set severity = 'Fatal'", "assessment_findings: valid_ocsf"),
+        ("update ocsf.findings set first_seen_time = 5", "assessment_findings: valid_ocsf"),
     ],
 )
 def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, check):

@@ -102,10 +102,10 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
             )
         )
         for position, text in enumerate(texts, 1):
-            spool.add_record(RecordRow("run", "tenant", SUBSCRIPTION, now, 1, position, None, text))
+            spool.add_record(RecordRow(SUBSCRIPTION, 1, position, text))
         spool.close()
-        load_snapshot(connection, spool, kind, now)
-        added = normalize(connection, Normalization().statements())
+        load_snapshot(connection, spool, "run", kind, now)
+        added = normalize(connection, Normalization().mapping())
         stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
         findings = [

@@ -9,7 +9,7 @@ from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_expl
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.store import forget_findings, normalize
+from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
 
 
 class Normalization(dg.Config):
@@ -23,21 +23,18 @@ class Normalization(dg.Config):
     extension_version: str = Field(default="0.1.0-local", description="metadata.extensions[0].version")
     rebuild: bool = Field(default=False, description="Forget every finding and make all anew from the raw tables.")
 
-    def statements(self) -> list[tuple[str, dict[str, object]]]:
-        """Return the mapping's SQL files with their parameters, in the order they run in."""
-        return [
-            (ocsf.sql("observations"), {}),
-            (
-                ocsf.sql("assessment_findings"),
-                {
-                    "informational_from": self.informational_from,
-                    "low_from": self.low_from,
-                    "medium_from": self.medium_from,
-                    "extension_version": self.extension_version,
-                },
-            ),
-            (ocsf.sql("finding_state"), {}),
-        ]
+    def mapping(self) -> Mapping:
+        """Return the mapping's SQL, in the order it runs in, with its parameters."""
+        return Mapping(
+            bodies=tuple(map(ocsf.sql, ("news", "definitions", "findings", "states", "standing"))),
+            looks=tuple(map(ocsf.sql, ("closings", "normalized"))),
+            parameters={
+                "informational_from": self.informational_from,
+                "low_from": self.low_from,
+                "medium_from": self.medium_from,
+                "extension_version": self.extension_version,
+            },
+        )
 
 
 @dg.asset(
@@ -62,10 +59,10 @@ def assessment_findings(
     with failures_explained(), warehouse.get_connection() as connection:
         if config.rebuild:
             forget_findings(connection)
-        added = normalize(connection, config.statements())
+        added = normalize(connection, config.mapping())
         scores = frame(connection, sql("scores"))
         totals = frame(connection, sql("totals")).iloc[0]
-        rows = connection.execute("select count(*) from ocsf.assessment_findings").fetchone()
+        rows = connection.execute("select count(*) from ocsf.observations").fetchone()
     context.log.info("%d findings added", added)
     numbers = {
         "score_percentage": totals["score_percentage"],

@@ -86,7 +86,7 @@ def _take_snapshot(
                 context.log.info("%s: %d of %d subscriptions read", event_type.name, done, total)
         spool.close()
         with warehouse.get_connection() as connection:
-            load_snapshot(connection, spool, event_type.name, utc_now())
+            load_snapshot(connection, spool, context.run.run_id, event_type.name, utc_now())
     if total and len(errors) == total:
         raise dg.Failure(_nothing_read(event_type, outcomes, errors), allow_retries=False)
     for error in errors[:WARNED]:
@@ -128,16 +128,7 @@ def _spool(spool: Spool, snapshot_id: str, tenant_id: str, cloud: Cloud, look: F
     for page in look.pages:
         for position, record in enumerate(page.records, 1):
             spool.add_record(
-                RecordRow(
-                    snapshot_id=snapshot_id,
-                    tenant_id=tenant_id,
-                    subscription_id=look.subscription_id,
-                    observed_at=look.finished_at,
-                    page=page.number,
-                    position=position,
-                    request_id=page.request_id,
-                    record=record,
-                )
+                RecordRow(subscription_id=look.subscription_id, page=page.number, position=position, record=record)
             )
 
 

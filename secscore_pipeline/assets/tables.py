@@ -10,7 +10,7 @@ import pandas as pd
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.settings import SettingsError
-from secscore_pipeline.warehouse.connection import WarehouseError, migrations
+from secscore_pipeline.warehouse.connection import WarehouseError, make_views, steps
 
 OWNERS = ["team:security-posture"]
 
@@ -28,8 +28,10 @@ def failures_explained() -> Iterator[None]:
 def _catalog() -> dict[str, list[tuple[str, str, str | None, bool]]]:
     """Return the columns of every table by `schema.table`, read from a database that the migrations make."""
     with duckdb.connect(":memory:") as connection:
-        for step in migrations():
+        connection.execute("create schema meta")
+        for step in steps("migrations"):
             connection.execute(step.text)
+        make_views(connection)
         rows = connection.execute(
             "select schema_name || '.' || table_name, column_name, data_type, comment, is_nullable "
             "from duckdb_columns() where not internal order by table_oid, column_index"

@@ -53,7 +53,7 @@ class Fetch:
         http_status: status of the last answer, None when there was none.
         error_code: Azure's error code; error: what happened and what to do, None when all went well.
         pages: what was read, empty unless the outcome is `complete`.
-        request_ids: ARM's ids of every answer, retries included where an error ended it.
+        request_ids: ARM's id of each page, or of every answer where an error ended it.
     """
 
     event_type: EventType
@@ -65,7 +65,7 @@ class Fetch:
     error_code: str | None = None
     error: str | None = None
     pages: tuple[Page, ...] = ()
-    request_ids: tuple[str, ...] = field(default=())
+    request_ids: tuple[str | None, ...] = field(default=())
 
     @property
     def records(self) -> int:
@@ -111,7 +111,7 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
     except AzureError as error:
         return Fetch(event_type, subscription_id, started_at, clock(), Outcome.FAILED, error=str(error))
     outcome = Outcome.COMPLETE if any(page.records for page in pages) else Outcome.NO_SCORE
-    ids = tuple(page.request_id for page in pages if page.request_id)
+    ids = tuple(page.request_id for page in pages)
     return Fetch(event_type, subscription_id, started_at, clock(), outcome, 200, pages=pages, request_ids=ids)
 
 

@@ -1,6 +1,7 @@
 """Opens the DuckDB file: owner-only, migrated, always closed, and with a clear word when it cannot be opened."""
 
 import fcntl
+import hashlib
 import logging
 import os
 import random
@@ -8,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -26,23 +27,35 @@ class WarehouseError(Exception):
     """The DuckDB file cannot be used: the message says why and what to do."""
 
 
-class Migration(NamedTuple):
-    """One numbered step of the schema."""
+class Step(NamedTuple):
+    """One numbered file of the schema: a migration, which every file has once, or views, which can be made anew."""
 
-    version: int
+    number: int
     name: str
     text: str
 
 
-def migrations() -> list[Migration]:
-    """Return all steps of the schema, in order of their numbers."""
-    folder = files(__package__).joinpath("migrations")
-    steps = [
-        Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8"))
-        for file in folder.iterdir()
-        if re.fullmatch(r"\d{4}_\w+\.sql", file.name)
+def steps(folder: str) -> list[Step]:
+    """Return the files of a folder of the schema (`migrations`, `views`), in order of their numbers."""
+    found = [
+        Step(int(file.name.split("_")[0]), file.name, file.read_text(encoding="utf-8"))
+        for file in files(__package__).joinpath(folder).iterdir()
+        if re.fullmatch(r"\d+_\w+\.sql", file.name)
     ]
-    return sorted(steps)
+    return sorted(found)
+
+
+def make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every view and macro anew where their SQL is not what this file has."""
+    views = steps("views")
+    digest = hashlib.sha256("".join(view.text for view in views).encode()).hexdigest()
+    if connection.execute("select digest from meta.views").fetchall() == [(digest,)]:
+        return
+    with transaction(connection):
+        for view in views:
+            connection.execute(view.text)
+        connection.execute("delete from meta.views")
+        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest})
 
 
 @contextmanager
@@ -151,6 +164,12 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
+def execute(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]) -> None:
+    """Execute a file of statements, each with those of the parameters that it names."""
+    for statement in duckdb.extract_statements(text):
+        connection.execute(statement, {name: parameters[name] for name in statement.named_parameters})
+
+
 @contextmanager
 def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[duckdb.DuckDBPyConnection]:
     # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
@@ -216,7 +235,6 @@ def _unusable(path: Path, text: str) -> WarehouseError:
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the schema up to date, each step in a transaction of its own."""
-    steps = migrations()
     row = connection.execute(
         "select count(*) from duckdb_tables() where schema_name = 'meta' and table_name = 'migrations'"
     ).fetchone()
@@ -235,18 +253,20 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             connection.execute(
                 "comment on table meta.migrations is 'One row: one step of the schema that this file has had.'"
             )
+    migrations = steps("migrations")
     applied = {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
-    newest = steps[-1].version
+    newest = migrations[-1].number
     if max(applied, default=0) > newest:
         raise WarehouseError(
             f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {newest}; "
             "it was left untouched. Upgrade secscore_pipeline."
         )
-    for step in steps:
-        if step.version not in applied:
+    for step in migrations:
+        if step.number not in applied:
             with transaction(connection):
                 connection.execute(step.text)
                 connection.execute(
                     "insert into meta.migrations (version, name) values ($version, $name)",
-                    {"version": step.version, "name": step.name},
+                    {"version": step.number, "name": step.name},
                 )
+    make_views(connection)

@@ -1,25 +1,24 @@
 """What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import duckdb
 import msgspec
 
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import scratch_folder, transaction
+from secscore_pipeline.warehouse.connection import execute, scratch_folder, transaction
 
 _Result = TypeVar("_Result")
 
 FRUGAL_MEMORY = "300MB"
 """What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
 
-LOOKS_PER_SLICE = 400
-"""How many looks at subscriptions are normalized at a time: it bounds the memory, not the result."""
+BODIES_PER_SLICE = 8000
+"""How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 
 class FetchRow(msgspec.Struct, frozen=True):
@@ -37,21 +36,17 @@ class FetchRow(msgspec.Struct, frozen=True):
     error: str | None
     pages: int
     records: int
-    request_ids: tuple[str, ...]
+    request_ids: tuple[str | None, ...]
     arm_endpoint: str
     cloud_partition: str
 
 
 class RecordRow(msgspec.Struct, frozen=True):
-    """One raw record: where and when it was read, and its JSON text as received."""
+    """One raw record: whose it is, where it stood, and its JSON text as received."""
 
-    snapshot_id: str
-    tenant_id: str
     subscription_id: str
-    observed_at: datetime
     page: int
     position: int
-    request_id: str | None
     record: str
 
 
@@ -96,58 +91,70 @@ def spooled(database: Path) -> Iterator[Spool]:
         yield spool
 
 
-def load_snapshot(connection: duckdb.DuckDBPyConnection, spool: Spool, event_type: str, stored_at: datetime) -> None:
+def load_snapshot(
+    connection: duckdb.DuckDBPyConnection, spool: Spool, snapshot_id: str, event_type: str, stored_at: datetime
+) -> None:
     """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
 
-    Time does not run backwards in the store: what was read by a clock that has been set back since the snapshot
-    before counts as observed a millisecond after that one.
+    A record's text is stored where it differs from the one before. Time does not run backwards in the store: what
+    was read by a clock that has been set back since the snapshot before counts as observed a millisecond after it.
+    A snapshot that is stored already is left as it is.
 
     Args:
         connection: open for writing.
         spool: closed, with the snapshot.
-        event_type: the name of the raw table the records belong to, one of our own constants.
+        snapshot_id: the run that looked.
+        event_type: the name of the event type.
         stored_at: the present, UTC.
     """
-    values: dict[str, object] = {"line_bytes": max(spool.longest_line + 1, 1 << 16)}
+    known = {"snapshot_id": snapshot_id, "event_type": event_type}
+    values = {**known, "line_bytes": max(spool.longest_line + 1, 1 << 16), "stored_at": stored_at}
 
     def load() -> None:
         with transaction(connection):
+            if connection.execute(sql("is_stored"), known).fetchone() != (0,):
+                return
             newest = connection.execute(sql("newest_observation"), {"event_type": event_type}).fetchone()
-            values["not_before"] = newest[0] if newest else None
-            connection.execute(sql("load_fetches"), {**values, "file": str(spool.fetches_path), "stored_at": stored_at})
-            connection.execute(sql(f"load_{event_type}"), {**values, "file": str(spool.records_path)})
+            looked = {**values, "file": str(spool.fetches_path), "not_before": newest[0] if newest else None}
+            execute(connection, sql("load_fetches"), looked)
+            for name in ("load_incoming", "load_bodies", "load_sightings"):
+                execute(connection, sql(name), {**values, "file": str(spool.records_path)})
 
     _frugally(connection, load)
 
 
-def normalize(connection: duckdb.DuckDBPyConnection, statements: list[tuple[str, dict[str, object]]]) -> int:
-    """Add what is in the raw tables and not in the findings yet, in one transaction.
+class Mapping(NamedTuple):
+    """The SQL that makes findings of bodies: `bodies` for each slice of new ones, `looks` once for all new looks."""
+
+    bodies: tuple[str, ...]
+    looks: tuple[str, ...]
+    parameters: dict[str, object]
+
+
+def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
+    """Work out what was stored and is not in the findings yet, in one transaction.
 
     Args:
         connection: open for writing.
-        statements: the mapping's SQL with its parameters, in order; the first makes the temporary
-            table `observations` of the subscriptions in one of `$slices` slices.
+        mapping: the SQL and its parameters; a slice of bodies is those after `$after`, up to `$upto`.
 
     Returns:
-        How many findings were added.
+        How many events of findings were added.
     """
-    observe, *mapping = statements
 
     def add() -> int:
-        added = 0
         with transaction(connection):
-            looks = connection.execute(sql("pending_looks")).fetchone()
-            slices = math.ceil((looks[0] if looks else 0) / LOOKS_PER_SLICE)
-            for number in range(slices):
-                _execute(connection, observe[0], {**observe[1], "slice": number, "slices": slices})
-                for text, parameters in mapping:
-                    _execute(connection, text, parameters)
-                connection.execute(sql("note_rejected"))
-                valid = connection.execute("select count(*) from observations where rejection is null").fetchone()
-                added += int(valid[0]) if valid else 0
-                connection.execute("drop table observations")
-            connection.execute(sql("note_normalized"))
-        return added
+            worked_out, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
+            for after in range(worked_out, stored, BODIES_PER_SLICE):
+                part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
+                for text in mapping.bodies:
+                    execute(connection, text, part)
+            looks, *noted = mapping.looks
+            execute(connection, looks, mapping.parameters)
+            added = connection.execute(sql("pending_events")).fetchone()
+            for text in noted:
+                execute(connection, text, mapping.parameters)
+        return int(added[0]) if added else 0
 
     return _frugally(connection, add)
 
@@ -155,13 +162,8 @@ def normalize(connection: duckdb.DuckDBPyConnection, statements: list[tuple[str,
 def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
     with transaction(connection):
-        for table in (
-            "ocsf.assessment_findings",
-            "ocsf.finding_state",
-            "ocsf.normalized_snapshots",
-            "raw.rejected",
-        ):
-            connection.execute(f"delete from {table}")  # noqa: S608 - the four names above
+        for table in ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots"):
+            connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - the names above
 
 
 def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
@@ -177,11 +179,3 @@ def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]
         return work()
     finally:
         connection.execute(lift)
-
-
-def _execute(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, object]) -> None:
-    """Execute a file of statements; the parameters go to the last one, the others are definitions."""
-    *definitions, last = duckdb.extract_statements(text)
-    for definition in definitions:
-        connection.execute(definition)
-    connection.execute(last, parameters)

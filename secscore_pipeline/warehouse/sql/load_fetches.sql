@@ -1,6 +1,8 @@
--- One row: one look at one subscription, from the spool.
+-- One row: one look at one subscription, from the spool, numbered on from those before.
 insert into raw.fetches by name
 select
+    (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
+        as look_id,
     snapshot_id,
     tenant_id,
     subscription_id,

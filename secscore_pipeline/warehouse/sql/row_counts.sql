@@ -5,6 +5,8 @@ select 'raw.secure_scores', count(*) from raw.secure_scores
 union all
 select 'raw.secure_score_controls', count(*) from raw.secure_score_controls
 union all
+select 'raw.bodies', count(*) from raw.bodies
+union all
 select 'raw.rejected', count(*) from raw.rejected
 union all
-select 'ocsf.assessment_findings', count(*) from ocsf.assessment_findings;
+select 'ocsf.assessment_findings', count(*) from ocsf.observations;

@@ -1,6 +1,6 @@
--- One row: an event identifier that the findings hold more than once.
-select metadata.uid as uid, count(*) as times
-from ocsf.assessment_findings
-where metadata.correlation_uid = $snapshot_id
-group by metadata.uid
+-- One row: an event of the newest snapshot that the findings hold more than once, by what metadata.uid is made of.
+select finding_uid, time, activity_id, count(*) as times
+from ocsf.observations
+where snapshot_id = $snapshot_id
+group by finding_uid, time, activity_id
 having count(*) > 1;

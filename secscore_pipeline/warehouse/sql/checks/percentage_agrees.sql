@@ -1,12 +1,6 @@
 -- One row: a finding of the newest snapshot whose percentage is not its current over its max, to four digits.
-select
-    finding_info.uid as uid,
-    unmapped.secure_score.percentage as percentage,
-    unmapped.secure_score."current" as "current",
-    unmapped.secure_score."max" as "max"
-from ocsf.assessment_findings
-where metadata.correlation_uid = $snapshot_id
-    and abs(
-        unmapped.secure_score.percentage
-        - coalesce(unmapped.secure_score."current" / nullif(unmapped.secure_score."max", 0), 0)
-    ) > 0.0000501;
+select finding_uid, percentage, "current", "max"
+from ocsf.observations
+where snapshot_id = $snapshot_id
+    and activity_id <> 3
+    and abs(percentage - coalesce("current" / nullif("max", 0), 0)) > 0.0000501;

@@ -1,5 +1,5 @@
--- One row: one raw record of a snapshot that is not normalized yet, its fields typed, or the reason it cannot be.
--- Subscriptions are taken in slices, so that memory does not grow with their number.
+-- One row: one body that is not worked out yet, its fields typed, or the reason it cannot be a finding.
+-- Bodies are taken in slices, so that memory does not grow with their number.
 -- A JSON string is text and a JSON number is a number; anything else in a field's place counts as absent.
 create or replace temp macro json_text(field) as
     case when json_type(field) = 'VARCHAR' then field ->> '$' end;
@@ -14,42 +14,27 @@ create or replace temp macro json_number(field) as
 create or replace temp macro json_count(field) as
     case when json_number(field) = trunc(json_number(field)) then try_cast(json_number(field) as bigint) end;
 
-create or replace temp table observations as
+create or replace temp table news as
 with pending as (
     select
+        bodies.body_id,
+        bodies.occurrence,
+        bodies.record,
         fetches.snapshot_id,
-        fetches.tenant_id,
         fetches.subscription_id,
         fetches.event_type,
-        fetches.arm_endpoint,
-        fetches.cloud_partition,
-        fetches.stored_at
-    from raw.fetches as fetches
-    anti join ocsf.normalized_snapshots as done
-        on done.snapshot_id = fetches.snapshot_id
-        and done.event_type = fetches.event_type
-    where fetches.outcome = 'complete'
-        and hash(fetches.subscription_id) % $slices = $slice
-),
-records as (
-    select 'secure_scores' as event_type, snapshot_id, subscription_id, observed_at, page, position, record
-    from raw.secure_scores
-    where snapshot_id in (select pending.snapshot_id from pending)
-    union all
-    select 'secure_score_controls' as event_type, snapshot_id, subscription_id, observed_at, page, position, record
-    from raw.secure_score_controls
-    where snapshot_id in (select pending.snapshot_id from pending)
+        epoch_ms(fetches.observed_at) as time
+    from raw.bodies as bodies
+    join raw.fetches as fetches on fetches.look_id = bodies.first_look_id
+    where bodies.body_id > $after
+        and bodies.body_id <= $upto
 ),
 parsed as (
     select
-        pending.*,
-        records.observed_at,
-        records.page,
-        records.position,
-        records.record,
-        json_valid(records.record) and json_type(records.record) = 'OBJECT' as is_object,
+        * exclude (record),
+        json_valid(record) and json_type(record) = 'OBJECT' as is_object,
         from_json(
-            case when json_valid(records.record) then records.record end,
+            case when json_valid(record) then record end,
             '{
                 "id": "JSON",
                 "name": "JSON",
@@ -74,23 +59,11 @@ parsed as (
                 }
             }'
         ) as fields
-    from records
-    join pending using (event_type, snapshot_id, subscription_id)
+    from pending
 ),
 typed as (
     select
-        snapshot_id,
-        tenant_id,
-        subscription_id,
-        event_type,
-        arm_endpoint,
-        cloud_partition,
-        stored_at,
-        observed_at,
-        page,
-        position,
-        record,
-        is_object,
+        * exclude (fields),
         json_text(fields.id) as id,
         json_text(fields.name) as name,
         json_text(fields.type) as type,
@@ -102,24 +75,28 @@ typed as (
         json_count(fields.properties.healthyResourceCount) as healthy,
         json_count(fields.properties.unhealthyResourceCount) as unhealthy,
         json_count(fields.properties.notApplicableResourceCount) as not_applicable,
-        json_text(fields.properties.definition.name) as definition_name,
-        json_text(fields.properties.definition.properties.displayName) as definition_display_name,
-        json_text(fields.properties.definition.properties.description) as definition_description,
-        json_number(fields.properties.definition.properties.maxScore) as definition_max,
-        json_text(fields.properties.definition.properties.source.sourceType) as definition_source,
-        list_filter(
-            list_transform(
-                fields.properties.definition.properties.assessmentDefinitions,
-                lambda definition: nullif(regexp_extract(json_text(definition.id), '([^/]*)/*$', 1), '')
-            ),
-            lambda uid: uid is not null
-        ) as check_uids
+        case
+            when fields.properties.definition is not null
+            then {
+                'name': json_text(fields.properties.definition.name),
+                'display_name': json_text(fields.properties.definition.properties.displayName),
+                'description': json_text(fields.properties.definition.properties.description),
+                'max_score': json_number(fields.properties.definition.properties.maxScore),
+                'source_type': json_text(fields.properties.definition.properties.source.sourceType),
+                'check_uids': list_filter(
+                    list_transform(
+                        fields.properties.definition.properties.assessmentDefinitions,
+                        lambda definition: nullif(regexp_extract(json_text(definition.id), '([^/]*)/*$', 1), '')
+                    ),
+                    lambda uid: uid is not null
+                )
+            }
+        end as definition
     from parsed
 )
 select
     typed.*,
     lower(typed.id) as finding_uid,
-    epoch_ms(typed.observed_at) as time,
     coalesce(
         case
             when typed.event_type = 'secure_scores' then typed.name
@@ -130,8 +107,12 @@ select
     case
         when not coalesce(typed.is_object, false) then 'the record is no JSON object'
         when coalesce(typed.id, '') = '' then 'the record has no id'
-        when row_number() over (
-            partition by typed.snapshot_id, lower(typed.id) order by typed.event_type, typed.page, typed.position
-        ) > 1 then 'the snapshot holds a record with this id already'
+        when typed.occurrence > 1 then 'the snapshot holds a record with this id already'
+        when (typed.event_type, typed.subscription_id) <> (
+            coalesce(findings.event_type, first_value(typed.event_type) over same_id),
+            coalesce(findings.subscription_id, first_value(typed.subscription_id) over same_id)
+        ) then 'the id belongs to a record of another event type or subscription'
     end as rejection
-from typed;
+from typed
+left join ocsf.findings as findings on findings.finding_uid = lower(typed.id)
+window same_id as (partition by lower(typed.id) order by typed.body_id);

@@ -1,9 +1,9 @@
--- One row: one Assessment Finding event, an observation of one secure score or control with its place in history.
-create or replace temp macro points(number) as
+-- One row: one event of class Assessment Finding (99402001), nested and named as OCSF has it.
+create or replace macro ocsf.points(number) as
     regexp_replace(cast(number as varchar), '\.0$', '');
 
 -- RFC 4122 version 5, in the namespace of URLs: the same name gives the same identifier at every rebuild.
-create or replace temp macro uuid5(name) as (
+create or replace macro ocsf.uuid5(name) as (
     with digest as (
         select sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(name)) as hex
     )
@@ -14,78 +14,17 @@ create or replace temp macro uuid5(name) as (
     from digest
 );
 
-insert into ocsf.assessment_findings by name
-with valid as (
-    select * from observations where rejection is null
-),
--- What the store already knows of a finding stands before its new observations, as their predecessor.
-timeline as (
+create or replace view ocsf.assessment_findings as
+with told as (
     select
-        valid.*,
-        {
-            'current': current, 'max': max, 'percentage': percentage, 'weight': weight, 'healthy': healthy,
-            'unhealthy': unhealthy, 'not_applicable': not_applicable, 'definition_max': definition_max
-        } as numbers,
-        state.first_seen_time as known_first_seen_time,
-        state.modified_time as known_modified_time,
-        state.numbers as known_numbers
-    from valid
-    left join ocsf.finding_state as state using (finding_uid)
-),
-compared as (
-    select
-        *,
-        row_number() over history = 1 and known_first_seen_time is null as is_first,
-        coalesce(known_first_seen_time, first_value(time) over history) as first_seen_time,
-        case when row_number() over history = 1 then known_numbers else lag(numbers) over history end as previous
-    from timeline
-    window history as (partition by finding_uid order by time, snapshot_id)
-),
-lived as (
-    select
-        *,
-        if(is_first, 1, 2) as activity_id,
-        coalesce(
-            max(case when not is_first and numbers is distinct from previous then time end) over (
-                partition by finding_uid order by time, snapshot_id rows unbounded preceding
-            ),
-            known_modified_time
-        ) as modified_time
-    from compared
-),
-judged as (
-    select
-        *,
-        event_type = 'secure_score_controls' as is_control,
-        case
-            when event_type = 'secure_score_controls' and unhealthy > 0 then 3
-            when event_type = 'secure_score_controls' and healthy > 0 and unhealthy is not null then 1
-            when event_type = 'secure_score_controls' and healthy is not null and unhealthy is not null then 99
-            when current is null or max is null then 2
-            when max = 0 then 99
-            when current >= max then 1
-            else 3
-        end as compliance_status_id,
-        event_type = 'secure_score_controls' and healthy is not null and unhealthy is not null as is_counted
-    from lived
-),
-rated as (
-    select
-        *,
-        case
-            when current is null or max is null then 0
-            when compliance_status_id <> 3 then 1
-            when max <= 0 then 2
-            when current / max >= $informational_from then 1
-            when current / max >= $low_from then 2
-            when current / max >= $medium_from then 3
-            else 4
-        end as severity,
-        if(compliance_status_id = 1, 4, 1) as status,
-        coalesce(display_name, name, finding_uid)
+        observations.*,
+        definitions.definition,
+        bodies.record,
+        if(is_control, coalesce(score_display_name, score_name), display_name) as standard,
+                coalesce(display_name, name, finding_uid)
         || case
             when current is null or max is null then ': no score reported'
-            else ': ' || points(current) || ' of ' || points(max) || ' points'
+            else ': ' || ocsf.points(current) || ' of ' || ocsf.points(max) || ' points'
                 || coalesce(
                     ' (' || format('{:.2f}', coalesce(percentage, current / nullif(max, 0)) * 100) || '%)', ''
                 )
@@ -97,54 +36,32 @@ rated as (
             ], lambda part: part is not null), ', ')
             else ''
         end as sentence
-    from judged
-),
-parents as (
-    select snapshot_id, subscription_id, lower(name) as score_key, any_value(display_name) as score_display_name
-    from (
-        select
-            scores.snapshot_id,
-            scores.subscription_id,
-            scores.name,
-            json_text(json_extract(scores.record, '$.properties.displayName')) as display_name
-        from raw.secure_scores as scores
-        where scores.snapshot_id in (select rated.snapshot_id from rated)
-            and json_valid(scores.record)
-    )
-    group by all
-),
-titled as (
-    select
-        rated.*,
-        if(rated.is_control, coalesce(parents.score_display_name, rated.score_name), rated.display_name) as standard
-    from rated
-    left join parents
-        on parents.snapshot_id = rated.snapshot_id
-        and parents.subscription_id = rated.subscription_id
-        and parents.score_key = lower(rated.score_name)
+    from ocsf.observations as observations
+    join raw.bodies as bodies using (body_id)
+    left join ocsf.definitions as definitions using (definition_id)
 )
 select
     activity_id,
-    if(activity_id = 1, 'Create', 'Update') as activity_name,
+    ['Create', 'Update', 'Close'][activity_id] as activity_name,
     2 as category_uid,
     'Findings' as category_name,
     99402001 as class_uid,
     'Assessment Finding' as class_name,
     9940200100 + activity_id as type_uid,
-    'Assessment Finding: ' || if(activity_id = 1, 'Create', 'Update') as type_name,
+    'Assessment Finding: ' || ['Create', 'Update', 'Close'][activity_id] as type_name,
     time,
     make_timestamptz(time * 1000) as time_dt,
     0 as timezone_offset,
-    severity as severity_id,
-    ['Unknown', 'Informational', 'Low', 'Medium', 'High'][severity + 1] as severity,
-    status as status_id,
-    if(status = 4, 'Resolved', 'New') as status,
+    severity_id,
+    ['Unknown', 'Informational', 'Low', 'Medium', 'High'][severity_id + 1] as severity,
+    if(compliance_status_id = 1 or activity_id = 3, 4, 1) as status_id,
+    if(compliance_status_id = 1 or activity_id = 3, 'Resolved', 'New') as status,
     sentence as status_detail,
     sentence as message,
     {
         'version': '1.8.0',
         'profiles': ['cloud', 'datetime'],
-        'extensions': [{'name': 'databee', 'uid': '994', 'version': $extension_version}],
+        'extensions': [{'name': 'databee', 'uid': '994', 'version': extension_version}],
         'product': {
             'name': 'Microsoft Defender for Cloud',
             'vendor_name': 'Microsoft',
@@ -154,7 +71,7 @@ select
         'log_name': 'Azure Security Score',
         'log_provider': 'Microsoft.Security',
         'log_version': '2020-01-01',
-        'uid': uuid5(finding_uid || '|' || time || '|' || activity_id),
+        'uid': ocsf.uuid5(finding_uid || '|' || time || '|' || activity_id),
         'original_event_uid': id,
         'correlation_uid': snapshot_id,
         'tenant_uid': tenant_id,
@@ -177,8 +94,8 @@ select
         'created_time_dt': make_timestamptz(first_seen_time * 1000),
         'first_seen_time': first_seen_time,
         'first_seen_time_dt': make_timestamptz(first_seen_time * 1000),
-        'last_seen_time': time,
-        'last_seen_time_dt': make_timestamptz(time * 1000),
+        'last_seen_time': last_seen_time,
+        'last_seen_time_dt': make_timestamptz(last_seen_time * 1000),
         'modified_time': modified_time,
         'modified_time_dt': make_timestamptz(modified_time * 1000),
         'src_url': arm_endpoint || id || '?api-version=2020-01-01',
@@ -189,31 +106,26 @@ select
             'feature': {'name': 'Secure Score'}
         },
         'analytic': case
-            when is_control and coalesce(definition_name, definition_display_name) is not null
+            when is_control and coalesce(definition.name, definition.display_name) is not null
             then {
-                'uid': definition_name,
-                'name': definition_display_name,
+                'uid': definition.name,
+                'name': definition.display_name,
                 'type_id': 1,
                 'type': 'Rule',
-                'category': definition_source
+                'category': definition.source_type
             }
         end
     } as finding_info,
     {
         'status_id': compliance_status_id,
-        'status': case
-            when compliance_status_id = 1 then 'Pass'
-            when compliance_status_id = 2 then 'Warning'
-            when compliance_status_id = 3 then 'Fail'
-            when is_counted then 'Not applicable'
-            else 'Not scored'
-        end,
+        'status': compliance_status,
         'standards': case when standard is not null then [standard] end,
         'status_details': [sentence],
         'control': if(is_control, display_name, null),
-        'desc': if(is_control, definition_description, null),
+        'desc': if(is_control, definition.description, null),
         'checks': case
-            when is_control and len(check_uids) > 0 then list_transform(check_uids, lambda uid: {'uid': uid})
+            when is_control and len(definition.check_uids) > 0
+            then list_transform(definition.check_uids, lambda uid: {'uid': uid})
         end,
         'assessments': case
             when compliance_status_id in (1, 3)
@@ -270,10 +182,13 @@ select
             'healthy_resource_count': if(is_control, healthy, null),
             'unhealthy_resource_count': if(is_control, unhealthy, null),
             'not_applicable_resource_count': if(is_control, not_applicable, null),
-            'definition_max': if(is_control, definition_max, null)
+            'definition_max': if(is_control, definition.max_score, null)
         }
     } as unmapped,
     record as raw_data,
     octet_length(encode(record)) as raw_data_size,
     {'algorithm_id': 3, 'algorithm': 'SHA-256', 'value': sha256(record)} as raw_data_hash
-from titled;
+from told;
+
+comment on view ocsf.assessment_findings is
+    'One row: one OCSF event of class Assessment Finding (99402001), an observation of a secure score or control. Filter by time: it is quick.';

@@ -1,0 +1,73 @@
+-- One row: what one new body means, with the time at which the finding's numbers last changed.
+insert into ocsf.states by name
+with timeline as (
+    select
+        news.*,
+        findings.finding_id,
+        definitions.definition_id,
+        {
+            'current': news."current", 'max': news."max", 'percentage': news.percentage, 'weight': news.weight,
+            'healthy': news.healthy, 'unhealthy': news.unhealthy, 'not_applicable': news.not_applicable,
+            'definition_max': news.definition.max_score
+        } as numbers,
+        findings.newest_body_id is not null as is_known,
+        findings.numbers as known_numbers,
+        findings.modified_time as known_modified_time
+    from news
+    left join ocsf.findings as findings on findings.finding_uid = news.finding_uid and news.rejection is null
+    left join ocsf.definitions as definitions on definitions.definition = news.definition and news.rejection is null
+),
+-- What the store already knows of a finding stands before its new bodies, as their predecessor.
+compared as (
+    select
+        *,
+        finding_id is not null and (is_known or row_number() over history > 1) as has_previous,
+        if(row_number() over history = 1, known_numbers, lag(numbers) over history) as previous
+    from timeline
+    window history as (partition by finding_id order by body_id)
+),
+titles as (
+    select snapshot_id, subscription_id, lower(name) as score_key, any_value(display_name) as score_display_name
+    from (
+        select fetches.snapshot_id, fetches.subscription_id, bodies.record ->> '$.name' as name,
+            case when json_type(bodies.record, '$.properties.displayName') = 'VARCHAR'
+                then bodies.record ->> '$.properties.displayName' end as display_name
+        from raw.fetches as fetches
+        join raw.sightings as sightings using (look_id)
+        join raw.bodies as bodies using (body_id)
+        where fetches.event_type = 'secure_scores'
+            and fetches.snapshot_id in (select news.snapshot_id from news)
+            and json_valid(bodies.record)
+    )
+    group by all
+)
+select
+    compared.body_id,
+    compared.finding_id,
+    compared.rejection,
+    compared.id,
+    compared.name,
+    compared.type,
+    compared.display_name,
+    compared.score_name,
+    titles.score_display_name,
+    compared."current",
+    compared."max",
+    compared.percentage,
+    compared.weight,
+    compared.healthy,
+    compared.unhealthy,
+    compared.not_applicable,
+    compared.definition_id,
+    coalesce(
+        max(case when compared.has_previous and compared.numbers is distinct from compared.previous then compared.time end)
+            over (partition by compared.finding_id order by compared.body_id rows unbounded preceding),
+        compared.known_modified_time
+    ) as modified_time
+from compared
+left join titles
+    on titles.snapshot_id = compared.snapshot_id
+    and titles.subscription_id = compared.subscription_id
+    and titles.score_key = lower(compared.score_name)
+    and compared.event_type = 'secure_score_controls'
+order by compared.body_id;

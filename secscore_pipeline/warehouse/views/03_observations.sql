@@ -1,0 +1,94 @@
+-- One row: one event in the life of a finding, flat: a sighting (Create or Update), or its vanishing (Close).
+create or replace view ocsf.observations as
+with events as (
+    select look_id, body_id, cast(null as bigint) as closed_after
+    from raw.sightings
+    union all
+    select look_id, body_id, last_seen_time as closed_after
+    from ocsf.closings
+),
+lived as (
+    select
+        fetches.look_id,
+        fetches.snapshot_id,
+        fetches.tenant_id,
+        fetches.subscription_id,
+        fetches.event_type,
+        fetches.event_type = 'secure_score_controls' as is_control,
+        fetches.observed_at,
+        epoch_ms(fetches.observed_at) as time,
+        fetches.stored_at,
+        fetches.arm_endpoint,
+        fetches.cloud_partition,
+        normalized.informational_from,
+        normalized.low_from,
+        normalized.medium_from,
+        normalized.extension_version,
+        case
+            when events.closed_after is not null then 3
+            when epoch_ms(fetches.observed_at) = findings.first_seen_time then 1
+            else 2
+        end as activity_id,
+        findings.finding_id,
+        findings.finding_uid,
+        findings.first_seen_time,
+        coalesce(events.closed_after, epoch_ms(fetches.observed_at)) as last_seen_time,
+        states.modified_time,
+        states.body_id,
+        states.id,
+        states.name,
+        states.type,
+        states.display_name,
+        states.score_name,
+        states.score_display_name,
+        states."current",
+        states."max",
+        states.percentage,
+        states.weight,
+        states.healthy,
+        states.unhealthy,
+        states.not_applicable,
+        states.definition_id
+    from events
+    join raw.fetches as fetches using (look_id)
+    join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
+    join ocsf.states as states using (body_id)
+    join ocsf.findings as findings using (finding_id)
+),
+judged as (
+    select
+        *,
+        is_control and healthy is not null and unhealthy is not null as is_counted,
+        case
+            when is_control and unhealthy > 0 then 3
+            when is_control and healthy > 0 and unhealthy is not null then 1
+            when is_control and healthy is not null and unhealthy is not null then 99
+            when "current" is null or "max" is null then 2
+            when "max" = 0 then 99
+            when "current" >= "max" then 1
+            else 3
+        end as compliance_status_id
+    from lived
+)
+select
+    *,
+    case
+        when compliance_status_id = 1 then 'Pass'
+        when compliance_status_id = 2 then 'Warning'
+        when compliance_status_id = 3 then 'Fail'
+        when is_counted then 'Not applicable'
+        else 'Not scored'
+    end as compliance_status,
+    case
+        when "current" is null or "max" is null then 0
+        when compliance_status_id <> 3 then 1
+        when "max" <= 0 then 2
+        when "current" / "max" >= informational_from then 1
+        when "current" / "max" >= low_from then 2
+        when "current" / "max" >= medium_from then 3
+        else 4
+    end as severity_id
+from judged;
+
+comment on view ocsf.observations is
+    'One row: one event in the life of a finding, flat and quick to query; ocsf.assessment_findings is the same as OCSF.';
