@@ -6,7 +6,7 @@ import dagster as dg
 
 from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
-from secscore_pipeline.assets.tables import failures_explained, frame, preview
+from secscore_pipeline.assets.tables import failures_explained, preview, rows
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import partial_failure_fails
@@ -80,12 +80,12 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     def asset_check(warehouse: Warehouse) -> dg.AssetCheckResult:
         with failures_explained(), warehouse.get_reader() as connection:
             newest = connection.execute(_NEWEST).fetchone()
-            violations = frame(connection, text, {**given, "snapshot_id": newest[0] if newest else ""})
+            violations = rows(connection, text, {**given, "snapshot_id": newest[0] if newest else ""})
         return dg.AssetCheckResult(
-            passed=violations.empty,
+            passed=not violations,
             severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
-            description=check.says if violations.empty else f"{len(violations)} exceptions to: {check.says}",
-            metadata={"violations": len(violations), "examples": preview(violations.head(SHOWN))},
+            description=check.says if not violations else f"{len(violations)} exceptions to: {check.says}",
+            metadata={"violations": len(violations), "examples": preview(violations[:SHOWN])},
         )
 
     return asset_check

@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from secscore_pipeline.emulator.faults import Fault
+    from secscore_pipeline.emulator.server import LocalAzure
 
 EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
@@ -188,24 +191,62 @@ def _faults(given: tuple[str, ...]) -> "list[Fault]":
 
 @main.command()
 @click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
-def demo(subscriptions: int) -> None:
-    """Run everything once against a local Azure and print what came of it.
+@click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How long the past is.")
+def demo(subscriptions: int, days: int) -> None:
+    """Run everything once against a local Azure with a simulated past, and print what came of it.
 
     The data is simulated and goes into a database of its own.
     """
-    with _local_azure(subscriptions):
+    from secscore_pipeline.clock import utc_now
+
+    today = utc_now()
+    with _local_azure(subscriptions) as azure:
         console.rule("1. Connection")
         _test_connection(quiet=True)
-        console.rule("2. Materialize every asset")
+        console.rule(f"2. The {days} days before today (simulated)")
+        _simulate_past(azure, today, days)
+        azure.world.live_until(today.date())
+        os.environ.update(azure.settings())
+        console.rule("3. Materialize every asset")
         if _sync() is Synced.NOTHING:
             raise click.exceptions.Exit(EXIT_NOTHING_STORED)
-        console.rule("3. What came of it (simulated data)")
+        console.rule("4. What came of it (simulated data)")
         _print_scores()
+        _print_path()
         _print_opportunities()
         _print_row_counts()
         path = database_path(value("SECSCORE_DATABASE"))
         console.print(f"\nDuckDB file: {path}\nA query to paste:\n", soft_wrap=True, highlight=False)
         console.print(Text(_DEMO_QUERY))
+
+
+def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
+    """Store a snapshot for each of the days before today that the store has none of, as if it had been taken then."""
+    from rich.progress import track
+
+    from secscore_pipeline.assets.findings import Normalization
+    from secscore_pipeline.assets.raw import take_snapshot
+    from secscore_pipeline.resources import AzureConnection, Warehouse
+    from secscore_pipeline.settings import EVENT_TYPES
+    from secscore_pipeline.warehouse import sql
+    from secscore_pipeline.warehouse.store import normalize
+
+    warehouse = Warehouse.from_environment()
+    with warehouse.get_connection() as connection:
+        (known,) = connection.execute(sql("newest_day")).fetchone() or (None,)
+    this_morning = today.replace(hour=5, minute=0, second=0, microsecond=0)
+    mornings = [this_morning - timedelta(days=ago) for ago in range(days, 0, -1)]
+    missing = [morning for morning in mornings if known is None or morning.date() > known]
+    for morning in track(missing, description="days", console=complaints, disable=not complaints.is_terminal):
+        azure.world.live_until(morning.date())
+        os.environ.update(azure.settings())
+        connection_to_azure: AzureConnection = AzureConnection.from_environment().process_config_and_initialize()
+        for event_type in EVENT_TYPES.values():
+            snapshot_id = f"simulated-{morning:%Y-%m-%d}"
+            take_snapshot(connection_to_azure, warehouse, event_type, snapshot_id, partial(_same, morning))
+    with warehouse.get_connection() as connection:
+        added = normalize(connection, Normalization().mapping())
+    console.print(f"{len(missing)} days and {added:,} findings added.")
 
 
 @main.command()
@@ -244,7 +285,7 @@ def _dagster_dev(port: int) -> None:
 
 
 @contextmanager
-def _local_azure(subscriptions: int) -> Iterator[None]:
+def _local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
     """Start a local Azure in this process and point the settings to it, whatever they were."""
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.emulator.world import World
@@ -255,7 +296,7 @@ def _local_azure(subscriptions: int) -> Iterator[None]:
         before = {setting.name: os.environ.pop(setting.name, None) for setting in SETTINGS}
         os.environ.update(settings)
         try:
-            yield
+            yield azure
         finally:
             for name, text in before.items():
                 os.environ.pop(name, None)
@@ -409,29 +450,50 @@ def _test_connection(*, quiet: bool = False) -> bool:
 
 
 def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.DataFrame":
-    from secscore_pipeline.assets.tables import frame
+    import pandas as pd
+
+    from secscore_pipeline.assets.tables import rows
     from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse import sql
 
     with Warehouse.from_environment().get_reader() as connection:
-        return frame(connection, sql(name), dict(parameters or {}))
+        return pd.DataFrame(rows(connection, sql(name), dict(parameters or {})))
 
 
 def _print_scores() -> None:
     import pandas as pd
 
     scores = _query("scores")
-    table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0))
-    for name in ("Subscription", "Score", "Points", "Percent", "Status"):
+    table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
+    table.add_column("Subscription", min_width=36, no_wrap=True)
+    for name in ("Points", "Percent", "Status", "Score"):
         table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
     for row in scores.head(20).to_dict(orient="records"):
         percent = "–" if pd.isna(row["fraction"]) else f"{100 * row['fraction']:.2f} %"
         points = "–" if pd.isna(row["current"]) or pd.isna(row["max"]) else f"{row['current']:g} / {row['max']:g}"
-        cells = (row["subscription_id"], str(row["score"]), points, percent, row["status"])
+        cells = (row["subscription_id"], points, percent, row["status"], str(row["score"]))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
     if len(scores) > 20:
         console.print(f"… and {len(scores) - 20} more.")
+
+
+def _same(moment: datetime) -> datetime:
+    return moment
+
+
+def _print_path() -> None:
+    """Draw the tenants' score over the days, the lowest and highest as the ends of the scale."""
+    path = _query("path").dropna()
+    if len(path) < 2:
+        return
+    low, high = path["percentage"].min(), path["percentage"].max()
+    marks = "▁▂▃▄▅▆▇█"
+    steps = ((path["percentage"] - low) / ((high - low) or 1) * (len(marks) - 1)).round().astype(int)
+    ends = [f"{day['day']} ({day['percentage']:.2f} %)" for day in (path.iloc[0], path.iloc[-1])]
+    console.print(f"\nScore from {ends[0]} to {ends[1]}")
+    console.print(Text("".join(marks[step] for step in steps)), soft_wrap=True)
+    console.print(f"lowest {low:.2f} %, highest {high:.2f} %\n", highlight=False)
 
 
 def _print_opportunities() -> None:

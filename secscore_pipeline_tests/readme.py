@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+TABLES_PAGE = README.parent / "docs" / "tables.md"
 BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
 
 QUERIES = {
@@ -76,5 +77,36 @@ def rendered() -> str:
     return "\n".join(parts)
 
 
+def tables_page() -> str:
+    """Return the page that lists every table and view with its columns, from the catalog itself."""
+    import duckdb
+
+    from secscore_pipeline.warehouse.connection import make_schema
+
+    lines = [
+        "# Tables and views",
+        "",
+        "Written by `make readme` from the comments that the database itself carries: `duckdb_columns()` has them too.",
+    ]
+    with duckdb.connect(":memory:") as connection:
+        make_schema(connection)
+        entries = connection.execute(
+            "select schema_name || '.' || table_name, comment from duckdb_tables() where not internal union all "
+            "select schema_name || '.' || view_name, comment from duckdb_views() where not internal order by all"
+        ).fetchall()
+        for name, meaning in entries:
+            lines += ["", f"## {name}", "", meaning, "", "| column | type | meaning |", "|---|---|---|"]
+            columns = connection.execute(
+                "select column_name, data_type, comment from duckdb_columns() "
+                "where schema_name || '.' || table_name = ? order by column_index",
+                [name],
+            ).fetchall()
+            for column, kind, comment in columns:
+                shown = kind if len(kind) < 60 else f"{kind.split('(')[0]}{'[]' if kind.endswith('[]') else ''}"
+                lines.append(f"| `{column}` | {shown} | {comment} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
+    TABLES_PAGE.write_text(tables_page())
     README.write_text(BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text()))

@@ -175,8 +175,9 @@ def test_a_netrc_file_does_not_replace_the_token(local_azure, tmp_path):
 
 def test_the_demo_runs_twice_and_names_its_database(tmp_path):
     for _ in range(2):
-        done = secscore("demo", "--subscriptions", "5", cwd=tmp_path)
+        done = secscore("demo", "--subscriptions", "5", "--days", "4", cwd=tmp_path)
         assert "simulated" in done.stdout
+        assert "Score from" in done.stdout
         assert str(tmp_path / "data" / "demo.duckdb") in done.stdout
 
 

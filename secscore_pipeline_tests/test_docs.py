@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline_tests import test_kills
-from secscore_pipeline_tests.readme import BLOCK, README
+from secscore_pipeline_tests.readme import BLOCK, README, TABLES_PAGE, tables_page
 
 ROOT = README.parent
 
@@ -76,9 +76,9 @@ def test_the_lock_has_hashes_and_names_no_index():
         assert re.split(r"[\[<>=]", requirement)[0].lower() in locked
 
 
-def test_every_table_of_the_store_is_in_the_readme():
-    from secscore_pipeline.assets.tables import _catalog
-
-    for name in _catalog():
-        assert f"`{name}`" in README.read_text(), name
+def test_the_page_of_the_tables_is_what_the_catalog_says_and_the_readme_names_the_views():
+    assert TABLES_PAGE.read_text() == tables_page()
+    readme = README.read_text()
+    for name in re.findall(r"^## (posture\.\w+)", TABLES_PAGE.read_text(), re.MULTILINE):
+        assert f"`{name}`" in readme, name
     assert Path(ROOT / "workspace.yaml").exists()

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from secscore_pipeline import ocsf
 from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
-from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, frame, preview
+from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
@@ -60,22 +60,18 @@ def assessment_findings(
         if config.rebuild:
             forget_findings(connection)
         added = normalize(connection, config.mapping())
-        scores = frame(connection, sql("scores"))
-        totals = frame(connection, sql("totals")).iloc[0]
-        rows = connection.execute("select count(*) from ocsf.observations").fetchone()
+        scores = rows(connection, sql("scores"))
+        totals = rows(connection, sql("totals"))[0]
+        clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
+        held = rows(connection, "select count(*) as findings from ocsf.observations")[0]
     context.log.info("%d findings added", added)
-    numbers = {
-        "score_percentage": totals["score_percentage"],
-        "points_current": totals["points_current"],
-        "points_max": totals["points_max"],
-        "unhealthy_resources": totals["unhealthy_resources"],
-    }
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": rows[0] if rows else 0,
+            "dagster/row_count": int(str(held["findings"])),
             "findings_added": added,
-            "scores": preview(scores.head(100)),
-            **{name: float(number) for name, number in numbers.items() if number is not None and number == number},
+            "clouds": ", ".join(str(cloud["cloud_partition"]) for cloud in clouds),
+            "scores": preview(scores[:100]),
+            **{name: float(str(number)) for name, number in totals.items() if number is not None},
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
             "database": dg.MetadataValue.path(str(warehouse.path)),
         }

@@ -1,6 +1,8 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -14,7 +16,7 @@ from secscore_pipeline.azure.secure_score import (
     Fetch,
     fetch_all,
 )
-from secscore_pipeline.clock import utc_now
+from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, Spool, load_snapshot, spooled
 
@@ -41,7 +43,7 @@ def _raw_asset(event_type: EventType, description: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
     ) -> dg.MaterializeResult[None]:
         with failures_explained():
-            return _take_snapshot(context, azure, warehouse, event_type)
+            return _materialize(context, azure, warehouse, event_type)
 
     return raw_asset
 
@@ -57,48 +59,83 @@ secure_score_controls = _raw_asset(
 )
 
 
-def _take_snapshot(
-    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, event_type: EventType
-) -> dg.MaterializeResult[None]:
-    """Read every subscription with no database open, then load the snapshot in one transaction."""
+class Snapshot(NamedTuple):
+    """What a run's look at every subscription for one event type came to."""
+
+    subscriptions: int
+    outcomes: Counter[str]
+    records: int
+    requests: int
+    errors: list[str]
+
+
+def take_snapshot(
+    azure: AzureConnection,
+    warehouse: Warehouse,
+    event_type: EventType,
+    snapshot_id: str,
+    clock: Clock = utc_now,
+    tell: Callable[[str], object] = str,
+) -> Snapshot:
+    """Read every subscription with no database open, then load the snapshot in one transaction.
+
+    Args:
+        azure: whom to ask, about which subscriptions.
+        warehouse: where to store the snapshot.
+        event_type: what to read.
+        snapshot_id: the run that looks.
+        clock: tells the present time.
+        tell: is told how far the reading is.
+
+    Raises:
+        AzureError, SettingsError, WarehouseError: each says what happened and what to do.
+    """
     settings = azure.settings()
-    if event_type not in settings.event_types:
-        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
-        return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     with warehouse.get_connection():
-        context.log.debug("%s can be written", warehouse.path)
+        pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    started_at = utc_now()
     total = len(settings.subscription_ids)
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
     records = requests = 0
     with spooled(warehouse.path) as spool:
-        looks = fetch_all(azure.client(), event_type, settings.subscription_ids, utc_now, settings.max_connections)
+        looks = fetch_all(azure.client(), event_type, settings.subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, context.run.run_id, settings.tenant_id, cloud, look)
+            _spool(spool, snapshot_id, settings.tenant_id, cloud, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
             if look.error and look.outcome not in LOOKED:
                 errors.append(f"{look.subscription_id}: {look.error}")
             if done % max(total // 10, 25) == 0 or done == total:
-                context.log.info("%s: %d of %d subscriptions read", event_type.name, done, total)
+                tell(f"{event_type.name}: {done} of {total} subscriptions read")
         spool.close()
         with warehouse.get_connection() as connection:
-            load_snapshot(connection, spool, context.run.run_id, event_type.name, utc_now())
-    if total and len(errors) == total:
-        raise dg.Failure(_nothing_read(event_type, outcomes, errors), allow_retries=False)
-    for error in errors[:WARNED]:
+            load_snapshot(connection, spool, snapshot_id, event_type.name, clock())
+    return Snapshot(total, outcomes, records, requests, errors)
+
+
+def _materialize(
+    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, event_type: EventType
+) -> dg.MaterializeResult[None]:
+    if event_type not in azure.settings().event_types:
+        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
+        return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
+    started_at = utc_now()
+    taken = take_snapshot(azure, warehouse, event_type, context.run.run_id, tell=context.log.info)
+    if taken.subscriptions and len(taken.errors) == taken.subscriptions:
+        raise dg.Failure(_nothing_read(event_type, taken), allow_retries=False)
+    for error in taken.errors[:WARNED]:
         context.log.warning("%s", error)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": records,
-            "subscriptions": total,
-            "subscriptions_not_read": len(errors),
-            **{f"outcome_{outcome}": count for outcome, count in sorted(outcomes.items())},
-            "records": records,
-            "requests": requests,
+            "dagster/row_count": taken.records,
+            "subscriptions": taken.subscriptions,
+            "subscriptions_not_read": len(taken.errors),
+            **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
+            "records": taken.records,
+            "requests": taken.requests,
+            "cloud": azure.cloud().described,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
             "database": dg.MetadataValue.path(str(warehouse.path)),
         }
@@ -132,10 +169,10 @@ def _spool(spool: Spool, snapshot_id: str, tenant_id: str, cloud: Cloud, look: F
             )
 
 
-def _nothing_read(event_type: EventType, outcomes: Counter[str], errors: list[str]) -> str:
+def _nothing_read(event_type: EventType, taken: Snapshot) -> str:
     """Say in one sentence why no subscription could be read; the same error of all is said once."""
-    reasons = {error.split(": ", 1)[1] for error in errors}
+    reasons = {error.split(": ", 1)[1] for error in taken.errors}
     if len(reasons) == 1:
         return f"No {event_type.name} could be read: {reasons.pop()}"
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    return f"No {event_type.name} could be read ({counted}). The first: {errors[0]}"
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in taken.outcomes.most_common())
+    return f"No {event_type.name} could be read ({counted}). The first: {taken.errors[0]}"

@@ -6,11 +6,10 @@ from functools import cache
 
 import dagster as dg
 import duckdb
-import pandas as pd
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.settings import SettingsError
-from secscore_pipeline.warehouse.connection import WarehouseError, make_views, steps
+from secscore_pipeline.warehouse.connection import WarehouseError, make_schema
 
 OWNERS = ["team:security-posture"]
 
@@ -28,10 +27,7 @@ def failures_explained() -> Iterator[None]:
 def _catalog() -> dict[str, list[tuple[str, str, str | None, bool]]]:
     """Return the columns of every table by `schema.table`, read from a database that the migrations make."""
     with duckdb.connect(":memory:") as connection:
-        connection.execute("create schema meta")
-        for step in steps("migrations"):
-            connection.execute(step.text)
-        make_views(connection)
+        make_schema(connection)
         rows = connection.execute(
             "select schema_name || '.' || table_name, column_name, data_type, comment, is_nullable "
             "from duckdb_columns() where not internal order by table_oid, column_index"
@@ -57,21 +53,19 @@ def column_schema(table: str) -> dg.TableSchema:
     )
 
 
-def frame(
+def rows(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None
-) -> pd.DataFrame:
-    """Run a query and return its rows as a DataFrame, times as aware datetimes."""
+) -> list[dict[str, object]]:
+    """Run a query and return its rows by column name, times as aware datetimes."""
     cursor = connection.execute(query, parameters or {})
     columns = [column[0] for column in cursor.description or []]
-    return pd.DataFrame.from_records(cursor.fetchall(), columns=columns)
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def preview(table: pd.DataFrame) -> dg.TableMetadataValue:
-    """Return a DataFrame as a table for Dagster's UI, which shows values as text and runs no markup."""
-    records = [
-        dg.TableRecord({str(key): _cell(cell) for key, cell in row.items()}) for row in table.to_dict(orient="records")
-    ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(str(name)) for name in table.columns])
+def preview(table: list[dict[str, object]]) -> dg.TableMetadataValue:
+    """Return rows as a table for Dagster's UI, which shows values as text and runs no markup."""
+    records = [dg.TableRecord({name: _cell(cell) for name, cell in row.items()}) for row in table]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in (table[0] if table else {})])
     return dg.MetadataValue.table(records, schema=schema)
 
 

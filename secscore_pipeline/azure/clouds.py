@@ -39,3 +39,8 @@ class Cloud:
         """
         host = urlsplit(self.arm_endpoint).hostname or ""
         return _PARTITIONS.get(host, host)
+
+    @property
+    def described(self) -> str:
+        """The partition as people are shown it: data of a local Azure is marked as simulated."""
+        return self.partition + (" (a local Azure: simulated data)" if self.partition == "localhost" else "")

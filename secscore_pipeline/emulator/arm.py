@@ -13,7 +13,7 @@ import jwt
 from starlette.responses import Response
 
 from secscore_pipeline.emulator.entra import Entra
-from secscore_pipeline.emulator.world import API_VERSION, DEFINITIONS, State, Subscription, World
+from secscore_pipeline.emulator.world import API_VERSION, State, Subscription, World
 
 _SECURITY = r"/providers/Microsoft\.Security"
 _SUBSCRIPTION = rf"/subscriptions/(?P<subscription>[^/]+){_SECURITY}"
@@ -180,7 +180,7 @@ class Arm:
         return self._list(match.string, parameters, self._documents(subscription, scores=False, expand=expand))
 
     def _definitions(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
-        return self._list(match.string, parameters, [definition.document for definition in DEFINITIONS])
+        return self._list(match.string, parameters, [definition.document for definition in self.world.definitions])
 
     def _documents(self, subscription: Subscription, *, scores: bool, expand: bool) -> Documents:
         if subscription.state in (State.UNSCORED, State.DISABLED):

@@ -2,7 +2,8 @@
 
 import random
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -70,6 +71,13 @@ DEFINITIONS = (
 )
 
 
+BIRTHDAY = date(2026, 1, 1)
+"""The day on which every world is as its seed makes it; it lives on from there."""
+
+CHANGING = 0.12
+"""The share of controls that change on a day."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many resources a control found healthy, unhealthy and not applicable."""
@@ -119,6 +127,8 @@ class World:
         self.seed = seed
         self.applications: dict[str, Application] = {}
         self.subscriptions: dict[str, Subscription] = {}
+        self.definitions: tuple[Definition, ...] = DEFINITIONS
+        self.today = BIRTHDAY
         special = [State.GRACE, State.UNSCORED, State.FORBIDDEN] if mixed else []
         for number in range(subscriptions):
             left = subscriptions - number
@@ -134,11 +144,32 @@ class World:
         self.subscriptions[subscription_id.lower()] = subscription
         return subscription
 
+    def live_until(self, day: date) -> None:
+        """Let the days pass up to `day`; the same seed makes the same days, and a world does not grow younger.
+
+        Resources come and go, get fixed and broken; controls are added, retired and re-weighted; subscriptions appear.
+        """
+        while self.today < day:
+            self.today += timedelta(days=1)
+            for subscription in self.subscriptions.values():
+                seed = f"{self.seed}/{subscription.subscription_id}/{self.today}"
+                _live(subscription, self.definitions, random.Random(seed))  # noqa: S311 - a simulation
+            chance = random.Random(f"{self.seed}/{self.today}")  # noqa: S311 - a simulation
+            if chance.random() < 1 / 60:
+                chosen = chance.choice(self.definitions)
+                heavier = max(1, chosen.max_score + chance.choice((-1, 1)))
+                self.definitions = tuple(
+                    replace(definition, max_score=heavier) if definition is chosen and chosen.max_score else definition
+                    for definition in self.definitions
+                )
+            if chance.random() < 1 / 45:
+                self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{self.seed}/{self.today}")))
+
     def controls(self, subscription: Subscription, score_name: str, *, expand: bool) -> list[dict[str, object]]:
         """Return the secure score controls of a subscription, as the API writes them."""
         scope = f"/subscriptions/{subscription.subscription_id}/providers/Microsoft.Security/secureScores/{score_name}"
         documents: list[dict[str, object]] = []
-        for definition in DEFINITIONS:
+        for definition in self.definitions:
             if definition.name not in subscription.counts:
                 continue
             counts = subscription.counts[definition.name]
@@ -170,7 +201,7 @@ class World:
             names["ascScoreGrace"] = "Secure score grace excluded"
         points = [
             (counts.weight, *_control_points(definition, counts))
-            for definition in DEFINITIONS
+            for definition in self.definitions
             if (counts := subscription.counts.get(definition.name)) is not None
         ]
         maximum = sum(maximum for _, maximum, _ in points)
@@ -195,6 +226,35 @@ def _seeded(chance: random.Random, size: int) -> Counts:
     total = chance.randint(1, size)
     healthy = round(total * min(1.0, chance.betavariate(4, 2) + (0.3 if chance.random() < 0.3 else 0)))
     return Counts(healthy, total - healthy, chance.randint(0, size // 3))
+
+
+def _live(subscription: Subscription, definitions: tuple[Definition, ...], chance: random.Random) -> None:
+    """Let one day pass in a subscription: most controls stay as they are, and more is fixed than broken."""
+    for name, counts in list(subscription.counts.items()):
+        if chance.random() >= CHANGING:
+            continue
+        event = chance.random()
+        some = chance.randint(1, 1 + counts.weight // 8)
+        fixed, broken = min(some, counts.unhealthy), min(some, counts.healthy)
+        if event < 0.45:
+            subscription.counts[name] = replace(
+                counts, healthy=counts.healthy + fixed, unhealthy=counts.unhealthy - fixed
+            )
+        elif event < 0.65:
+            subscription.counts[name] = replace(
+                counts, healthy=counts.healthy - broken, unhealthy=counts.unhealthy + broken
+            )
+        elif event < 0.8:
+            subscription.counts[name] = replace(counts, unhealthy=counts.unhealthy + some)
+        elif event < 0.9:
+            subscription.counts[name] = replace(counts, healthy=counts.healthy + some)
+        elif event < 0.98:
+            subscription.counts[name] = replace(counts, unhealthy=counts.unhealthy - fixed)
+        else:
+            del subscription.counts[name]
+    missing = [definition.name for definition in definitions if definition.name not in subscription.counts]
+    if missing and chance.random() < 0.1:
+        subscription.counts[chance.choice(missing)] = _seeded(chance, 12)
 
 
 def _control_points(definition: Definition, counts: Counts) -> tuple[int, Decimal]:

@@ -1,11 +1,47 @@
 -- One row: one control definition that was not met before.
-insert into ocsf.definitions (definition_id, definition)
+insert into ocsf.definitions (definition_id, definition_key, definition)
+with met as (
+    select definition_key, any_value(definition) as definition, min(body_id) as body_id
+    from news
+    where rejection is null
+        and definition_key is not null
+    group by definition_key
+),
+parsed as (
+    select
+        met.definition_key,
+        met.body_id,
+        from_json(
+            met.definition,
+            '{
+                "name": "JSON",
+                "properties": {
+                    "displayName": "JSON",
+                    "description": "JSON",
+                    "maxScore": "JSON",
+                    "source": {"sourceType": "JSON"},
+                    "assessmentDefinitions": [{"id": "JSON"}]
+                }
+            }'
+        ) as fields
+    from met
+    anti join ocsf.definitions as known using (definition_key)
+)
 select
-    (select coalesce(max(known.definition_id), 0) from ocsf.definitions as known)
-        + row_number() over (order by min(news.body_id)),
-    news.definition
-from news
-anti join ocsf.definitions as known on known.definition = news.definition
-where news.rejection is null
-    and news.definition is not null
-group by news.definition;
+    (select coalesce(max(known.definition_id), 0) from ocsf.definitions as known) + row_number() over (order by body_id),
+    definition_key,
+    {
+        'name': json_text(fields.name),
+        'display_name': json_text(fields.properties.displayName),
+        'description': json_text(fields.properties.description),
+        'max_score': json_number(fields.properties.maxScore),
+        'source_type': json_text(fields.properties.source.sourceType),
+        'check_uids': list_filter(
+            list_transform(
+                fields.properties.assessmentDefinitions,
+                lambda definition: nullif(regexp_extract(json_text(definition.id), '([^/]*)/*$', 1), '')
+            ),
+            lambda uid: uid is not null
+        )
+    }
+from parsed;

@@ -46,16 +46,7 @@ parsed as (
                     "healthyResourceCount": "JSON",
                     "unhealthyResourceCount": "JSON",
                     "notApplicableResourceCount": "JSON",
-                    "definition": {
-                        "name": "JSON",
-                        "properties": {
-                            "displayName": "JSON",
-                            "description": "JSON",
-                            "maxScore": "JSON",
-                            "source": {"sourceType": "JSON"},
-                            "assessmentDefinitions": [{"id": "JSON"}]
-                        }
-                    }
+                    "definition": "JSON"
                 }
             }'
         ) as fields
@@ -75,28 +66,13 @@ typed as (
         json_count(fields.properties.healthyResourceCount) as healthy,
         json_count(fields.properties.unhealthyResourceCount) as unhealthy,
         json_count(fields.properties.notApplicableResourceCount) as not_applicable,
-        case
-            when fields.properties.definition is not null
-            then {
-                'name': json_text(fields.properties.definition.name),
-                'display_name': json_text(fields.properties.definition.properties.displayName),
-                'description': json_text(fields.properties.definition.properties.description),
-                'max_score': json_number(fields.properties.definition.properties.maxScore),
-                'source_type': json_text(fields.properties.definition.properties.source.sourceType),
-                'check_uids': list_filter(
-                    list_transform(
-                        fields.properties.definition.properties.assessmentDefinitions,
-                        lambda definition: nullif(regexp_extract(json_text(definition.id), '([^/]*)/*$', 1), '')
-                    ),
-                    lambda uid: uid is not null
-                )
-            }
-        end as definition
+        case when json_type(fields.properties.definition) = 'OBJECT' then fields.properties.definition end as definition
     from parsed
 )
 select
     typed.*,
     lower(typed.id) as finding_uid,
+    md5(cast(typed.definition as varchar)) as definition_key,
     coalesce(
         case
             when typed.event_type = 'secure_scores' then typed.name

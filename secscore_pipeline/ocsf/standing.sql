@@ -9,11 +9,10 @@ from (
         states.finding_id,
         states.body_id,
         states.modified_time,
-        {
-            'current': states."current", 'max': states."max", 'percentage': states.percentage,
-            'weight': states.weight, 'healthy': states.healthy, 'unhealthy': states.unhealthy,
-            'not_applicable': states.not_applicable, 'definition_max': definitions.definition.max_score
-        } as numbers
+        numbers_of(
+            states."current", states."max", states.percentage, states.weight, states.healthy, states.unhealthy,
+            states.not_applicable, definitions.definition.max_score
+        ) as numbers
     from ocsf.states as states
     left join ocsf.definitions as definitions using (definition_id)
     where states.finding_id is not null

@@ -1,21 +1,26 @@
 -- One row: what one new body means, with the time at which the finding's numbers last changed.
+create or replace temp macro numbers_of(a, b, c, d, e, f, g, h) as
+    concat_ws('|', coalesce(cast(a as varchar), ''), coalesce(cast(b as varchar), ''), coalesce(cast(c as varchar), ''),
+        coalesce(cast(d as varchar), ''), coalesce(cast(e as varchar), ''), coalesce(cast(f as varchar), ''),
+        coalesce(cast(g as varchar), ''), coalesce(cast(h as varchar), ''));
+
 insert into ocsf.states by name
 with timeline as (
     select
         news.*,
         findings.finding_id,
         definitions.definition_id,
-        {
-            'current': news."current", 'max': news."max", 'percentage': news.percentage, 'weight': news.weight,
-            'healthy': news.healthy, 'unhealthy': news.unhealthy, 'not_applicable': news.not_applicable,
-            'definition_max': news.definition.max_score
-        } as numbers,
+        numbers_of(
+            news."current", news."max", news.percentage, news.weight, news.healthy, news.unhealthy,
+            news.not_applicable, definitions.definition.max_score
+        ) as numbers,
         findings.newest_body_id is not null as is_known,
         findings.numbers as known_numbers,
         findings.modified_time as known_modified_time
     from news
-    left join ocsf.findings as findings on findings.finding_uid = news.finding_uid and news.rejection is null
-    left join ocsf.definitions as definitions on definitions.definition = news.definition and news.rejection is null
+    left join ocsf.findings as findings on findings.finding_uid = if(news.rejection is null, news.finding_uid, null)
+    left join ocsf.definitions as definitions
+        on definitions.definition_key = if(news.rejection is null, news.definition_key, null)
 ),
 -- What the store already knows of a finding stands before its new bodies, as their predecessor.
 compared as (
@@ -68,6 +73,5 @@ from compared
 left join titles
     on titles.snapshot_id = compared.snapshot_id
     and titles.subscription_id = compared.subscription_id
-    and titles.score_key = lower(compared.score_name)
-    and compared.event_type = 'secure_score_controls'
+    and titles.score_key = if(compared.event_type = 'secure_score_controls', lower(compared.score_name), null)
 order by compared.body_id;

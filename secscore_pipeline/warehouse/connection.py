@@ -45,6 +45,13 @@ def steps(folder: str) -> list[Step]:
     return sorted(found)
 
 
+def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every table and view in an empty database, to look at rather than to keep."""
+    _make_bookkeeping(connection)
+    for step in (*steps("migrations"), *steps("views")):
+        connection.execute(step.text)
+
+
 def make_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every view and macro anew where their SQL is not what this file has."""
     views = steps("views")
@@ -233,6 +240,15 @@ def _unusable(path: Path, text: str) -> WarehouseError:
     )
 
 
+def _make_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create schema meta")
+    connection.execute(
+        "create table meta.migrations "
+        "(version integer primary key, name varchar not null, applied_at timestamptz default now())"
+    )
+    connection.execute("comment on table meta.migrations is 'One row: one step of the schema that this file has had.'")
+
+
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Bring the schema up to date, each step in a transaction of its own."""
     row = connection.execute(
@@ -245,14 +261,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 f"{path} is a DuckDB file of something else; it was left untouched. Change SECSCORE_DATABASE."
             )
         with transaction(connection):
-            connection.execute("create schema meta")
-            connection.execute(
-                "create table meta.migrations "
-                "(version integer primary key, name varchar not null, applied_at timestamptz default now())"
-            )
-            connection.execute(
-                "comment on table meta.migrations is 'One row: one step of the schema that this file has had.'"
-            )
+            _make_bookkeeping(connection)
     migrations = steps("migrations")
     applied = {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
     newest = migrations[-1].number

@@ -120,6 +120,7 @@ create table ocsf.normalized_snapshots (
 );
 create table ocsf.definitions (
     definition_id bigint not null,
+    definition_key varchar not null,
     definition struct(
         "name" varchar, display_name varchar, description varchar, max_score double, source_type varchar,
         check_uids varchar[]
@@ -133,10 +134,7 @@ create table ocsf.findings (
     first_seen_time bigint not null,
     modified_time bigint,
     newest_body_id bigint,
-    numbers struct(
-        "current" double, "max" double, percentage double, weight bigint, healthy bigint, unhealthy bigint,
-        not_applicable bigint, definition_max double
-    )
+    numbers varchar
 );
 create table ocsf.states (
     body_id bigint not null,

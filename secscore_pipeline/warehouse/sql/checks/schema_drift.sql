@@ -31,15 +31,20 @@ with known(field, type) as (
         ('$.properties.definition.properties.assessmentDefinitions[0]', 'OBJECT'),
         ('$.properties.definition.properties.assessmentDefinitions[0].id', 'TEXT')
 ),
-merged as (
-    select json_group_structure(cast(record as json)) as structure
-    from raw.records
-    where snapshot_id = $snapshot_id
-        and event_type = $event_type
-        and json_valid(record)
+structures as (
+    select distinct json_structure(record) as structure
+    from raw.bodies
+    where json_valid(record)
+        and body_id in (
+            select sightings.body_id
+            from raw.sightings as sightings
+            join raw.fetches as fetches using (look_id)
+            where fetches.snapshot_id = $snapshot_id
+                and fetches.event_type = $event_type
+        )
 ),
 seen as (
-    select
+    select distinct
         field.fullkey as field,
         case
             when field.type in ('OBJECT', 'ARRAY') then field.type
@@ -48,8 +53,7 @@ seen as (
             when field.atom ->> '$' = 'JSON' then 'MIXED'
             else field.atom ->> '$'
         end as type
-    from merged, json_tree(merged.structure) as field
-    where merged.structure is not null
+    from structures, json_tree(structures.structure) as field
 )
 select seen.field, coalesce(known.type, 'none') as described_as, seen.type as received
 from seen

@@ -1,14 +1,28 @@
 -- One row: a record of the newest snapshot whose score is not within 0 <= current <= max.
-select record_id, record -> '$.properties.score' as score
-from raw.records
-where snapshot_id = $snapshot_id
-    and event_type = $event_type
-    and json_valid(record)
-    and not (
-        coalesce(try_cast(record -> '$.properties.score.current' as double) >= 0, true)
-        and coalesce(
-            try_cast(record -> '$.properties.score.current' as double)
-            <= try_cast(record -> '$.properties.score.max' as double),
-            true
-        )
-    );
+-- A function over one list: the score is taken out of each record once, since every JSON function holds on to memory.
+with scores as (
+    select
+        body_id,
+        first_look_id,
+        list_filter(
+            [from_json(
+                case when json_valid(record) then record end,
+                '{"properties": {"score": {"current": "JSON", "max": "JSON"}}}'
+            ).properties.score],
+            lambda score: not coalesce(
+                try_cast(score.current as double) between 0 and try_cast(score.max as double), true
+            )
+        ) as wrong
+    from raw.bodies
+    where body_id in (
+        select sightings.body_id
+        from raw.sightings as sightings
+        join raw.fetches as fetches using (look_id)
+        where fetches.snapshot_id = $snapshot_id
+            and fetches.event_type = $event_type
+    )
+)
+select fetches.subscription_id, scores.body_id, scores.wrong[1] as score
+from scores
+join raw.fetches as fetches on fetches.look_id = scores.first_look_id
+where len(scores.wrong) > 0;

@@ -1,0 +1,57 @@
+-- The scores as they stand and as they stood. A fraction is 0..1; it is null where nothing is scored (maximum 0) or no
+-- score was given, and never 0 in their place.
+create schema if not exists posture;
+
+-- One row: one observation of one secure score.
+create or replace view posture.score_history as
+select
+    observations.observed_at,
+    cast(observations.observed_at as date) as day,
+    observations.look_id = max(observations.look_id) over (
+        partition by observations.finding_id, cast(observations.observed_at as date)
+    ) as is_last_of_day,
+    observations.cloud_partition,
+    observations.tenant_id,
+    observations.subscription_id,
+    observations.score_name as score,
+    observations.display_name,
+    observations."current",
+    observations."max",
+    observations."current" / nullif(observations."max", 0) as fraction,
+    observations.weight,
+    observations.compliance_status as status,
+    observations.snapshot_id
+from ocsf.observations as observations
+where observations.event_type = 'secure_scores'
+    and observations.activity_id <> 3;
+
+-- One row: one observation of one secure score control.
+create or replace view posture.control_history as
+select
+    observations.observed_at,
+    cast(observations.observed_at as date) as day,
+    observations.look_id = max(observations.look_id) over (
+        partition by observations.finding_id, cast(observations.observed_at as date)
+    ) as is_last_of_day,
+    observations.cloud_partition,
+    observations.tenant_id,
+    observations.subscription_id,
+    observations.score_name as score,
+    observations.name as control_id,
+    observations.display_name as control,
+    observations."current",
+    observations."max",
+    observations."current" / nullif(observations."max", 0) as fraction,
+    observations.weight,
+    observations.healthy,
+    observations.unhealthy,
+    observations.not_applicable,
+    observations.compliance_status as status,
+    observations.severity_id,
+    observations.snapshot_id
+from ocsf.observations as observations
+where observations.event_type = 'secure_score_controls'
+    and observations.activity_id <> 3;
+
+comment on view posture.score_history is 'One row: one observation of one secure score; is_last_of_day picks the last of each day (UTC).';
+comment on view posture.control_history is 'One row: one observation of one secure score control; is_last_of_day picks the last of each day (UTC).';

@@ -1,0 +1,74 @@
+-- One row: one secure score as the newest complete look at its subscription saw it.
+create or replace view posture.current_scores as
+select
+    observations.cloud_partition,
+    observations.tenant_id,
+    observations.subscription_id,
+    observations.score_name as score,
+    observations.display_name,
+    observations."current",
+    observations."max",
+    observations."current" / nullif(observations."max", 0) as fraction,
+    observations.weight,
+    observations.compliance_status as status,
+    observations.observed_at,
+    observations.look_id = coverage.newest_look_id as is_newest_look,
+    observations.snapshot_id
+from ocsf.observations as observations
+join (
+    select event_type, subscription_id, max(look_id) as newest_look_id
+    from raw.fetches
+    group by event_type, subscription_id
+) as coverage using (event_type, subscription_id)
+where observations.event_type = 'secure_scores'
+    and observations.activity_id <> 3
+    and observations.look_id in (select newest.look_id from ocsf.newest_looks as newest);
+
+-- One row: one secure score control as the newest complete look at its subscription saw it.
+create or replace view posture.current_controls as
+select
+    observations.cloud_partition,
+    observations.tenant_id,
+    observations.subscription_id,
+    observations.score_name as score,
+    observations.name as control_id,
+    observations.display_name as control,
+    observations."current",
+    observations."max",
+    observations."current" / nullif(observations."max", 0) as fraction,
+    observations.weight,
+    observations.healthy,
+    observations.unhealthy,
+    observations.not_applicable,
+    observations.compliance_status as status,
+    observations.severity_id,
+    observations.modified_time,
+    observations.observed_at,
+    observations.snapshot_id
+from ocsf.observations as observations
+where observations.event_type = 'secure_score_controls'
+    and observations.activity_id <> 3
+    and observations.look_id in (select newest.look_id from ocsf.newest_looks as newest);
+
+-- One row: one control of one subscription with points still to win. Microsoft's formula: a control's points are
+-- max x healthy / (healthy + unhealthy), so each resource that is fixed wins max / (healthy + unhealthy).
+create or replace view posture.opportunities as
+select
+    cloud_partition,
+    tenant_id,
+    subscription_id,
+    score,
+    control_id,
+    control,
+    "max" - "current" as points_to_win,
+    unhealthy as unhealthy_resources,
+    "max" / nullif(healthy + unhealthy, 0) as points_per_resource,
+    ("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0) as fraction_to_win,
+    rank() over (partition by score order by "max" - "current" desc) as place,
+    observed_at
+from posture.current_controls
+qualify "max" > "current";
+
+comment on view posture.current_scores is 'One row: one secure score as the newest complete look at its subscription saw it; is_newest_look is false where a later look could not be made or found no score.';
+comment on view posture.current_controls is 'One row: one secure score control as the newest complete look at its subscription saw it.';
+comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';

@@ -1,0 +1,130 @@
+-- One row: what moved between two neighbouring complete looks at a subscription's controls, and why: one control (or
+-- control_id null: what no control explains). Points add up to the score's move in points, fractions to its move in
+-- fraction: (change of points - old fraction x change of maximum) / new maximum, which is exact when summed.
+create or replace view posture.changes as
+with looks as (
+    select
+        look_id,
+        snapshot_id,
+        tenant_id,
+        subscription_id,
+        observed_at,
+        lag(look_id) over (partition by subscription_id order by look_id) as previous_look_id,
+        lag(observed_at) over (partition by subscription_id order by look_id) as previous_observed_at
+    from raw.fetches
+    where event_type = 'secure_score_controls'
+        and outcome = 'complete'
+),
+seen as (
+    select
+        sightings.look_id,
+        states.finding_id,
+        lower(states.score_name) as score,
+        states.name as control_id,
+        states.display_name as control,
+        coalesce(states."current", 0) as "current",
+        coalesce(states."max", 0) as "max",
+        coalesce(states.healthy, 0) as healthy,
+        coalesce(states.unhealthy, 0) as unhealthy
+    from raw.sightings as sightings
+    join ocsf.states as states using (body_id)
+    where states.finding_id is not null
+),
+paired as (
+    select looks.look_id as at_look_id, true as is_now, seen.*
+    from looks
+    join seen using (look_id)
+    where looks.previous_look_id is not null
+    union all
+    select looks.look_id as at_look_id, false as is_now, seen.*
+    from looks
+    join seen on seen.look_id = looks.previous_look_id
+),
+compared as (
+    select
+        at_look_id,
+        finding_id,
+        score,
+        any_value(control_id) as control_id,
+        max_by(control, is_now) as control,
+        count(*) filter (where is_now) = 1 as is_here,
+        count(*) filter (where not is_now) = 1 as was_here,
+        coalesce(sum("current") filter (where not is_now), 0) as current_before,
+        coalesce(sum("current") filter (where is_now), 0) as current_after,
+        coalesce(sum("max") filter (where not is_now), 0) as max_before,
+        coalesce(sum("max") filter (where is_now), 0) as max_after,
+        coalesce(sum(healthy) filter (where not is_now), 0) as healthy_before,
+        coalesce(sum(healthy) filter (where is_now), 0) as healthy_after,
+        coalesce(sum(unhealthy) filter (where not is_now), 0) as unhealthy_before,
+        coalesce(sum(unhealthy) filter (where is_now), 0) as unhealthy_after
+    from paired
+    group by at_look_id, finding_id, score
+),
+-- A resource that left one side while one joined the other was fixed or broken; the rest came or went.
+counted as (
+    select
+        *,
+        is_here and was_here and max_before > 0 and max_after > 0 as is_comparable,
+        case
+            when healthy_after > healthy_before and unhealthy_after < unhealthy_before
+            then least(healthy_after - healthy_before, unhealthy_before - unhealthy_after)
+            when healthy_after < healthy_before and unhealthy_after > unhealthy_before
+            then -least(healthy_before - healthy_after, unhealthy_after - unhealthy_before)
+            else 0
+        end as fixed,
+        healthy_before / nullif(healthy_before + unhealthy_before, 0) as ratio_before,
+        sum(current_before) over whole as score_before,
+        sum(max_before) over whole as score_max_before,
+        sum(max_after) over whole as score_max_after
+    from compared
+    window whole as (partition by at_look_id, score)
+),
+explained as (
+    select
+        *,
+        if(is_comparable, coalesce((max_after - max_before) * ratio_before, 0), 0) as points_by_maximum,
+        if(is_comparable, coalesce(max_after * fixed / nullif(healthy_before + unhealthy_before, 0), 0), 0)
+            as points_by_fixes,
+        case
+            when not was_here then current_after
+            when not is_here then -current_before
+            else 0
+        end as points_by_controls
+    from counted
+)
+select
+    looks.observed_at,
+    looks.previous_observed_at,
+    looks.tenant_id,
+    looks.subscription_id,
+    explained.score,
+    explained.control_id,
+    explained.control,
+    explained.is_here and not explained.was_here as appeared,
+    explained.was_here and not explained.is_here as disappeared,
+    explained.current_after - explained.current_before as points,
+    explained.max_after - explained.max_before as points_max,
+    explained.fixed as resources_fixed,
+    explained.healthy_after + explained.unhealthy_after - explained.healthy_before - explained.unhealthy_before
+        as resources_more,
+    explained.points_by_fixes,
+    explained.points_by_controls,
+    explained.points_by_maximum,
+    -- What is left is the resources that came and went, with the rounding of points to two digits.
+    explained.current_after - explained.current_before - explained.points_by_fixes - explained.points_by_controls
+        - explained.points_by_maximum as points_by_resources,
+    (
+        explained.current_after - explained.current_before
+        - explained.score_before / nullif(explained.score_max_before, 0) * (explained.max_after - explained.max_before)
+    ) / nullif(explained.score_max_after, 0) as fraction,
+    looks.look_id,
+    looks.snapshot_id
+from explained
+join looks on looks.look_id = explained.at_look_id
+where explained.current_after <> explained.current_before
+    or explained.max_after <> explained.max_before
+    or explained.healthy_after <> explained.healthy_before
+    or explained.unhealthy_after <> explained.unhealthy_before
+    or explained.is_here <> explained.was_here;
+
+comment on view posture.changes is 'One row: one control that moved between two neighbouring complete looks at its subscription, and what each cause explains; the causes add up.';
