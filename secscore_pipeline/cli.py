@@ -27,6 +27,7 @@ from secscore_pipeline.settings import (
     SettingsError,
     azure_settings,
     database_path,
+    kept_days,
     partial_failure_fails,
     value,
 )
@@ -247,6 +248,45 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     with warehouse.get_connection() as connection:
         added = normalize(connection, Normalization().mapping())
     console.print(f"{len(missing)} days and {added:,} findings added.")
+
+
+@main.command()
+@click.option(
+    "--retention-days",
+    type=click.IntRange(min=1),
+    help="Let go of looks older than this; when not given, SECSCORE_RETENTION_DAYS says; when that is empty, all stay.",
+)
+def maintain(retention_days: int | None) -> None:
+    """Compact the database, and let go of old looks where a retention is set.
+
+    What was first seen or last changed before then is remembered, and findings rebuilt from what is kept are the same.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.store import compact, retain
+
+    days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
+    warehouse = Warehouse.from_environment()
+    before = warehouse.path.stat().st_size if warehouse.path.exists() else 0
+    try:
+        with warehouse.get_connection() as connection:
+            if days is not None:
+                retain(connection, utc_now() - timedelta(days=days))
+        with console.status("Compacting"):
+            compact(warehouse.path)
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    size = warehouse.path.stat().st_size
+    held = _query("storage").iloc[0]
+    kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
+    each = f", {size / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
+    console.print(
+        f"{before / 1e6:.1f} MB became {size / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
+        highlight=False,
+    )
 
 
 @main.command()

@@ -46,6 +46,11 @@ SETTINGS = (
         "What a run is in which some subscriptions could not be read: warn or fail. The others are stored.",
         "warn",
     ),
+    Setting(
+        "SECSCORE_RETENTION_DAYS",
+        "How many days `secscore maintain` keeps; empty: all of them.",
+        "",
+    ),
 )
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default is not None}
 REQUIRED = tuple(setting.name for setting in SETTINGS if setting.default is None)
@@ -158,6 +163,19 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
 def partial_failure_fails() -> bool:
     """Tell whether a run that could not read every subscription counts as failed (SECSCORE_PARTIAL_FAILURE)."""
     return value("SECSCORE_PARTIAL_FAILURE").lower() == "fail"
+
+
+def kept_days(given: str) -> int | None:
+    """Return how many days are kept; None for all of them.
+
+    Raises:
+        SettingsError: it is no number of days.
+    """
+    if not given.strip():
+        return None
+    if not (given.isascii() and given.isdigit() and int(given) > 0):
+        raise SettingsError([f"SECSCORE_RETENTION_DAYS={given!r} is no number of days. Leave it empty to keep all."])
+    return int(given)
 
 
 def database_path(given: str) -> Path:

@@ -12,7 +12,17 @@ from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.warehouse.connection import reading, writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, forget_findings, load_snapshot, normalize, spooled
+from secscore_pipeline.warehouse.store import (
+    FetchRow,
+    RecordRow,
+    compact,
+    forget_findings,
+    load_snapshot,
+    normalize,
+    retain,
+    spooled,
+)
+from secscore_pipeline_tests.conftest import secscore
 
 SUBSCRIPTIONS = ("sub-1", "sub-2")
 EVENT_TYPES = ("secure_scores", "secure_score_controls")
@@ -31,8 +41,19 @@ class Model:
         self.findings = {}
         self.last_complete = {}
         self.events = []
+        self.looks = {}
+
+    def let_go(self, cutoff):
+        """Forget what happened before `cutoff`, but for the newest look before it of each place."""
+        gone = set()
+        for place, times in self.looks.items():
+            before = [time for time in times if time < cutoff]
+            gone |= {(*place, time) for time in before[:-1]}
+            self.looks[place] = before[-1:] + [time for time in times if time >= cutoff]
+        self.events = [event for event in self.events if (*event[0].split("/")[1:3], event[1]) not in gone]
 
     def see(self, place, time, records):
+        self.looks.setdefault(place, []).append(time)
         before = self.last_complete.get(place, {})
         for uid, number in records.items():
             finding = self.findings.get(uid)
@@ -106,6 +127,15 @@ class Lives(RuleBasedStateMachine):
                 records = {f"/{event_type}/{subscription}/{name}".lower(): number for name, number in look.items()}
                 self.model.see((event_type, subscription), times[subscription], records)
 
+    @rule(days=st.integers(0, 2))
+    def keep(self, days):
+        cutoff = self.now - timedelta(days=days)
+        with writing(self.path) as connection:
+            normalize(connection, Normalization().mapping())
+            retain(connection, cutoff)
+        compact(self.path)
+        self.model.let_go(round(cutoff.timestamp() * 1000))
+
     def _fetch(self, subscription, event_type, outcome, records):
         return FetchRow(
             f"run-{self.snapshots}", "tenant", subscription, event_type, self.now, self.now, outcome, 200, None, None,
@@ -148,7 +178,7 @@ def test_random_lives_are_told_as_the_rules_say_incrementally_and_rebuilt(tmp_pa
     run_state_machine_as_test(
         Lives,
         settings=settings(
-            max_examples=15, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
@@ -197,3 +227,32 @@ def test_a_record_that_did_not_change_is_not_stored_again(local_azure, store, ti
         store.sync()
     assert store.one("select count(*) from raw.bodies") == bodies == 3 * 16
     assert store.one("select count(*) from raw.secure_score_controls") == 3 * 15 * (times + 1)
+
+
+def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    store.use(azure)
+    subscription = next(iter(azure.world.subscriptions.values()))
+    for healthy in (1, 2, 3):
+        subscription.counts[MFA] = Counts(healthy, 3, 0)
+        store.sync()
+    # The first two runs become forty and thirty days old.
+    for number, ago in ((1, 40), (2, 30)):
+        store.write(
+            f"update raw.fetches set observed_at = observed_at - interval {ago} day where snapshot_id in (select "
+            f"snapshot_id from raw.fetches group by all order by min(look_id) limit 1 offset {number - 1})"
+        )
+    rebuilt = {"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}}
+    store.sync(config=rebuilt)
+    before = store.query("select * from ocsf.assessment_findings where time_dt > now() - interval 35 day order by all")
+    env = {"SECSCORE_DATABASE": str(store.path)}
+    done = secscore("maintain", "--retention-days", "20", cwd=store.path.parent, env=env)
+    assert "bytes for each" in done.stdout
+    assert store.query("select * from ocsf.assessment_findings order by all") == before
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 3
+    with writing(store.path) as connection:
+        forget_findings(connection)
+        normalize(connection, Normalization().mapping())
+    assert store.query("select * from ocsf.assessment_findings order by all") == before
+    done = secscore("maintain", cwd=store.path.parent, env={**env, "SECSCORE_RETENTION_DAYS": "soon"}, check=2)
+    assert "SECSCORE_RETENTION_DAYS='soon' is no number of days" in done.stderr

@@ -9,7 +9,7 @@ from (
         states.finding_id,
         states.body_id,
         states.modified_time,
-        numbers_of(
+        ocsf.numbers_of(
             states."current", states."max", states.percentage, states.weight, states.healthy, states.unhealthy,
             states.not_applicable, definitions.definition.max_score
         ) as numbers

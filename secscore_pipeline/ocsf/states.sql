@@ -1,16 +1,11 @@
 -- One row: what one new body means, with the time at which the finding's numbers last changed.
-create or replace temp macro numbers_of(a, b, c, d, e, f, g, h) as
-    concat_ws('|', coalesce(cast(a as varchar), ''), coalesce(cast(b as varchar), ''), coalesce(cast(c as varchar), ''),
-        coalesce(cast(d as varchar), ''), coalesce(cast(e as varchar), ''), coalesce(cast(f as varchar), ''),
-        coalesce(cast(g as varchar), ''), coalesce(cast(h as varchar), ''));
-
 insert into ocsf.states by name
 with timeline as (
     select
         news.*,
         findings.finding_id,
         definitions.definition_id,
-        numbers_of(
+        ocsf.numbers_of(
             news."current", news."max", news.percentage, news.weight, news.healthy, news.unhealthy,
             news.not_applicable, definitions.definition.max_score
         ) as numbers,

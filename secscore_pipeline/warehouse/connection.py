@@ -203,8 +203,15 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
     deadline = time.monotonic() + lock_patience
     pause = 0.05
     while True:
+        before = _identity(path)
         try:
-            return duckdb.connect(str(path), read_only=read_only, config={"storage_compatibility_version": "v1.5.0"})
+            connection = duckdb.connect(
+                str(path), read_only=read_only, config={"storage_compatibility_version": "v1.5.0"}
+            )
+            if before in (None, _identity(path)):
+                return connection
+            connection.close()  # the file was replaced by a compacted one just now: what was opened is gone
+            continue
         except duckdb.IOException as error:
             text = str(error)
             if "lock" not in text.lower():
@@ -215,6 +222,10 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
             raise _unusable(path, str(error)) from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
         pause = min(2 * pause, 2.0)
+
+
+def _identity(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
 
 
 def _held(path: Path, text: str, lock_patience: float) -> str:

@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute, scratch_folder, transaction
+from secscore_pipeline.warehouse.connection import execute, scratch_folder, transaction, writing
 
 _Result = TypeVar("_Result")
 
@@ -164,6 +164,34 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
     with transaction(connection):
         for table in ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots"):
             connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - the names above
+        connection.execute(sql("remember"))
+
+
+def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
+    """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with."""
+    with transaction(connection):
+        execute(connection, sql("retain"), {"cutoff": cutoff})
+
+
+def compact(path: Path) -> None:
+    """Write the whole store into a new file without gaps, and put that in the old one's place.
+
+    Readers of the old file finish undisturbed; a kill in the middle leaves the old file as it was.
+
+    Raises:
+        WarehouseError: the file is held by somebody else, or there is no room for a second one.
+    """
+    with writing(path) as connection, scratch_folder(path) as folder:
+        new = folder / f"compacted{path.suffix}"
+        with writing(new):
+            pass  # made with the schema of today, and let go of
+        quoted = str(new).replace("'", "''")
+        connection.execute(f"attach '{quoted}' as compacted")
+        with transaction(connection):
+            for (table,) in connection.execute(sql("compactable")).fetchall():
+                connection.execute(f"insert into compacted.{table} by name from {table}")
+        connection.execute("detach compacted")
+        new.replace(path)
 
 
 def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:

@@ -310,3 +310,10 @@ comment on column raw.slots.record_hash is 'SHA-256 of the text.';
 comment on column meta.migrations.version is 'The step''s number.';
 comment on column meta.migrations.name is 'The step''s file.';
 comment on column meta.migrations.applied_at is 'When it was applied, UTC.';
+
+comment on column ocsf.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column ocsf.baselines.event_type is 'secure_scores or secure_score_controls.';
+comment on column ocsf.baselines.subscription_id is 'The subscription, lower case.';
+comment on column ocsf.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
+comment on column ocsf.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column ocsf.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';

@@ -1,0 +1,69 @@
+"""Makes a store with a long daily history of many subscriptions, as syncs would have made it but without the network.
+
+`python bench/history.py FILE --days 365 --subscriptions 1000`; the world is the local Azure's, living day by day.
+"""
+
+import argparse
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from secscore_pipeline.assets.findings import Normalization
+from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.warehouse.connection import writing
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+
+
+def store_day(path: Path, world: World, moment: datetime) -> None:
+    """Store what a sync at `moment` would have read of the world."""
+    snapshot_id = f"history-{moment:%Y-%m-%d}"
+    for event_type in (SECURE_SCORE_CONTROLS, SECURE_SCORES):
+        with writing(path) as connection, spooled(path) as spool:
+            for subscription in world.subscriptions.values():
+                if event_type is SECURE_SCORES:
+                    records = world.scores(subscription)
+                else:
+                    records = world.controls(subscription, "ascScore", expand=True)
+                request_id = f"{hash((moment, subscription.subscription_id)):032x}"
+                spool.add_fetch(
+                    FetchRow(
+                        snapshot_id, world.tenant_id, subscription.subscription_id, event_type.name, moment, moment,
+                        "complete", 200, None, None, 1, len(records), (request_id,),
+                        "https://localhost:1", "localhost",
+                    )
+                )  # fmt: skip
+                for position, record in enumerate(records, 1):
+                    text = json.dumps(record, separators=(",", ":"))
+                    spool.add_record(RecordRow(subscription.subscription_id, 1, position, text))
+            spool.close()
+            load_snapshot(connection, spool, snapshot_id, event_type.name, moment)
+    with writing(path) as connection:
+        normalize(connection, Normalization().mapping())
+
+
+def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> World:
+    """Fill `path` with `days` days up to the one before `until`, and return the world as it then is."""
+    world = World(subscriptions=subscriptions)
+    for ago in range(days, 0, -1):
+        moment = until - timedelta(days=ago)
+        world.today = max(world.today, moment.date() - timedelta(days=1))
+        world.live_until(moment.date())
+        store_day(path, world, moment)
+    return world
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--subscriptions", type=int, default=1000)
+    parser.add_argument("--days", type=int, default=365)
+    given = parser.parse_args()
+    started = time.perf_counter()
+    make_history(given.file, given.subscriptions, given.days, datetime.now(UTC).replace(microsecond=0))
+    print(f"{given.days} days in {time.perf_counter() - started:.0f} s, {given.file.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

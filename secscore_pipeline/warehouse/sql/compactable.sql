@@ -1,0 +1,6 @@
+-- One row: one table whose rows are the store's own; the bookkeeping of the schema is made with each file.
+select schema_name || '.' || table_name as "table"
+from duckdb_tables()
+where database_name = current_database()
+    and schema_name in ('raw', 'ocsf')
+order by "table";
