@@ -52,19 +52,6 @@ def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(step.text)
 
 
-def make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view and macro anew where their SQL is not what this file has."""
-    views = steps("views")
-    digest = hashlib.sha256("".join(view.text for view in views).encode()).hexdigest()
-    if connection.execute("select digest from meta.views").fetchall() == [(digest,)]:
-        return
-    with transaction(connection):
-        for view in views:
-            connection.execute(view.text)
-        connection.execute("delete from meta.views")
-        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest})
-
-
 @contextmanager
 def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, made and migrated when needed, readable by its owner only.
@@ -83,8 +70,14 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     if not path.exists():
         _make(path, lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
-        _migrate(connection, path)
-        yield connection
+        is_current = _is_current(connection, path)
+        if is_current:
+            yield connection
+        else:
+            _upgrade(connection, path, lock_patience)
+    if not is_current:
+        with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
+            yield connection
 
 
 @contextmanager
@@ -151,7 +144,7 @@ def _make(path: Path, lock_patience: float) -> None:
     with scratch_folder(path) as folder:
         new = folder / path.name
         with _opened(new, read_only=False, lock_patience=lock_patience) as connection:
-            _migrate(connection, path)
+            _bring_up_to_date(connection)
         with suppress(FileExistsError):  # another process was quicker, and its file is as good
             os.link(new, path)
 
@@ -260,8 +253,8 @@ def _make_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("comment on table meta.migrations is 'One row: one step of the schema that this file has had.'")
 
 
-def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Bring the schema up to date, each step in a transaction of its own."""
+def _is_current(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Tell whether the file has every migration and view; refuse one that is not ours or newer than we are."""
     row = connection.execute(
         "select count(*) from duckdb_tables() where schema_name = 'meta' and table_name = 'migrations'"
     ).fetchone()
@@ -271,22 +264,56 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             raise WarehouseError(
                 f"{path} is a DuckDB file of something else; it was left untouched. Change SECSCORE_DATABASE."
             )
-        with transaction(connection):
-            _make_bookkeeping(connection)
-    migrations = steps("migrations")
-    applied = {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
-    newest = migrations[-1].number
-    if max(applied, default=0) > newest:
+        return False
+    applied = _applied(connection)
+    known = [step.number for step in steps("migrations")]
+    if max(applied, default=0) > known[-1]:
         raise WarehouseError(
-            f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {newest}; "
+            f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
             "it was left untouched. Upgrade secscore_pipeline."
         )
-    for step in migrations:
-        if step.number not in applied:
-            with transaction(connection):
+    if not applied.issuperset(known):
+        return False
+    return connection.execute("select digest from meta.views").fetchall() == [(_digest_of_views(),)]
+
+
+def _applied(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
+
+
+def _digest_of_views() -> str:
+    return hashlib.sha256("".join(view.text for view in steps("views")).encode()).hexdigest()
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: float) -> None:
+    """Bring a copy of the file up to date and put it in its place: a kill in the middle leaves the old one whole.
+
+    Not in the file itself, since DuckDB 1.5 cannot replay the making of macros and views from its log.
+    """
+    connection.execute("checkpoint")
+    with scratch_folder(path) as folder:
+        copy = folder / path.name
+        shutil.copyfile(path, copy)
+        with _opened(copy, read_only=False, lock_patience=lock_patience) as copied:
+            _bring_up_to_date(copied)
+        copy.replace(path)
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a file every migration and view that it lacks, and write all of it out."""
+    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (0,):
+        _make_bookkeeping(connection)
+    applied = _applied(connection)
+    with transaction(connection):
+        for step in steps("migrations"):
+            if step.number not in applied:
                 connection.execute(step.text)
                 connection.execute(
                     "insert into meta.migrations (version, name) values ($version, $name)",
                     {"version": step.number, "name": step.name},
                 )
-    make_views(connection)
+        for view in steps("views"):
+            connection.execute(view.text)
+        connection.execute("delete from meta.views")
+        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": _digest_of_views()})
+    connection.execute("checkpoint")

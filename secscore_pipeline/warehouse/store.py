@@ -190,6 +190,7 @@ def compact(path: Path) -> None:
         with transaction(connection):
             for (table,) in connection.execute(sql("compactable")).fetchall():
                 connection.execute(f"insert into compacted.{table} by name from {table}")
+        connection.execute("checkpoint compacted")
         connection.execute("detach compacted")
         new.replace(path)
 
