@@ -33,7 +33,7 @@ def client_of(azure, patience=QUICK):
     cloud = Cloud(azure.url, azure.url)
     application = azure.application
     credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
-    tokens = MsalTokenSource(credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01))
+    tokens = MsalTokenSource(credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01), 0.5)
     return ArmClient(cloud, tokens, str(azure.ca_bundle), 8, patience)
 
 
@@ -228,6 +228,8 @@ def test_stopping_leaves_no_thread_behind(local_azure):
         Fault(Kind.STATUS, "openid-configuration", times=2, status=500, body=b"<html>"),
         Fault(Kind.RESET, "oauth2", times=2),
         Fault(Kind.CUT, "openid-configuration", times=2, position=10),
+        Fault(Kind.STALL, "openid-configuration", times=1, position=10),
+        Fault(Kind.STALL, "oauth2", times=1, position=0),
     ],
     ids=lambda fault: f"{fault.path}-{fault.kind}-{fault.status}",
 )

@@ -71,12 +71,17 @@ class MsalTokenSource:
     """
 
     def __init__(
-        self, credential: ClientSecret, cloud: Cloud, ca_bundle: str | None = None, retry: Retry | None = None
+        self,
+        credential: ClientSecret,
+        cloud: Cloud,
+        ca_bundle: str | None = None,
+        retry: Retry | None = None,
+        timeout: float = 30,
     ) -> None:
         self._credential = credential
         self._cloud = cloud
         self._retry = retry or Retry(total=4, backoff_factor=0.5, backoff_max=10, backoff_jitter=0.5)
-        self._session = AzureSession(ca_bundle)
+        self._session = AzureSession(ca_bundle, timeout=timeout)
         self._lock = threading.Lock()
         self._application: Any = None
 

@@ -26,14 +26,21 @@ class AzureSession(requests.Session):
     Args:
         ca_bundle: path of a PEM file with the certificates to trust; None for the usual store.
         max_connections: how many connections to one host are kept open.
+        timeout: seconds to wait for a connection, and for the next bytes, where a request does not say.
     """
 
-    def __init__(self, ca_bundle: str | None = None, max_connections: int = 1) -> None:
+    def __init__(self, ca_bundle: str | None = None, max_connections: int = 1, timeout: float = 30) -> None:
         super().__init__()
         self.ca_bundle = ca_bundle
+        self.timeout = timeout
         self.auth = _NoAuth()
         self.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
         self.adapters.pop("http://")
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request that does not wait for ever: MSAL names no time limit."""
+        kwargs["timeout"] = kwargs.get("timeout") or self.timeout
+        return super().request(*args, **kwargs)
 
     def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
         """Let requests gather proxies and trust from the environment, then put our bundle first."""
