@@ -178,7 +178,7 @@ def test_random_lives_are_told_as_the_rules_say_incrementally_and_rebuilt(tmp_pa
     run_state_machine_as_test(
         Lives,
         settings=settings(
-            max_examples=25, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
