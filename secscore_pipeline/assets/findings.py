@@ -67,11 +67,11 @@ def assessment_findings(
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": int(str(held["findings"])),
+            "dagster/row_count": held["findings"],
             "findings_added": added,
-            "clouds": ", ".join(str(cloud["cloud_partition"]) for cloud in clouds),
+            "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),
             "scores": preview(scores[:100]),
-            **{name: float(str(number)) for name, number in totals.items() if number is not None},
+            **{name: float(number) for name, number in totals.items() if number is not None},
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
             "database": dg.MetadataValue.path(str(warehouse.path)),
         }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -55,14 +56,14 @@ def column_schema(table: str) -> dg.TableSchema:
 
 def rows(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Run a query and return its rows by column name, times as aware datetimes."""
     cursor = connection.execute(query, parameters or {})
     columns = [column[0] for column in cursor.description or []]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def preview(table: list[dict[str, object]]) -> dg.TableMetadataValue:
+def preview(table: list[dict[str, Any]]) -> dg.TableMetadataValue:
     """Return rows as a table for Dagster's UI, which shows values as text and runs no markup."""
     records = [dg.TableRecord({name: _cell(cell) for name, cell in row.items()}) for row in table]
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in (table[0] if table else {})])

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -35,14 +36,15 @@ class Step(NamedTuple):
     text: str
 
 
-def steps(folder: str) -> list[Step]:
+@cache
+def steps(folder: str) -> tuple[Step, ...]:
     """Return the files of a folder of the schema (`migrations`, `views`), in order of their numbers."""
     found = [
         Step(int(file.name.split("_")[0]), file.name, file.read_text(encoding="utf-8"))
         for file in files(__package__).joinpath(folder).iterdir()
         if re.fullmatch(r"\d+_\w+\.sql", file.name)
     ]
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,14 +9,7 @@ where event_type = 'secure_score_controls'
     and activity_id <> 3
     and lower(score_name) = 'ascscore'
     and "max" > "current"
-    and snapshot_id = (
-        select fetches.snapshot_id
-        from raw.fetches as fetches
-        join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
-        where fetches.event_type = 'secure_score_controls'
-        order by fetches.look_id desc
-        limit 1
-    )
+    and snapshot_id = ocsf.newest_snapshot('secure_score_controls')
 group by split_part(finding_uid, '/', -1)
 order by points_to_win desc, control
 limit $limit;

@@ -11,12 +11,5 @@ select
 from ocsf.observations
 where event_type = 'secure_scores'
     and activity_id <> 3
-    and snapshot_id = (
-        select fetches.snapshot_id
-        from raw.fetches as fetches
-        join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
-        where fetches.event_type = 'secure_scores'
-        order by fetches.look_id desc
-        limit 1
-    )
+    and snapshot_id = ocsf.newest_snapshot('secure_scores')
 order by fraction nulls last, subscription_id, score;

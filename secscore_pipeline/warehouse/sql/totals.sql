@@ -6,13 +6,7 @@ with observed as (
     from ocsf.observations
     where activity_id <> 3
         and lower(score_name) = 'ascscore'
-        and snapshot_id = (
-            select fetches.snapshot_id
-            from raw.fetches as fetches
-            join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
-            order by fetches.look_id desc
-            limit 1
-        )
+        and snapshot_id = ocsf.newest_snapshot(null)
 )
 select
     round(

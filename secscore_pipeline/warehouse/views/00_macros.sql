@@ -3,3 +3,14 @@ create or replace macro ocsf.numbers_of(a, b, c, d, e, f, g, h) as
     concat_ws('|', coalesce(cast(a as varchar), ''), coalesce(cast(b as varchar), ''), coalesce(cast(c as varchar), ''),
         coalesce(cast(d as varchar), ''), coalesce(cast(e as varchar), ''), coalesce(cast(f as varchar), ''),
         coalesce(cast(g as varchar), ''), coalesce(cast(h as varchar), ''));
+
+-- The newest snapshot that is normalized: of one event type, or of either where `kind` is null.
+create or replace macro ocsf.newest_snapshot(kind) as (
+    select fetches.snapshot_id
+    from raw.fetches as fetches
+    join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
+    where kind is null
+        or fetches.event_type = kind
+    order by fetches.look_id desc
+    limit 1
+);
