@@ -35,7 +35,9 @@ def client_of(azure, patience=QUICK):
     cloud = Cloud(azure.url, azure.url)
     application = azure.application
     credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
-    tokens = MsalTokenSource(credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01), patience.read_timeout)
+    tokens = MsalTokenSource(
+        credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01), patience.read_timeout
+    )
     return ArmClient(cloud, tokens, str(azure.ca_bundle), 8, patience)
 
 

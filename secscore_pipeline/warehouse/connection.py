@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import duckdb
 
+from secscore_pipeline.warehouse import sql
+
 log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 60.0
@@ -50,8 +52,9 @@ def steps(folder: str) -> tuple[Step, ...]:
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every table and view in an empty database, to look at rather than to keep."""
     _make_bookkeeping(connection)
-    for step in (*steps("migrations"), *steps("views")):
+    for step in steps("migrations"):
         connection.execute(step.text)
+    _make_views(connection)
 
 
 @contextmanager
@@ -314,8 +317,15 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
                     "insert into meta.migrations (version, name) values ($version, $name)",
                     {"version": step.number, "name": step.name},
                 )
-        for view in steps("views"):
-            connection.execute(view.text)
+        _make_views(connection)
         connection.execute("delete from meta.views")
         connection.execute("insert into meta.views (digest) values ($digest)", {"digest": _digest_of_views()})
     connection.execute("checkpoint")
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every view anew; a column that its file says nothing about means what its namesake means."""
+    for view in steps("views"):
+        connection.execute(view.text)
+    for (statement,) in connection.execute(sql("namesakes")).fetchall():
+        connection.execute(statement)

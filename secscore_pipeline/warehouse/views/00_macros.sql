@@ -4,6 +4,9 @@ create or replace macro ocsf.numbers_of(a, b, c, d, e, f, g, h) as
         coalesce(cast(d as varchar), ''), coalesce(cast(e as varchar), ''), coalesce(cast(f as varchar), ''),
         coalesce(cast(g as varchar), ''), coalesce(cast(h as varchar), ''));
 
+-- The day of an instant, in UTC whatever the reader's time zone.
+create or replace macro ocsf.day_of(moment) as cast(make_timestamp(epoch_us(moment)) as date);
+
 -- The newest snapshot that is normalized: of one event type, or of either where `kind` is null.
 create or replace macro ocsf.newest_snapshot(kind) as (
     select fetches.snapshot_id

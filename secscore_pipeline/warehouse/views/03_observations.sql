@@ -1,5 +1,6 @@
 -- One row: one event in the life of a finding, flat: a sighting (Create or Update), or its vanishing (Close).
-create or replace view ocsf.observations as
+-- Of the looks in a table or view that has the columns of raw.fetches: the fewer those are, the less is read.
+create or replace macro ocsf.observations_at(looks) as table
 with events as (
     select look_id, body_id, cast(null as bigint) as closed_after
     from raw.sightings
@@ -16,6 +17,7 @@ lived as (
         fetches.event_type,
         fetches.event_type = 'secure_score_controls' as is_control,
         fetches.observed_at,
+        ocsf.day_of(fetches.observed_at) as day,
         epoch_ms(fetches.observed_at) as time,
         fetches.stored_at,
         fetches.arm_endpoint,
@@ -50,7 +52,7 @@ lived as (
         states.not_applicable,
         states.definition_id
     from events
-    join raw.fetches as fetches using (look_id)
+    join query_table(looks) as fetches using (look_id)
     join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
     join ocsf.states as states using (body_id)
     join ocsf.findings as findings using (finding_id)
@@ -90,5 +92,21 @@ select
     end as severity_id
 from judged;
 
+create or replace view ocsf.observations as
+from ocsf.observations_at('raw.fetches');
+
+-- The looks at what stands now: the newest complete one of each subscription and event type.
+create or replace view ocsf.standing_looks as
+select fetches.*
+from raw.fetches as fetches
+join ocsf.newest_looks as newest using (look_id);
+
+create or replace view ocsf.standing_observations as
+from ocsf.observations_at('ocsf.standing_looks')
+where activity_id <> 3;
+
+comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
+comment on view ocsf.standing_looks is 'One row: the newest complete look of one subscription and event type that is normalized.';
+comment on view ocsf.standing_observations is 'One row: one finding as it stands: as ocsf.observations, of the standing looks.';
 comment on view ocsf.observations is
     'One row: one event in the life of a finding, flat and quick to query; ocsf.assessment_findings is the same as OCSF.';

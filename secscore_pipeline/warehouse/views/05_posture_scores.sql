@@ -6,10 +6,8 @@ create schema if not exists posture;
 create or replace view posture.score_history as
 select
     observations.observed_at,
-    cast(observations.observed_at as date) as day,
-    observations.look_id = max(observations.look_id) over (
-        partition by observations.finding_id, cast(observations.observed_at as date)
-    ) as is_last_of_day,
+    observations.day,
+    observations.look_id = max(observations.look_id) over score_of_day as is_last_of_day,
     observations.cloud_partition,
     observations.tenant_id,
     observations.subscription_id,
@@ -23,16 +21,16 @@ select
     observations.snapshot_id
 from ocsf.observations as observations
 where observations.event_type = 'secure_scores'
-    and observations.activity_id <> 3;
+    and observations.activity_id <> 3
+-- A finding has one subscription; named here too, so that a filter on it is applied before the days are told apart.
+window score_of_day as (partition by observations.finding_id, observations.subscription_id, observations.day);
 
 -- One row: one observation of one secure score control.
 create or replace view posture.control_history as
 select
     observations.observed_at,
-    cast(observations.observed_at as date) as day,
-    observations.look_id = max(observations.look_id) over (
-        partition by observations.finding_id, cast(observations.observed_at as date)
-    ) as is_last_of_day,
+    observations.day,
+    observations.look_id = max(observations.look_id) over control_of_day as is_last_of_day,
     observations.cloud_partition,
     observations.tenant_id,
     observations.subscription_id,
@@ -51,7 +49,9 @@ select
     observations.snapshot_id
 from ocsf.observations as observations
 where observations.event_type = 'secure_score_controls'
-    and observations.activity_id <> 3;
+    and observations.activity_id <> 3
+-- A finding has one subscription; named here too, so that a filter on it is applied before the days are told apart.
+window control_of_day as (partition by observations.finding_id, observations.subscription_id, observations.day);
 
 comment on view posture.score_history is 'One row: one observation of one secure score; is_last_of_day picks the last of each day (UTC).';
 comment on view posture.control_history is 'One row: one observation of one secure score control; is_last_of_day picks the last of each day (UTC).';

@@ -14,15 +14,13 @@ select
     observations.observed_at,
     observations.look_id = coverage.newest_look_id as is_newest_look,
     observations.snapshot_id
-from ocsf.observations as observations
+from ocsf.standing_observations as observations
 join (
     select event_type, subscription_id, max(look_id) as newest_look_id
     from raw.fetches
     group by event_type, subscription_id
 ) as coverage using (event_type, subscription_id)
-where observations.event_type = 'secure_scores'
-    and observations.activity_id <> 3
-    and observations.look_id in (select newest.look_id from ocsf.newest_looks as newest);
+where observations.event_type = 'secure_scores';
 
 -- One row: one secure score control as the newest complete look at its subscription saw it.
 create or replace view posture.current_controls as
@@ -45,10 +43,8 @@ select
     observations.modified_time,
     observations.observed_at,
     observations.snapshot_id
-from ocsf.observations as observations
-where observations.event_type = 'secure_score_controls'
-    and observations.activity_id <> 3
-    and observations.look_id in (select newest.look_id from ocsf.newest_looks as newest);
+from ocsf.standing_observations as observations
+where observations.event_type = 'secure_score_controls';
 
 -- One row: one control of one subscription with points still to win. Microsoft's formula: a control's points are
 -- max x healthy / (healthy + unhealthy), so each resource that is fixed wins max / (healthy + unhealthy).

@@ -9,15 +9,22 @@ with looks as (
         tenant_id,
         subscription_id,
         observed_at,
+        ocsf.day_of(observed_at) as day,
         lag(look_id) over (partition by subscription_id order by look_id) as previous_look_id,
         lag(observed_at) over (partition by subscription_id order by look_id) as previous_observed_at
     from raw.fetches
     where event_type = 'secure_score_controls'
         and outcome = 'complete'
 ),
-seen as (
+-- Each look twice: as what it saw, and as what the look before it had seen.
+sides as (
+    select *, look_id as seen_look_id, true as is_now from looks where previous_look_id is not null
+    union all
+    select *, previous_look_id as seen_look_id, false as is_now from looks where previous_look_id is not null
+),
+paired as (
     select
-        sightings.look_id,
+        sides.* exclude (seen_look_id),
         states.finding_id,
         lower(states.score_name) as score,
         states.name as control_id,
@@ -26,23 +33,21 @@ seen as (
         coalesce(states."max", 0) as "max",
         coalesce(states.healthy, 0) as healthy,
         coalesce(states.unhealthy, 0) as unhealthy
-    from raw.sightings as sightings
+    from sides
+    join raw.sightings as sightings on sightings.look_id = sides.seen_look_id
     join ocsf.states as states using (body_id)
     where states.finding_id is not null
 ),
-paired as (
-    select looks.look_id as at_look_id, true as is_now, seen.*
-    from looks
-    join seen using (look_id)
-    where looks.previous_look_id is not null
-    union all
-    select looks.look_id as at_look_id, false as is_now, seen.*
-    from looks
-    join seen on seen.look_id = looks.previous_look_id
-),
+-- What says which look it is goes all the way through, so that a filter on it is applied before anything is paired.
 compared as (
     select
-        at_look_id,
+        look_id,
+        snapshot_id,
+        tenant_id,
+        subscription_id,
+        observed_at,
+        day,
+        previous_observed_at,
         finding_id,
         score,
         any_value(control_id) as control_id,
@@ -58,7 +63,7 @@ compared as (
         coalesce(sum(unhealthy) filter (where not is_now), 0) as unhealthy_before,
         coalesce(sum(unhealthy) filter (where is_now), 0) as unhealthy_after
     from paired
-    group by at_look_id, finding_id, score
+    group by look_id, snapshot_id, tenant_id, subscription_id, observed_at, day, previous_observed_at, finding_id, score
 ),
 -- A resource that left one side while one joined the other was fixed or broken; the rest came or went.
 counted as (
@@ -77,7 +82,7 @@ counted as (
         sum(max_before) over whole as score_max_before,
         sum(max_after) over whole as score_max_after
     from compared
-    window whole as (partition by at_look_id, score)
+    window whole as (partition by look_id, subscription_id, observed_at, day, score)
 ),
 explained as (
     select
@@ -93,10 +98,11 @@ explained as (
     from counted
 )
 select
-    looks.observed_at,
-    looks.previous_observed_at,
-    looks.tenant_id,
-    looks.subscription_id,
+    explained.observed_at,
+    explained.day,
+    explained.previous_observed_at,
+    explained.tenant_id,
+    explained.subscription_id,
     explained.score,
     explained.control_id,
     explained.control,
@@ -117,10 +123,9 @@ select
         explained.current_after - explained.current_before
         - explained.score_before / nullif(explained.score_max_before, 0) * (explained.max_after - explained.max_before)
     ) / nullif(explained.score_max_after, 0) as fraction,
-    looks.look_id,
-    looks.snapshot_id
+    explained.look_id,
+    explained.snapshot_id
 from explained
-join looks on looks.look_id = explained.at_look_id
 where explained.current_after <> explained.current_before
     or explained.max_after <> explained.max_before
     or explained.healthy_after <> explained.healthy_before

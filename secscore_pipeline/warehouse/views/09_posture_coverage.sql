@@ -10,8 +10,8 @@ with looked as (
         max_by(outcome, look_id) as last_outcome,
         max(observed_at) filter (where outcome not in ('complete', 'no_score')) as last_failure_at,
         max_by(error, look_id) filter (where outcome not in ('complete', 'no_score')) as last_failure,
-        count(distinct cast(observed_at as date)) filter (where outcome = 'complete') as days_complete,
-        date_diff('day', min(cast(observed_at as date)) filter (where outcome = 'complete'), max(cast(observed_at as date)))
+        count(distinct ocsf.day_of(observed_at)) filter (where outcome = 'complete') as days_complete,
+        date_diff('day', min(ocsf.day_of(observed_at)) filter (where outcome = 'complete'), max(ocsf.day_of(observed_at)))
             + 1 as days_since_first
     from raw.fetches
     group by tenant_id, subscription_id, event_type
@@ -46,7 +46,7 @@ join newest using (event_type);
 -- One row: one day (UTC) without a complete look at a subscription, between its first one and the newest look of all.
 create or replace view posture.gaps as
 with first_days as (
-    select tenant_id, subscription_id, event_type, min(cast(observed_at as date)) as first_day
+    select tenant_id, subscription_id, event_type, min(ocsf.day_of(observed_at)) as first_day
     from raw.fetches
     where outcome = 'complete'
     group by tenant_id, subscription_id, event_type
@@ -54,13 +54,13 @@ with first_days as (
 days as (
     select
         *,
-        unnest(generate_series(first_day, (select cast(max(observed_at) as date) from raw.fetches), interval 1 day)) as day
+        unnest(generate_series(first_day, (select ocsf.day_of(max(observed_at)) from raw.fetches), interval 1 day)) as day
     from first_days
 )
 select days.tenant_id, days.subscription_id, days.event_type, cast(days.day as date) as day
 from days
 anti join (
-    select distinct subscription_id, event_type, cast(observed_at as date) as day
+    select distinct subscription_id, event_type, ocsf.day_of(observed_at) as day
     from raw.fetches
     where outcome = 'complete'
 ) as complete
