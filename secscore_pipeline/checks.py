@@ -1,8 +1,10 @@
 """What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import dagster as dg
+import duckdb
 
 from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
@@ -11,6 +13,7 @@ from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import partial_failure_fails
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
 
 SHOWN = 10
 """How many violations a check shows."""
@@ -72,23 +75,41 @@ CHECKS = (
 _NEWEST = "select snapshot_id from raw.fetches order by stored_at desc limit 1"
 
 
-def _asset_check(check: Check) -> dg.AssetChecksDefinition:
-    text = sql(f"checks/{check.file}")
-    given = {"event_type": check.event_type} if "$event_type" in text else {}
+def _checks_of(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    """Make one step of an asset's checks; each is still shown, and can be run, by itself."""
+    checks = [check for check in CHECKS if check.asset is asset]
 
-    @dg.asset_check(asset=check.asset, name=check.name, description=check.says, blocking=check.ends_the_run)
-    def asset_check(warehouse: Warehouse) -> dg.AssetCheckResult:
+    @dg.multi_asset_check(
+        name=f"{asset.key.path[-1]}_checks",
+        can_subset=True,
+        specs=[
+            dg.AssetCheckSpec(check.name, asset=asset, description=check.says, blocking=check.ends_the_run)
+            for check in checks
+        ],
+    )
+    def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
         with failures_explained(), warehouse.get_reader() as connection:
             newest = connection.execute(_NEWEST).fetchone()
-            violations = rows(connection, text, {**given, "snapshot_id": newest[0] if newest else ""})
-        return dg.AssetCheckResult(
-            passed=not violations,
-            severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
-            description=check.says if not violations else f"{len(violations)} exceptions to: {check.says}",
-            metadata={"violations": len(violations), "examples": preview(violations[:SHOWN])},
-        )
+            for check in checks:
+                if check.name in wanted:
+                    yield _result(check, connection, newest[0] if newest else "")
 
-    return asset_check
+    return asset_checks
+
+
+def _result(check: Check, connection: duckdb.DuckDBPyConnection, snapshot_id: str) -> dg.AssetCheckResult:
+    text = sql(f"checks/{check.file}")
+    given = {"event_type": check.event_type} if "$event_type" in text else {}
+    violations = rows(connection, text, {**given, "snapshot_id": snapshot_id})
+    return dg.AssetCheckResult(
+        asset_key=check.asset.key,
+        check_name=check.name,
+        passed=not violations,
+        severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
+        description=check.says if not violations else f"{len(violations)} exceptions to: {check.says}",
+        metadata={"violations": len(violations), "examples": preview(violations[:SHOWN])},
+    )
 
 
 @dg.asset_check(
@@ -100,16 +121,15 @@ def valid_ocsf(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
     with failures_explained(), warehouse.get_reader() as connection:
         newest = connection.execute(_NEWEST).fetchone()
-        rows = connection.execute(
-            sql("sample_findings"), {"snapshot_id": newest[0] if newest else "", "limit": SAMPLE}
-        ).fetchall()
-    wrong = {finding["metadata"]["uid"]: found for (row,) in rows if (found := problems(finding := event(row)))}
+        sample = {"snapshot_id": newest[0] if newest else "", "limit": SAMPLE}
+        found = execute(connection, sql("sample_findings"), sample).fetchall()
+    wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
     return dg.AssetCheckResult(
         passed=not wrong,
         severity=_ERROR,
-        description=f"{len(rows) - len(wrong)} of {len(rows)} findings are valid OCSF.",
-        metadata={"checked": len(rows), "problems": dg.MetadataValue.json(dict(list(wrong.items())[:SHOWN]))},
+        description=f"{len(found) - len(wrong)} of {len(found)} findings are valid OCSF.",
+        metadata={"checked": len(found), "problems": dg.MetadataValue.json(dict(list(wrong.items())[:SHOWN]))},
     )
 
 
-asset_checks = [*map(_asset_check, CHECKS), valid_ocsf]
+asset_checks = [*map(_checks_of, (secure_scores, secure_score_controls, assessment_findings)), valid_ocsf]

@@ -31,7 +31,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     authority_host: str = Field(description="Where to sign in.")
     arm_endpoint: str = Field(description="Azure Resource Manager.")
     ca_bundle: str = Field(default="", description="PEM file with a private CA to trust; empty: the usual store.")
-    max_connections: str = Field(default="32", description="How many requests to keep under way at once.")
+    max_connections: str = Field(default="64", description="How many requests to keep under way at once.")
     event_types: str = Field(description="What to read: secure_scores, secure_score_controls, or both.")
     partial_failure: str = Field(default="warn", description="What a run is that could not read all: warn or fail.")
 

@@ -39,7 +39,7 @@ SETTINGS = (
         "",
     ),
     Setting("SECSCORE_DATABASE", "The DuckDB file.", "data/secscore.duckdb"),
-    Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "32"),
+    Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
     Setting(
         "SECSCORE_PARTIAL_FAILURE",

@@ -242,15 +242,15 @@ def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, che
     store.sync()
     store.write(damage)
     table, name = check.split(": ")
-    checks = [
-        c for c in defs.asset_checks or [] if {(k.asset_key.path[-1], k.name) for k in c.check_keys} == {(table, name)}
-    ]
-    assert len(checks) == 1
+    wanted = {
+        k for c in defs.asset_checks or [] for k in c.check_keys if (k.asset_key.path[-1], k.name) == (table, name)
+    }
+    assert len(wanted) == 1
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         result = dg.materialize(
-            checks,
+            defs.asset_checks or [],
             instance=instance,
             resources={"warehouse": Warehouse.from_environment()},
-            selection=dg.AssetSelection.checks(*checks),
+            selection=dg.AssetSelection.checks(*wanted),
         )
     assert failed_checks(result) == {check}

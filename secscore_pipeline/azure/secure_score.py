@@ -1,10 +1,11 @@
 """The two event types of the Secure Score API, and the look at many subscriptions side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from queue import SimpleQueue
 from types import MappingProxyType
 
 from secscore_pipeline.azure.arm import ArmClient, NoScoreYet, Page
@@ -138,16 +139,17 @@ def fetch_all(
         return
     waiting = iter(subscription_ids)
     executor = ThreadPoolExecutor(2 * max_connections, thread_name_prefix="arm")
-    running: set[Future[Fetch]] = set()
+    ended: SimpleQueue[Future[Fetch]] = SimpleQueue()
+    running = 0
     try:
         while True:
-            for subscription_id in islice(waiting, 2 * max_connections - len(running)):
-                running.add(executor.submit(fetch, client, event_type, subscription_id, clock))
+            for subscription_id in islice(waiting, 2 * max_connections - running):
+                executor.submit(fetch, client, event_type, subscription_id, clock).add_done_callback(ended.put)
+                running += 1
             if not running:
                 return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            while done:
-                yield done.pop().result()
+            yield ended.get().result()
+            running -= 1
     except BaseException:
         client.stop()
         raise

@@ -1,7 +1,7 @@
 -- One row: one control definition that was not met before.
 insert into ocsf.definitions (definition_id, definition_key, definition)
 with met as (
-    select definition_key, any_value(definition) as definition, min(body_id) as body_id
+    select definition_key, min(body_id) as body_id
     from news
     where rejection is null
         and definition_key is not null
@@ -12,7 +12,7 @@ parsed as (
         met.definition_key,
         met.body_id,
         from_json(
-            met.definition,
+            bodies.record -> '$.properties.definition',
             '{
                 "name": "JSON",
                 "properties": {
@@ -26,6 +26,7 @@ parsed as (
         ) as fields
     from met
     anti join ocsf.definitions as known using (definition_key)
+    join raw.bodies as bodies using (body_id)
 )
 select
     (select coalesce(max(known.definition_id), 0) from ocsf.definitions as known) + row_number() over (order by body_id),

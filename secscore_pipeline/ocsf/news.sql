@@ -32,9 +32,10 @@ with pending as (
 parsed as (
     select
         * exclude (record),
-        json_valid(record) and json_type(record) = 'OBJECT' as is_object,
-        from_json(
-            case when json_valid(record) then record end,
+        regexp_matches(record, '^\s*\{') as looks_like_object,
+        -- Parsed once, since every JSON function holds on to memory; null where the record is no JSON.
+        try(from_json(
+            record,
             '{
                 "id": "JSON",
                 "name": "JSON",
@@ -49,12 +50,13 @@ parsed as (
                     "definition": "JSON"
                 }
             }'
-        ) as fields
+        )) as fields
     from pending
 ),
 typed as (
     select
-        * exclude (fields),
+        * exclude (fields, looks_like_object),
+        looks_like_object and fields is not null as is_object,
         json_text(fields.id) as id,
         json_text(fields.name) as name,
         json_text(fields.type) as type,
@@ -66,13 +68,16 @@ typed as (
         json_count(fields.properties.healthyResourceCount) as healthy,
         json_count(fields.properties.unhealthyResourceCount) as unhealthy,
         json_count(fields.properties.notApplicableResourceCount) as not_applicable,
-        case when json_type(fields.properties.definition) = 'OBJECT' then fields.properties.definition end as definition
+        -- Its digest alone: a definition is long, and the same for every subscription.
+        case
+            when starts_with(cast(fields.properties.definition as varchar), '{')
+            then md5(cast(fields.properties.definition as varchar))
+        end as definition_key
     from parsed
 )
 select
     typed.*,
     lower(typed.id) as finding_uid,
-    md5(cast(typed.definition as varchar)) as definition_key,
     coalesce(
         case
             when typed.event_type = 'secure_scores' then typed.name
@@ -81,7 +86,7 @@ select
         typed.name
     ) as score_name,
     case
-        when not coalesce(typed.is_object, false) then 'the record is no JSON object'
+        when not typed.is_object then 'the record is no JSON object'
         when coalesce(typed.id, '') = '' then 'the record has no id'
         when typed.occurrence > 1 then 'the snapshot holds a record with this id already'
         when (typed.event_type, typed.subscription_id) <> (

@@ -169,10 +169,13 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
-def execute(connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]) -> None:
-    """Execute a file of statements, each with those of the parameters that it names."""
+def execute(
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
+) -> duckdb.DuckDBPyConnection:
+    """Execute a file of statements, each with those of the parameters that it names; return the last one's result."""
     for statement in duckdb.extract_statements(text):
         connection.execute(statement, {name: parameters[name] for name in statement.named_parameters})
+    return connection
 
 
 @contextmanager

@@ -17,6 +17,8 @@ _Result = TypeVar("_Result")
 FRUGAL_MEMORY = "300MB"
 """What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
 
+_SPOOL_BUFFER = 1 << 20
+
 BODIES_PER_SLICE = 8000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
@@ -57,8 +59,9 @@ class Spool:
         self.fetches_path = folder / "fetches.jsonl"
         self.records_path = folder / "records.jsonl"
         self._encoder = msgspec.json.Encoder()
-        self._fetches: BinaryIO = self.fetches_path.open("wb")
-        self._records: BinaryIO = self.records_path.open("wb")
+        # Written out seldom: each time, the threads that read would take their turn first.
+        self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
+        self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
         self.longest_line = 0
 
     def add_fetch(self, row: FetchRow) -> None:

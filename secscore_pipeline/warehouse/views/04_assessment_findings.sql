@@ -14,14 +14,15 @@ create or replace macro ocsf.uuid5(name) as (
     from digest
 );
 
-create or replace view ocsf.assessment_findings as
+-- Of the events in a table or view that has the columns of ocsf.observations.
+create or replace macro ocsf.as_findings(events) as table
 with told as (
     select
         observations.*,
         definitions.definition,
         bodies.record,
         if(is_control, coalesce(score_display_name, score_name), display_name) as standard,
-                coalesce(display_name, name, finding_uid)
+        coalesce(display_name, name, finding_uid)
         || case
             when current is null or max is null then ': no score reported'
             else ': ' || ocsf.points(current) || ' of ' || ocsf.points(max) || ' points'
@@ -36,7 +37,7 @@ with told as (
             ], lambda part: part is not null), ', ')
             else ''
         end as sentence
-    from ocsf.observations as observations
+    from query_table(events) as observations
     join raw.bodies as bodies using (body_id)
     left join ocsf.definitions as definitions using (definition_id)
 )
@@ -189,6 +190,9 @@ select
     octet_length(encode(record)) as raw_data_size,
     {'algorithm_id': 3, 'algorithm': 'SHA-256', 'value': sha256(record)} as raw_data_hash
 from told;
+
+create or replace view ocsf.assessment_findings as
+from ocsf.as_findings('ocsf.observations');
 
 comment on view ocsf.assessment_findings is
     'One row: one OCSF event of class Assessment Finding (99402001), an observation of a secure score or control. Filter by time: it is quick.';

@@ -32,10 +32,9 @@ with known(field, type) as (
         ('$.properties.definition.properties.assessmentDefinitions[0].id', 'TEXT')
 ),
 structures as (
-    select distinct json_structure(record) as structure
+    select distinct try(json_structure(record)) as structure
     from raw.bodies
-    where json_valid(record)
-        and body_id in (
+    where body_id in (
             select sightings.body_id
             from raw.sightings as sightings
             join raw.fetches as fetches using (look_id)

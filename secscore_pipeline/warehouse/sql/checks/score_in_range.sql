@@ -5,10 +5,9 @@ with scores as (
         body_id,
         first_look_id,
         list_filter(
-            [from_json(
-                case when json_valid(record) then record end,
-                '{"properties": {"score": {"current": "JSON", "max": "JSON"}}}'
-            ).properties.score],
+            [try(from_json(
+                record, '{"properties": {"score": {"current": "JSON", "max": "JSON"}}}'
+            )).properties.score],
             lambda score: not coalesce(
                 try_cast(score.current as double) between 0 and try_cast(score.max as double), true
             )
