@@ -34,8 +34,8 @@ check: $(READY) ## ruff (lint, security lint, format), the type checker, and an 
 	@$(BIN)/mypy
 	@.ci/audit $(BIN)/pip-audit
 
-bench: $(READY) ## measure a sync of 1,000 subscriptions
-	@env -u DAGSTER_HOME $(BIN)/python bench/sync.py
+bench: $(READY) ## measure a sync of 1,000 subscriptions, its peers, and the questions asked of a year's history
+	@env -u DAGSTER_HOME $(BIN)/python bench/run.py
 
 readme: $(READY) ## write the README's query output anew
 	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.readme

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
@@ -34,8 +35,6 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     max_connections: str = Field(default="64", description="How many requests to keep under way at once.")
     event_types: str = Field(description="What to read: secure_scores, secure_score_controls, or both.")
     partial_failure: str = Field(default="warn", description="What a run is that could not read all: warn or fail.")
-
-    _client: ArmClient | None = PrivateAttr(default=None)
 
     @classmethod
     def from_environment(cls) -> "AzureConnection":
@@ -80,14 +79,21 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         return Cloud(settings.authority_host, settings.arm_endpoint)
 
     def client(self) -> ArmClient:
-        """Return the client, one for the life of this resource, so that its token and connections are shared."""
-        if self._client is None:
-            settings = self.settings()
-            cloud = self.cloud()
-            credential = ClientSecret(settings.tenant_id, settings.client_id, settings.client_secret)
-            tokens = MsalTokenSource(credential, cloud, settings.ca_bundle)
-            self._client = ArmClient(cloud, tokens, settings.ca_bundle, settings.max_connections)
-        return self._client
+        """Return the client, one for a run's assets, so that its token and connections are shared.
+
+        Dagster makes a resource anew for every step; the process keeps the newest client.
+        """
+        settings = self.settings()
+        credential = ClientSecret(settings.tenant_id, settings.client_id, settings.client_secret)
+        wanted = (credential, self.cloud(), settings.ca_bundle, settings.max_connections)
+        if _client(*wanted).is_stopped:
+            _client.cache_clear()
+        return _client(*wanted)
+
+
+@lru_cache(maxsize=1)
+def _client(credential: ClientSecret, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
+    return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
 
 
 class Warehouse(DuckDBResource):

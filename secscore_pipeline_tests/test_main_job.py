@@ -38,6 +38,16 @@ def test_every_record_of_every_subscription_becomes_a_finding(local_azure, store
         assert numbers == [score["current"], score["max"], score["percentage"], document["properties"]["weight"]]
 
 
+def test_a_materialization_shows_the_columns_of_its_table(local_azure, store):
+    store.use(local_azure(World(subscriptions=1)))
+    shown = {
+        event.asset_key.path[-1]: event.materialization.metadata["dagster/column_schema"].value.columns
+        for event in store.sync().get_asset_materialization_events()
+    }
+    assert set(shown) == {"secure_scores", "secure_score_controls", "assessment_findings"}
+    assert all(column.description and column.type for columns in shown.values() for column in columns)
+
+
 def test_every_finding_is_valid_ocsf(local_azure, store):
     store.use(local_azure(World(subscriptions=6, mixed=True)))
     store.sync()

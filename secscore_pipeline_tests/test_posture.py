@@ -10,7 +10,7 @@ from secscore_pipeline.assets.raw import take_snapshot
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.warehouse.connection import writing
+from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import normalize
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
@@ -255,3 +255,14 @@ def test_every_column_of_every_table_is_commented(local_azure, store):
         )
         == []
     )
+
+
+def test_a_day_is_a_day_in_utc_wherever_the_reader_is(local_azure, store):
+    azure = local_azure(World(subscriptions=1))
+    moment = FIRST.replace(hour=23)
+    snapshot(store, azure, moment)
+    with reading(store.path) as connection:
+        connection.execute("set timezone = 'Pacific/Auckland'")
+        for view in ("score_history", "control_history", "tenant_score"):
+            assert connection.execute(f"select distinct day from posture.{view}").fetchall() == [(moment.date(),)]
+        assert connection.execute("select days_complete from posture.coverage").fetchall() == [(1,), (1,)]

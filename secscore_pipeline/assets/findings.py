@@ -43,10 +43,7 @@ class Normalization(dg.Config):
     group_name="ocsf",
     kinds={"duckdb", "ocsf"},
     owners=OWNERS,
-    metadata={
-        "dagster/table_name": "ocsf.assessment_findings",
-        "dagster/column_schema": column_schema("ocsf.assessment_findings"),
-    },
+    metadata={"dagster/table_name": "ocsf.assessment_findings"},
 )
 def assessment_findings(
     context: dg.AssetExecutionContext, config: Normalization, warehouse: Warehouse
@@ -62,12 +59,14 @@ def assessment_findings(
         added = normalize(connection, config.mapping())
         scores = rows(connection, sql("scores"))
         totals = rows(connection, sql("totals"))[0]
+        columns = column_schema(connection, "ocsf.assessment_findings")
         clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
         held = rows(connection, "select count(*) as findings from ocsf.observations")[0]
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": held["findings"],
+            "dagster/column_schema": columns,
             "findings_added": added,
             "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),
             "scores": preview(scores[:100]),

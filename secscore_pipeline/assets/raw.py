@@ -34,10 +34,7 @@ def _raw_asset(event_type: EventType, description: str) -> dg.AssetsDefinition:
         kinds={"azure", "duckdb"},
         owners=OWNERS,
         description=description,
-        metadata={
-            "dagster/table_name": f"raw.{event_type.name}",
-            "dagster/column_schema": column_schema(f"raw.{event_type.name}"),
-        },
+        metadata={"dagster/table_name": f"raw.{event_type.name}"},
     )
     def raw_asset(
         context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
@@ -127,9 +124,12 @@ def _materialize(
         raise dg.Failure(_nothing_read(event_type, taken), allow_retries=False)
     for error in taken.errors[:WARNED]:
         context.log.warning("%s", error)
+    with warehouse.get_reader() as connection:
+        columns = column_schema(connection, f"raw.{event_type.name}")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": taken.records,
+            "dagster/column_schema": columns,
             "subscriptions": taken.subscriptions,
             "subscriptions_not_read": len(taken.errors),
             **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},

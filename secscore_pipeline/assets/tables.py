@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -10,7 +9,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.settings import SettingsError
-from secscore_pipeline.warehouse.connection import WarehouseError, make_schema
+from secscore_pipeline.warehouse.connection import WarehouseError
 
 OWNERS = ["team:security-posture"]
 
@@ -24,23 +23,13 @@ def failures_explained() -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-@cache
-def _catalog() -> dict[str, list[tuple[str, str, str | None, bool]]]:
-    """Return the columns of every table by `schema.table`, read from a database that the migrations make."""
-    with duckdb.connect(":memory:") as connection:
-        make_schema(connection)
-        rows = connection.execute(
-            "select schema_name || '.' || table_name, column_name, data_type, comment, is_nullable "
-            "from duckdb_columns() where not internal order by table_oid, column_index"
-        ).fetchall()
-    tables: dict[str, list[tuple[str, str, str | None, bool]]] = {}
-    for table, *column in rows:
-        tables.setdefault(table, []).append((column[0], column[1], column[2], column[3]))
-    return tables
-
-
-def column_schema(table: str) -> dg.TableSchema:
-    """Return a table's columns with types and comments, as Dagster's UI shows them."""
+def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:
+    """Return the columns of a table, `schema.name`, with types and comments, as Dagster's UI shows them."""
+    columns = connection.execute(
+        "select column_name, data_type, comment, is_nullable from duckdb_columns() "
+        "where schema_name || '.' || table_name = ? order by column_index",
+        [table],
+    ).fetchall()
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -49,7 +38,7 @@ def column_schema(table: str) -> dg.TableSchema:
                 description=comment,
                 constraints=dg.TableColumnConstraints(nullable=nullable),
             )
-            for name, kind, comment, nullable in _catalog()[table]
+            for name, kind, comment, nullable in columns
         ]
     )
 

@@ -145,6 +145,11 @@ class ArmClient:
         """
         self._tokens.token()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was told to stop: then it reads no more."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Make every request that waits, now or later, end with `InterruptedReadError`."""
         self._stop.set()

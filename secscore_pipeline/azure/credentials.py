@@ -19,6 +19,9 @@ from secscore_pipeline.shown import quoted
 
 log = logging.getLogger(__name__)
 
+_HELD_SECONDS = 5.0
+"""For how long a token is handed out before MSAL, which keeps minutes in hand, is asked for it again."""
+
 
 class TokenSource(Protocol):
     """Anything that hands out bearer tokens for Azure Resource Manager."""
@@ -84,15 +87,18 @@ class MsalTokenSource:
         self._session = AzureSession(ca_bundle, timeout=timeout)
         self._lock = threading.Lock()
         self._application: Any = None
+        self._held: tuple[str, float] | None = None
 
     def token(self) -> str:
-        """Return a token, from MSAL's cache while it is valid.
+        """Return a token, from MSAL's cache while it is valid; MSAL is asked at most every few seconds.
 
         Raises:
             SignInError: Entra refused, or could not be reached.
         """
         with self._lock:
-            return self._acquire()
+            if self._held is None or time.monotonic() > self._held[1]:
+                self._held = self._acquire(), time.monotonic() + _HELD_SECONDS
+            return self._held[0]
 
     def renew(self, rejected: str, claims_challenge: str | None = None) -> str:
         """Return a token that is not the `rejected` one: one renewal, shared by all threads.
@@ -102,11 +108,13 @@ class MsalTokenSource:
             claims_challenge: the decoded claims of a `WWW-Authenticate: … insufficient_claims` answer.
         """
         with self._lock:
-            current = self._acquire()
-            if current != rejected:
-                return current
-            self._application.remove_tokens_for_client()
-            return self._acquire(claims_challenge)
+            current = self._held[0] if self._held else self._acquire()
+            if current == rejected:
+                if self._application is not None:
+                    self._application.remove_tokens_for_client()
+                current = self._acquire(claims_challenge)
+            self._held = current, time.monotonic() + _HELD_SECONDS
+            return current
 
     def _acquire(self, claims_challenge: str | None = None) -> str:
         """Ask MSAL, again with growing pauses while Entra is down: what is final ends it at once."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -34,6 +35,7 @@ class AzureSession(requests.Session):
         self.ca_bundle = ca_bundle
         self.timeout = timeout
         self.auth = _NoAuth()
+        self._merged: dict[str, Any] = {}
         self.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
         self.adapters.pop("http://")
 
@@ -42,9 +44,15 @@ class AzureSession(requests.Session):
         kwargs["timeout"] = kwargs.get("timeout") or self.timeout
         return super().request(*args, **kwargs)
 
-    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
-        """Let requests gather proxies and trust from the environment, then put our bundle first."""
-        merged = super().merge_environment_settings(*args, **kwargs)
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Let requests gather proxies and trust from the environment, once a host, then put our bundle first."""
+        host = urlsplit(url).netloc
+        if host not in self._merged:
+            self._merged[host] = self._merge(url, proxies, stream, verify, cert)
+        return {**self._merged[host], "stream": stream}
+
+    def _merge(self, *request: Any) -> Any:
+        merged = super().merge_environment_settings(*request)
         if self.ca_bundle:
             merged["verify"] = self.ca_bundle
         if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():

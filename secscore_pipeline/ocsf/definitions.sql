@@ -1,4 +1,14 @@
 -- One row: one control definition that was not met before.
+create or replace temp macro json_text(field) as
+    case when json_type(field) = 'VARCHAR' then field ->> '$' end;
+
+create or replace temp macro json_number(field) as
+    case
+        when json_type(field) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')
+            and isfinite(try_cast(field as double))
+        then try_cast(field as double)
+    end;
+
 insert into ocsf.definitions (definition_id, definition_key, definition)
 with met as (
     select definition_key, min(body_id) as body_id

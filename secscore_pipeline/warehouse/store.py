@@ -19,7 +19,7 @@ FRUGAL_MEMORY = "300MB"
 
 _SPOOL_BUFFER = 1 << 20
 
-BODIES_PER_SLICE = 8000
+BODIES_PER_SLICE = 16_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 
