@@ -1,8 +1,14 @@
 """What runs by itself: the job over every asset, its schedules, and a quiet logger for the command line."""
 
 import logging
+from dataclasses import asdict
 
 import dagster as dg
+
+from secscore_pipeline.assets.tables import preview
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.diagnosis import State, diagnose, summary
+from secscore_pipeline.resources import AzureConnection
 
 sync_job = dg.define_asset_job(
     "sync",
@@ -10,6 +16,31 @@ sync_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Read every subscription, store what Azure answered, normalize it, and check it.",
 )
+
+
+@dg.op(description="Try settings, network, sign-in, subscriptions and each one's data; fails where something is wrong.")
+def diagnosis(context: dg.OpExecutionContext, azure: AzureConnection) -> None:
+    """Log each step of the diagnosis, and show them all as a table."""
+    steps = []
+    for step in diagnose(azure, utc_now):
+        steps.append(step)
+        whose = f" {step.subscription_id}" if step.subscription_id else ""
+        log = context.log.error if step.state is State.FAILED else context.log.info
+        log("%s%s: %s (%.0f ms)", step.name, whose, step.says, 1000 * step.seconds)
+    shown = preview([{**asdict(step), "state": step.state.value} for step in steps])
+    wrong = [step for step in steps if step.state is State.FAILED]
+    if wrong:
+        raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)
+    context.add_output_metadata({"steps": shown, "summary": summary(steps)})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor, description="Try the connection to Azure step by step. It changes nothing."
+)
+def test_connection() -> None:
+    """Try the connection to Azure step by step."""
+    diagnosis()
+
 
 daily = dg.ScheduleDefinition(
     name="daily",

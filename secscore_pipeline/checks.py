@@ -9,14 +9,18 @@ import duckdb
 from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
 from secscore_pipeline.assets.tables import failures_explained, preview, rows
+from secscore_pipeline.clock import utc_now
 from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import partial_failure_fails
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 
 SHOWN = 10
 """How many violations a check shows."""
+
+WARNED_DAYS = 30
+"""How many days before its end a credential is warned of."""
 
 SAMPLE = 50
 """How many findings of a run are held against the OCSF schema; the tests hold all of theirs against it."""
@@ -132,4 +136,26 @@ def valid_ocsf(warehouse: Warehouse) -> dg.AssetCheckResult:
     )
 
 
-asset_checks = [*map(_checks_of, (secure_scores, secure_score_controls, assessment_findings)), valid_ocsf]
+@dg.asset_check(
+    asset=secure_scores,
+    name="credential_lasts",
+    description=f"The credential does not end within {WARNED_DAYS} days, where its end is known.",
+)
+def credential_lasts(azure: AzureConnection) -> dg.AssetCheckResult:
+    """Warn before a certificate, or a secret whose end somebody noted, stops being accepted."""
+    with failures_explained():
+        ends = azure.settings().credential.expires_at
+    left = (ends - utc_now()).days if ends else None
+    return dg.AssetCheckResult(
+        passed=left is None or left >= WARNED_DAYS,
+        severity=_WARN,
+        description="When it ends is not known." if left is None else f"It ends in {left} days.",
+        metadata={"days_left": left} if left is not None else {},
+    )
+
+
+asset_checks = [
+    *map(_checks_of, (secure_scores, secure_score_controls, assessment_findings)),
+    valid_ocsf,
+    credential_lasts,
+]

@@ -1,29 +1,36 @@
 """`secscore`, the command line: a thin face; every command calls what the assets call."""
 
 import gc
+import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+from urllib.parse import urlsplit
 
 import click
-from dotenv import load_dotenv
+from dotenv import dotenv_values, load_dotenv
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secscore_pipeline.azure.clouds import CLOUDS
+from secscore_pipeline.failures import explained
 from secscore_pipeline.settings import (
     REQUIRED,
+    SECRETS,
     SETTINGS,
     SettingsError,
     azure_settings,
@@ -105,14 +112,180 @@ def sync() -> None:
 
 
 @main.command("test-connection")
-def test_connection() -> None:
-    """Sign in and read the score of each subscription, storing nothing.
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON, for machines.")
+def test_connection(as_json: bool) -> None:
+    """Try the connection step by step: settings, network, sign-in, subscriptions, and each one's data.
 
-    Exit code: 0 when every subscription could be read, 1 when one could not, 2 for wrong settings.
+    It shows what works, how long it took, and the cause and the cure of what does not; it changes nothing.
+
+    Exit code: 0 when everything could be read, 1 when something could not, 2 for wrong settings.
     """
     load_dotenv(Path.cwd() / ".env")
-    if not _test_connection():
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+    code = _test_connection(as_json=as_json)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@main.command()
+@click.option("--tenant-id", "--tenant", help="Directory (tenant) ID.")
+@click.option("--client-id", "--client-key", help="Application (client) ID.")
+@click.option(
+    "--token-url", help="https://login…/<tenant>/oauth2/…/token: the tenant and the sign-in host are taken from it."
+)
+@click.option("--subscription-id", "subscription_ids", multiple=True, help="A subscription to read, as often as given.")
+@click.option("--client-secret-file", type=click.File(), help="A file with the client secret; - reads standard input.")
+@click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Any other setting, as often as given.")
+@click.option("--env-file", default=Path(".env"), show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--ask/--no-ask", default=None, help="Ask for what is missing; by default where there is a terminal.")
+@click.option("--test/--no-test", default=True, show_default=True, help="Try the connection afterwards.")
+def init(
+    tenant_id: str | None,
+    client_id: str | None,
+    token_url: str | None,
+    subscription_ids: tuple[str, ...],
+    client_secret_file: TextIO | None,
+    others: tuple[str, ...],
+    env_file: Path,
+    ask: bool | None,
+    test: bool,
+) -> None:
+    """Write the settings of a connection to .env, asking for what is missing, and try it.
+
+    What the file holds already is kept, unless it is given anew. A secret is never an option: it would stay in the
+    shell's history. It is asked for, unseen, or read from a file.
+
+    Exit code: that of the test; 2 for wrong settings, which are not written.
+    """
+    known = {name: text for name, text in dotenv_values(env_file).items() if text}
+    given = {"AZURE_TENANT_ID": tenant_id, "AZURE_CLIENT_ID": client_id, **_from_token_url(token_url)}
+    if subscription_ids:
+        given["AZURE_SUBSCRIPTION_IDS"] = ",".join(subscription_ids)
+    if client_secret_file:
+        given["AZURE_CLIENT_SECRET"] = client_secret_file.read().strip("\r\n")
+    for other in others:
+        name, equals, text = other.partition("=")
+        if name not in {setting.name for setting in SETTINGS} or not equals or name in SECRETS:
+            raise click.BadParameter(f"{other.partition('=')[0]!r} is no setting that can be given here.")
+        given[name] = text
+    known |= {name: text for name, text in given.items() if text}
+    if sys.stdin.isatty() if ask is None else ask:
+        _ask_for(known)
+    azure_settings(known)
+    _write_env(env_file, known)
+    console.print(f"Written: {env_file} (for you alone).", highlight=False)
+    if test:
+        os.environ.update(known)
+        if code := _test_connection():
+            raise click.exceptions.Exit(code)
+
+
+def _from_token_url(url: str | None) -> dict[str, str]:
+    """Return the settings that a token URL holds: the tenant is in its path."""
+    if not url:
+        return {}
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    tenant = parts.path.strip("/").split("/")[0]
+    if not tenant or "/oauth2/" not in parts.path:
+        raise click.BadParameter(
+            f"{url!r} is no token URL. It looks like https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token."
+        )
+    host = f"https://{parts.netloc}"
+    cloud = next((name for name, known in CLOUDS.items() if known.authority_host == host), None)
+    where = {"AZURE_CLOUD": cloud} if cloud else {"AZURE_AUTHORITY_HOST": host}
+    return {"AZURE_TENANT_ID": tenant, **where}
+
+
+def _ask_for(known: dict[str, str]) -> None:
+    """Ask for the settings that every connection has and `known` lacks; the secret is not shown."""
+    questions = (
+        ("AZURE_TENANT_ID", "Directory (tenant) ID"),
+        ("AZURE_CLIENT_ID", "Application (client) ID, also called client key"),
+    )
+    for name, question in questions:
+        if not known.get(name):
+            known[name] = click.prompt(question).strip()
+    proofs = (
+        "AZURE_CLIENT_SECRET",
+        "AZURE_CLIENT_CERTIFICATE_PATH",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_TOKEN_CREDENTIALS",
+    )
+    if not any(known.get(name) for name in proofs):
+        known["AZURE_CLIENT_SECRET"] = click.prompt("Client secret: its Value, not its ID", hide_input=True).strip()
+        if ends := click.prompt(
+            "The day it ends on (2027-01-31; empty: unknown)", default="", show_default=False
+        ).strip():
+            known["SECSCORE_SECRET_EXPIRES"] = ends
+    if not known.get("AZURE_SUBSCRIPTION_IDS"):
+        known["AZURE_SUBSCRIPTION_IDS"] = click.prompt(
+            "Subscriptions: ids, separated by commas; * for all it sees", default="*"
+        ).strip()
+
+
+def _write_env(path: Path, settings: Mapping[str, str]) -> None:
+    """Put the settings into a file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600, exist_ok=False)
+    lines = []
+    for name, text in settings.items():
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+        lines.append(f"{name}={text}" if re.fullmatch(r"[\w./:*,@%+=-]*", text) else f"{name}='{escaped}'")
+    new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    new.replace(path)
+
+
+def _plain(given: str) -> str:
+    """Return a name that means nothing to a shell."""
+    if not re.fullmatch(r"[\w.() -]+", given):
+        raise click.BadParameter(f"{given!r} holds more than letters, digits, blanks and . - _ ( ).")
+    return given
+
+
+@main.command("azure-setup")
+@click.option(
+    "--subscription-id",
+    "subscription_ids",
+    multiple=True,
+    callback=lambda _context, _option, given: tuple(_plain(one) for one in given),
+    help="Where it may read, as often as given.",
+)
+@click.option(
+    "--management-group",
+    callback=lambda _context, _option, given: given and _plain(given),
+    help="Or a management group: with everything below it.",
+)
+@click.option(
+    "--name",
+    default="secscore-reader",
+    show_default=True,
+    callback=lambda _context, _option, given: _plain(given),
+    help="What the application is called.",
+)
+@click.option("--custom-role", is_flag=True, help="A role of the five actions needed, instead of Security Reader.")
+@click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save the files there.")
+def azure_setup(
+    subscription_ids: tuple[str, ...], management_group: str | None, name: str, custom_role: bool, folder: Path | None
+) -> None:
+    """Print what makes the identity that reads: az commands, Bicep and Terraform, with least privilege.
+
+    The endpoints of Azure Resource Manager need no Microsoft Graph permission; SecurityEvents.Read.All would be for
+    Microsoft 365's secure score, which is another product.
+    """
+    from secscore_pipeline.azure.identity import recipes
+
+    if not subscription_ids and not management_group:
+        subscription_ids = ("<subscription id>",)
+    found = recipes(name, subscription_ids, management_group, custom_role=custom_role)
+    if folder is None:
+        for file, text in found.items():
+            click.echo(f"# ---- {file}\n{text}")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in found.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    console.print(f"Written: {', '.join(str(folder / file) for file in found)}", highlight=False)
 
 
 @main.command()
@@ -178,10 +351,7 @@ def emulator(
                 world.add_subscription(folder.name)
             for file in folder.glob("*.json"):
                 azure.arm.verbatim[folder.name.lower(), file.stem] = file.read_bytes()
-        env_file.parent.mkdir(parents=True, exist_ok=True)
-        env_file.unlink(missing_ok=True)
-        env_file.touch(mode=0o600)
-        env_file.write_text("".join(f"{name}={text}\n" for name, text in azure.settings().items()), encoding="utf-8")
+        _write_env(env_file, azure.settings())
         console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
         console.print(f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it.", soft_wrap=True)
         stop = threading.Event()
@@ -213,7 +383,7 @@ def demo(subscriptions: int, days: int) -> None:
     today = utc_now()
     with _local_azure(subscriptions) as azure:
         console.rule("1. Connection")
-        _test_connection(quiet=True)
+        _test_connection()
         console.rule(f"2. The {days} days before today (simulated)")
         _simulate_past(azure, today, days)
         azure.world.live_until(today.date())
@@ -450,11 +620,13 @@ def _instance() -> Iterator["dg.DagsterInstance"]:
         return
     folder = Path(home).expanduser()
     if not folder.is_absolute():
-        raise SettingsError([f"DAGSTER_HOME={home!r} is not an absolute path. Give one that is."])
+        what = f"DAGSTER_HOME={home!r} is not an absolute path."
+        raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError([f"DAGSTER_HOME={home!r} cannot be made ({error.strerror}). Give another."]) from error
+        what = f"DAGSTER_HOME={home!r} cannot be made ({error.strerror})."
+        raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")]) from error
     os.environ["DAGSTER_HOME"] = str(folder)
     with dg.DagsterInstance.get() as instance:
         yield instance
@@ -474,39 +646,36 @@ def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:
             yield f"{event.step_key}: {failure.error.message.strip()} Run it with --verbose for the detail."
 
 
-def _test_connection(*, quiet: bool = False) -> bool:
-    """Sign in and read each subscription's score; say how it went. Returns whether all could be read."""
-    settings = azure_settings(os.environ)
-    from secscore_pipeline.azure.errors import Outcome, SignInError
-    from secscore_pipeline.azure.secure_score import fetch_all
+_MARKS = {"passed": ("✓", "green"), "warned": ("○", "yellow"), "failed": ("✗", "red")}
+
+
+_LISTED = 20
+"""How many readings that gave data are listed; of more, only those that did not."""
+
+
+def _test_connection(*, as_json: bool = False) -> int:
+    """Show each step of the diagnosis and return the exit code."""
     from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.diagnosis import State, diagnose, summary
     from secscore_pipeline.resources import AzureConnection
 
-    connection: AzureConnection = AzureConnection.from_environment().process_config_and_initialize()
-    client = connection.client()
-    try:
-        client.sign_in()
-    except SignInError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        return False
-    console.print(Text(f"✓ Signed in at {settings.authority_host} as {settings.client_id}", style="green"))
-    refused = 0
-    for event_type in settings.event_types:
-        looks = list(fetch_all(client, event_type, settings.subscription_ids, utc_now, settings.max_connections))
-        for look in sorted(looks, key=lambda look: look.subscription_id):
-            if look.outcome is Outcome.COMPLETE:
-                if not quiet:
-                    console.print(Text(f"✓ {look.subscription_id} {event_type.name}: {look.records} records"))
-            elif look.outcome is Outcome.NO_SCORE:
-                console.print(Text(f"○ {look.subscription_id} {event_type.name}: no score yet", style="yellow"))
-            else:
-                refused += 1
-                complaints.print(
-                    Text(f"✗ {look.subscription_id} {event_type.name}: {look.error}", style="red"), soft_wrap=True
-                )
-    total = len(settings.subscription_ids) * len(settings.event_types)
-    console.print(f"{total - refused} of {total} requests were answered.")
-    return refused == 0
+    steps, read = [], 0
+    for step in diagnose(AzureConnection.from_environment().process_config_and_initialize(), utc_now):
+        steps.append(step)
+        read += bool(step.subscription_id and step.state is State.PASSED)
+        if as_json or (step.subscription_id and step.state is State.PASSED and read > _LISTED):
+            continue
+        mark, style = _MARKS[step.state]
+        whose = f" {step.subscription_id}" if step.subscription_id else ""
+        line = f"{mark} {step.name}{whose} ({1000 * step.seconds:.0f} ms): {printable(step.says)}"
+        (complaints if step.state is State.FAILED else console).print(Text(line, style=style), soft_wrap=True)
+    if as_json:
+        shown = [{**asdict(step), "state": step.state.value, "seconds": round(step.seconds, 3)} for step in steps]
+        click.echo(json.dumps({"steps": shown, "summary": summary(steps)}, indent=2, ensure_ascii=False))
+    else:
+        console.print(summary(steps), highlight=False)
+    failed = {step.name for step in steps if step.state is State.FAILED}
+    return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_NOTHING_STORED if failed else 0
 
 
 def _rows(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:

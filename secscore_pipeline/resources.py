@@ -1,5 +1,6 @@
 """Dagster's resources: the connection to Azure, which holds the credentials, and the warehouse."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,44 +14,66 @@ from pydantic import Field
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
-from secscore_pipeline.settings import AzureSettings, azure_settings, database_path, value
+from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
+from secscore_pipeline.azure.errors import RequestError
+from secscore_pipeline.azure.subscriptions import below, visible
+from secscore_pipeline.settings import SECRETS, SETTINGS, AzureSettings, azure_settings, database_path, value
 from secscore_pipeline.warehouse import connection
+
+_MEANINGS = {setting.name: setting.meaning for setting in SETTINGS}
+
+
+def _as_set(name: str) -> Any:
+    """Make a field of a connection for a setting."""
+    return Field(default="", description=_MEANINGS[name], json_schema_extra={"setting": name})
 
 
 class AzureConnection(dg.ConfigurableResource[Any]):
     """One connection to Azure: who signs in, where, and which subscriptions are read.
 
-    The client secret is always a reference to an environment variable (`EnvVar`), so that it never stands in
-    a run's configuration. Everything is checked when a client is asked for.
+    Each field is a setting, and holds what the setting of that name may hold. A secret is always a reference to an
+    environment variable (`EnvVar`), so that it never stands in a run's configuration. Everything is checked when a
+    client is asked for.
     """
 
-    tenant_id: str = Field(description="The Entra tenant: its GUID or one of its domains.")
-    client_id: str = Field(description="The application (client) id of the app registration.")
-    client_secret: str = Field(description="The client secret's value, by reference to an environment variable.")
-    subscription_ids: str = Field(description="The subscriptions to read: GUIDs, separated by commas.")
-    authority_host: str = Field(description="Where to sign in.")
-    arm_endpoint: str = Field(description="Azure Resource Manager.")
-    ca_bundle: str = Field(default="", description="PEM file with a private CA to trust; empty: the usual store.")
-    max_connections: str = Field(default="64", description="How many requests to keep under way at once.")
-    event_types: str = Field(description="What to read: secure_scores, secure_score_controls, or both.")
-    partial_failure: str = Field(default="warn", description="What a run is that could not read all: warn or fail.")
+    tenant_id: str = _as_set("AZURE_TENANT_ID")
+    client_id: str = _as_set("AZURE_CLIENT_ID")
+    client_secret: str = _as_set("AZURE_CLIENT_SECRET")
+    certificate_path: str = _as_set("AZURE_CLIENT_CERTIFICATE_PATH")
+    certificate_password: str = _as_set("AZURE_CLIENT_CERTIFICATE_PASSWORD")
+    federated_token_file: str = _as_set("AZURE_FEDERATED_TOKEN_FILE")
+    token_credentials: str = _as_set("AZURE_TOKEN_CREDENTIALS")
+    subscription_ids: str = _as_set("AZURE_SUBSCRIPTION_IDS")
+    management_group_id: str = _as_set("AZURE_MANAGEMENT_GROUP_ID")
+    include: str = _as_set("SECSCORE_INCLUDE")
+    exclude: str = _as_set("SECSCORE_EXCLUDE")
+    cloud_name: str = _as_set("AZURE_CLOUD")
+    authority_host: str = _as_set("AZURE_AUTHORITY_HOST")
+    arm_endpoint: str = _as_set("SECSCORE_ARM_ENDPOINT")
+    ca_bundle: str = _as_set("SECSCORE_CA_BUNDLE")
+    secret_expires: str = _as_set("SECSCORE_SECRET_EXPIRES")
+    max_connections: str = _as_set("SECSCORE_MAX_CONNECTIONS")
+    event_types: str = _as_set("SECSCORE_EVENT_TYPES")
+    partial_failure: str = _as_set("SECSCORE_PARTIAL_FAILURE")
 
     @classmethod
     def from_environment(cls) -> "AzureConnection":
-        """Make the connection that the environment's settings describe; the secret stays a reference."""
+        """Make the connection that the environment's settings describe; secrets stay references."""
         return cls(
-            tenant_id=value("AZURE_TENANT_ID"),
-            client_id=value("AZURE_CLIENT_ID"),
-            client_secret=dg.EnvVar("AZURE_CLIENT_SECRET"),
-            subscription_ids=value("AZURE_SUBSCRIPTION_IDS"),
-            authority_host=value("AZURE_AUTHORITY_HOST"),
-            arm_endpoint=value("SECSCORE_ARM_ENDPOINT"),
-            ca_bundle=value("SECSCORE_CA_BUNDLE"),
-            max_connections=value("SECSCORE_MAX_CONNECTIONS"),
-            event_types=value("SECSCORE_EVENT_TYPES"),
-            partial_failure=value("SECSCORE_PARTIAL_FAILURE"),
+            **{
+                field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else value(name)
+                for field, name in cls._names().items()
+            }
         )
+
+    @classmethod
+    def _names(cls) -> dict[str, str]:
+        """Return the setting of each field."""
+        return {
+            field: str(info.json_schema_extra["setting"])
+            for field, info in cls.model_fields.items()
+            if isinstance(info.json_schema_extra, dict)
+        }
 
     def settings(self) -> AzureSettings:
         """Return the checked settings.
@@ -58,25 +81,11 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         Raises:
             SettingsError: names every setting that is missing or malformed.
         """
-        return azure_settings(
-            {
-                "AZURE_TENANT_ID": self.tenant_id,
-                "AZURE_CLIENT_ID": self.client_id,
-                "AZURE_CLIENT_SECRET": self.client_secret,
-                "AZURE_SUBSCRIPTION_IDS": self.subscription_ids,
-                "AZURE_AUTHORITY_HOST": self.authority_host,
-                "SECSCORE_ARM_ENDPOINT": self.arm_endpoint,
-                "SECSCORE_CA_BUNDLE": self.ca_bundle,
-                "SECSCORE_MAX_CONNECTIONS": self.max_connections,
-                "SECSCORE_EVENT_TYPES": self.event_types,
-                "SECSCORE_PARTIAL_FAILURE": self.partial_failure,
-            }
-        )
+        return azure_settings({name: getattr(self, field) for field, name in self._names().items()})
 
     def cloud(self) -> Cloud:
         """Return where this connection's Azure lives."""
-        settings = self.settings()
-        return Cloud(settings.authority_host, settings.arm_endpoint)
+        return self.settings().cloud
 
     def client(self) -> ArmClient:
         """Return the client, one for a run's assets, so that its token and connections are shared.
@@ -84,15 +93,39 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         Dagster makes a resource anew for every step; the process keeps the newest client.
         """
         settings = self.settings()
-        credential = ClientSecret(settings.tenant_id, settings.client_id, settings.client_secret)
-        wanted = (credential, self.cloud(), settings.ca_bundle, settings.max_connections)
+        wanted = (settings.credential, settings.cloud, settings.ca_bundle, settings.max_connections)
         if _client(*wanted).is_stopped:
             _client.cache_clear()
         return _client(*wanted)
 
+    def subscriptions(self) -> tuple[str, ...]:
+        """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
+
+        Raises:
+            AzureError: they could not be listed, or there are none.
+        """
+        scope = self.settings().scope
+        if scope.subscription_ids is not None:
+            return scope.subscription_ids
+        client = self.client()
+        seen = visible(client)
+        if not seen:
+            raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
+        within = below(client, scope.management_group) if scope.management_group else None
+        wanted = tuple(
+            one.subscription_id
+            for one in seen
+            if one.is_enabled
+            and scope.takes(one.subscription_id, one.name)
+            and (within is None or one.subscription_id in within)
+        )
+        if not wanted:
+            raise RequestError(f"None of the {len(seen)} subscriptions it sees is to be read.", "nothing-in-scope")
+        return wanted
+
 
 @lru_cache(maxsize=1)
-def _client(credential: ClientSecret, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
+def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
     return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
 
 

@@ -4,11 +4,21 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from secscore_pipeline.azure.clouds import PUBLIC_ARM, PUBLIC_AUTHORITY
+from secscore_pipeline.azure.clouds import CLOUDS, Cloud, cloud_named
+from secscore_pipeline.azure.credentials import (
+    ClientCertificate,
+    ClientSecret,
+    Credential,
+    ManagedIdentity,
+    WorkloadIdentity,
+)
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
+from secscore_pipeline.failures import explained
 
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
 
@@ -28,16 +38,38 @@ class Setting:
 
 SETTINGS = (
     Setting("AZURE_TENANT_ID", "The Entra tenant: its GUID or one of its domains."),
-    Setting("AZURE_CLIENT_ID", "The application (client) id of the app registration."),
-    Setting("AZURE_CLIENT_SECRET", "The value of its client secret (not the secret's ID)."),
-    Setting("AZURE_SUBSCRIPTION_IDS", "The subscriptions to read: GUIDs, separated by commas."),
-    Setting("AZURE_AUTHORITY_HOST", "Where to sign in.", PUBLIC_AUTHORITY),
-    Setting("SECSCORE_ARM_ENDPOINT", "Azure Resource Manager.", PUBLIC_ARM),
+    Setting(
+        "AZURE_CLIENT_ID",
+        "The application (client) id of the app registration; for a managed identity, that of a user-assigned one.",
+        "",
+    ),
+    Setting("AZURE_CLIENT_SECRET", "The value of its client secret (not the secret's ID).", ""),
+    Setting(
+        "AZURE_CLIENT_CERTIFICATE_PATH", "Or a certificate with its private key, PEM or PFX, in the secret's place.", ""
+    ),
+    Setting("AZURE_CLIENT_CERTIFICATE_PASSWORD", "What opens the certificate's private key, where it needs that.", ""),
+    Setting("AZURE_FEDERATED_TOKEN_FILE", "Or the file with a token of a platform that the application trusts.", ""),
+    Setting(
+        "AZURE_TOKEN_CREDENTIALS",
+        "Which credential, if more than one is set: EnvironmentCredential (secret, certificate), "
+        "WorkloadIdentityCredential or ManagedIdentityCredential.",
+        "",
+    ),
+    Setting("AZURE_SUBSCRIPTION_IDS", "The subscriptions to read: GUIDs, separated by commas; * for all it sees.", "*"),
+    Setting("AZURE_MANAGEMENT_GROUP_ID", "With *: those below this management group only.", ""),
+    Setting(
+        "SECSCORE_INCLUDE", "With *: patterns of names or ids to read, separated by commas; prod-* for example.", ""
+    ),
+    Setting("SECSCORE_EXCLUDE", "With *: patterns of names or ids to leave out.", ""),
+    Setting("AZURE_CLOUD", f"The Azure cloud: {', '.join(CLOUDS)}.", "AzureCloud"),
+    Setting("AZURE_AUTHORITY_HOST", "Where to sign in, if not at the cloud's own host.", ""),
+    Setting("SECSCORE_ARM_ENDPOINT", "Azure Resource Manager, if not the cloud's own.", ""),
     Setting(
         "SECSCORE_CA_BUNDLE",
         "A PEM file with a private CA to trust for both hosts; empty: the usual store.",
         "",
     ),
+    Setting("SECSCORE_SECRET_EXPIRES", "The day the client secret ends on (2027-01-31): a check warns before it.", ""),
     Setting("SECSCORE_DATABASE", "The DuckDB file.", "data/secscore.duckdb"),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
@@ -55,6 +87,12 @@ SETTINGS = (
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default is not None}
 REQUIRED = tuple(setting.name for setting in SETTINGS if setting.default is None)
 
+SECRETS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+"""The settings that never stand anywhere but in the environment."""
+
+CREDENTIALS = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential")
+"""What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are looked for, as the Azure SDKs do."""
+
 
 class SettingsError(Exception):
     """One or more settings are missing or malformed.
@@ -69,21 +107,42 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Scope:
+    """Which subscriptions are read.
+
+    Attributes:
+        subscription_ids: those that were listed, lower case; None for every enabled one that the identity sees.
+        management_group: only those below it; None for anywhere.
+        include, exclude: patterns (`*`, `?`) of names or ids; of an empty `include`, all are.
+    """
+
+    subscription_ids: tuple[str, ...] | None
+    management_group: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def takes(self, subscription_id: str, name: str) -> bool:
+        """Tell whether the patterns leave a subscription in."""
+
+        def fits(patterns: tuple[str, ...]) -> bool:
+            return any(
+                fnmatchcase(text.lower(), pattern.lower()) for pattern in patterns for text in (subscription_id, name)
+            )
+
+        return (not self.include or fits(self.include)) and not fits(self.exclude)
+
+
+@dataclass(frozen=True)
 class AzureSettings:
-    """The checked settings of one connection to Azure; `client_secret` is kept out of `repr`."""
+    """The checked settings of one connection to Azure; no secret shows in its `repr`."""
 
     tenant_id: str
-    client_id: str
-    client_secret: str
-    subscription_ids: tuple[str, ...]
-    authority_host: str
-    arm_endpoint: str
+    credential: Credential
+    cloud: Cloud
+    scope: Scope
     ca_bundle: str | None
     max_connections: int
     event_types: tuple[EventType, ...]
-
-    def __repr__(self) -> str:
-        return f"AzureSettings(tenant_id={self.tenant_id!r}, client_id={self.client_id!r})"
 
 
 def value(name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -101,63 +160,138 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     Raises:
         SettingsError: names every setting that is missing or malformed, not only the first.
     """
-    problems: list[str] = []
     given = {setting.name: value(setting.name, values) for setting in SETTINGS}
-    for name in REQUIRED:
-        if not given[name]:
-            problems.append(f"{name} is not set. Set it in the environment or in .env (see .env.example).")  # noqa: PERF401
-
-    tenant_id = given["AZURE_TENANT_ID"]
-    if tenant_id and not (GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
-        problems.append(f"AZURE_TENANT_ID={tenant_id!r} is neither a GUID nor a domain. Copy it from Entra's overview.")
-    client_id = given["AZURE_CLIENT_ID"]
-    if client_id and not GUID.fullmatch(client_id):
-        problems.append(f"AZURE_CLIENT_ID={client_id!r} is no GUID. Copy the application (client) id.")
-
-    subscription_ids = tuple(dict.fromkeys(_split(given["AZURE_SUBSCRIPTION_IDS"].lower())))
-    problems += [
-        f"AZURE_SUBSCRIPTION_IDS holds {subscription_id!r}, which is no GUID. Separate GUIDs by commas."
-        for subscription_id in subscription_ids
-        if not GUID.fullmatch(subscription_id)
-    ]
-    if given["AZURE_SUBSCRIPTION_IDS"] and not subscription_ids:
-        problems.append("AZURE_SUBSCRIPTION_IDS names no subscription. Separate GUIDs by commas.")
+    problems: list[str] = []
+    for name, text in given.items():
+        if (left := re.search(r"<[\w -]+>", text)) and name not in SECRETS:
+            problems.append(explained(f"{name} still holds {left[0]}.", "placeholder-left"))
+        raw = values.get(name, "")
+        if raw and (raw.strip() != raw or (len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"`")):
+            problems.append(explained(f"{name} begins or ends with a quote or a blank.", "quotes-or-spaces"))
+    if problems:
+        raise SettingsError(problems)  # what else is wrong follows from these
 
     names = tuple(dict.fromkeys(_split(given["SECSCORE_EVENT_TYPES"])))
     problems += [
-        f"SECSCORE_EVENT_TYPES holds {name!r}, which is unknown. Use {' or '.join(EVENT_TYPES)}, or both."
+        explained(f"SECSCORE_EVENT_TYPES holds {name!r}, which is unknown.", "event-types-malformed")
         for name in names
         if name not in EVENT_TYPES
     ]
     if not names:
-        problems.append(f"SECSCORE_EVENT_TYPES names nothing. Use {' or '.join(EVENT_TYPES)}, or both.")
-
-    ca_bundle = given["SECSCORE_CA_BUNDLE"] or None
-    if ca_bundle and not Path(ca_bundle).is_file():
-        problems.append(f"SECSCORE_CA_BUNDLE={ca_bundle!r} is no file. Give the path of a PEM file.")
-
+        problems.append(explained("SECSCORE_EVENT_TYPES names nothing.", "event-types-malformed"))
     connections = given["SECSCORE_MAX_CONNECTIONS"]
     if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= 1000):
-        problems.append(f"SECSCORE_MAX_CONNECTIONS={connections!r} is no number from 1 to 1000.")
-
+        problems.append(
+            explained(
+                f"SECSCORE_MAX_CONNECTIONS={connections!r} is no number from 1 to 1000.",
+                "number-malformed",
+                range="from 1 to 1000",
+            )
+        )
     if (policy := given["SECSCORE_PARTIAL_FAILURE"]).lower() not in ("warn", "fail"):
-        problems.append(f"SECSCORE_PARTIAL_FAILURE={policy!r} is neither warn nor fail.")
-
-    authority_host = _https("AZURE_AUTHORITY_HOST", given, problems)
-    arm_endpoint = _https("SECSCORE_ARM_ENDPOINT", given, problems)
-    if problems:
+        problems.append(explained(f"SECSCORE_PARTIAL_FAILURE={policy!r} is unknown.", "policy-malformed"))
+    ca_bundle = given["SECSCORE_CA_BUNDLE"] or None
+    if ca_bundle and not Path(ca_bundle).is_file():
+        problems.append(
+            explained(
+                f"SECSCORE_CA_BUNDLE={ca_bundle!r} is no file.", "ca-bundle-missing", setting="SECSCORE_CA_BUNDLE"
+            )
+        )
+    credential = _credential(given, problems)
+    scope = _scope(given, problems)
+    cloud = _cloud(given, problems)
+    if problems or credential is None:
         raise SettingsError(problems)
     return AzureSettings(
-        tenant_id=tenant_id,
-        client_id=client_id,
-        client_secret=given["AZURE_CLIENT_SECRET"],
-        subscription_ids=subscription_ids,
-        authority_host=authority_host,
-        arm_endpoint=arm_endpoint,
+        tenant_id=given["AZURE_TENANT_ID"],
+        credential=credential,
+        cloud=cloud,
+        scope=scope,
         ca_bundle=ca_bundle,
         max_connections=int(connections),
         event_types=tuple(EVENT_TYPES[name] for name in names),
     )
+
+
+def _credential(given: Mapping[str, str], problems: list[str]) -> Credential | None:
+    """Return what the identity proves itself with: the first that is set, in the order of the Azure SDKs."""
+    tenant_id, client_id = given["AZURE_TENANT_ID"], given["AZURE_CLIENT_ID"]
+    wanted = given["AZURE_TOKEN_CREDENTIALS"]
+    kinds = {kind.lower(): kind for kind in CREDENTIALS}
+    if wanted and wanted.lower() not in kinds:
+        problems.append(explained(f"AZURE_TOKEN_CREDENTIALS={wanted!r} is unknown.", "credential-unknown"))
+        return None
+    environment, workload, managed = (wanted.lower() in ("", kind.lower()) for kind in CREDENTIALS)
+    is_managed = managed and bool(wanted or any(os.environ.get(name) for name in _MANAGED_BY_PLATFORM))
+    secret, certificate = given["AZURE_CLIENT_SECRET"], given["AZURE_CLIENT_CERTIFICATE_PATH"]
+    token_file = given["AZURE_FEDERATED_TOKEN_FILE"]
+
+    if not tenant_id:
+        problems.append(explained("AZURE_TENANT_ID is not set.", "setting-missing"))
+    elif not (GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
+        problems.append(explained(f"AZURE_TENANT_ID={tenant_id!r} is neither a GUID nor a domain.", "tenant-malformed"))
+    if client_id and not GUID.fullmatch(client_id):
+        problems.append(explained(f"AZURE_CLIENT_ID={client_id!r} is no GUID.", "client-malformed"))
+    elif client_id and client_id.lower() == tenant_id.lower():
+        problems.append(explained("AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.", "tenant-is-client"))
+
+    credential: Credential | None = None
+    if environment and secret:
+        if GUID.fullmatch(secret):
+            problems.append(explained("AZURE_CLIENT_SECRET is a GUID, as the secret's ID is.", "secret-is-id"))
+        credential = ClientSecret(tenant_id, client_id, secret, _day(given["SECSCORE_SECRET_EXPIRES"], problems))
+    elif environment and certificate:
+        path = Path(certificate).expanduser()
+        credential = ClientCertificate(tenant_id, client_id, path, given["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
+    elif workload and token_file:
+        credential = WorkloadIdentity(tenant_id, client_id, Path(token_file).expanduser())
+    elif is_managed:
+        return ManagedIdentity(client_id)
+    else:
+        problems.append(explained("There is nothing to sign in with.", "credential-missing"))
+    if not client_id:
+        problems.append(explained("AZURE_CLIENT_ID is not set.", "setting-missing"))
+    return credential
+
+
+_MANAGED_BY_PLATFORM = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+"""What Azure's platforms set where they give an identity; a virtual machine sets nothing."""
+
+
+def _scope(given: Mapping[str, str], problems: list[str]) -> Scope:
+    listed = tuple(dict.fromkeys(_split(given["AZURE_SUBSCRIPTION_IDS"].lower())))
+    problems += [
+        explained(f"AZURE_SUBSCRIPTION_IDS holds {subscription_id!r}, which is no GUID.", "subscriptions-malformed")
+        for subscription_id in listed
+        if not GUID.fullmatch(subscription_id) and listed != ("*",)
+    ]
+    if not listed:
+        problems.append(explained("AZURE_SUBSCRIPTION_IDS names no subscription.", "subscriptions-malformed"))
+    return Scope(
+        None if listed == ("*",) else listed,
+        given["AZURE_MANAGEMENT_GROUP_ID"] or None,
+        tuple(_split(given["SECSCORE_INCLUDE"])),
+        tuple(_split(given["SECSCORE_EXCLUDE"])),
+    )
+
+
+def _cloud(given: Mapping[str, str], problems: list[str]) -> Cloud:
+    known = cloud_named(given["AZURE_CLOUD"])
+    if known is None:
+        problems.append(explained(f"AZURE_CLOUD={given['AZURE_CLOUD']!r} is unknown.", "cloud-unknown"))
+        known = Cloud()
+    return Cloud(
+        _https("AZURE_AUTHORITY_HOST", given["AZURE_AUTHORITY_HOST"] or known.authority_host, problems),
+        _https("SECSCORE_ARM_ENDPOINT", given["SECSCORE_ARM_ENDPOINT"] or known.arm_endpoint, problems),
+    )
+
+
+def _day(given: str, problems: list[str]) -> date | None:
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError:
+        problems.append(explained(f"SECSCORE_SECRET_EXPIRES={given!r} is no date.", "date-malformed"))
+        return None
 
 
 def partial_failure_fails() -> bool:
@@ -174,7 +308,8 @@ def kept_days(given: str) -> int | None:
     if not given.strip():
         return None
     if not (given.isascii() and given.isdigit() and int(given) > 0):
-        raise SettingsError([f"SECSCORE_RETENTION_DAYS={given!r} is no number of days. Leave it empty to keep all."])
+        what = f"SECSCORE_RETENTION_DAYS={given!r} is no number of days."
+        raise SettingsError([explained(what, "number-malformed", range="of days, or leave it empty to keep all")])
     return int(given)
 
 
@@ -185,15 +320,17 @@ def database_path(given: str) -> Path:
         SettingsError: it is a directory, or nothing.
     """
     path = Path(given or DEFAULTS["SECSCORE_DATABASE"]).expanduser().absolute()
+    problem = None
     if path.stem.lower() in SCHEMAS:
-        raise SettingsError(
-            [
-                f"SECSCORE_DATABASE={str(path)!r} has the name of one of its own schemas, and DuckDB takes a "
-                f"file's name for its catalog: {path.stem}.… would be ambiguous. Name it otherwise."
-            ]
+        problem = (
+            "has the name of one of its own schemas, and DuckDB takes a file's name for its catalog: "
+            f"{path.stem}.… would be ambiguous"
         )
-    if path.is_dir():
-        raise SettingsError([f"SECSCORE_DATABASE={str(path)!r} is a folder. Give the path of a file in it."])
+    elif path.is_dir():
+        problem = "is a folder"
+    if problem:
+        what = f"SECSCORE_DATABASE={str(path)!r} {problem}."
+        raise SettingsError([explained(what, "folder-unusable", setting="SECSCORE_DATABASE")])
     return path
 
 
@@ -201,17 +338,19 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _https(name: str, given: Mapping[str, str], problems: list[str]) -> str:
+def _https(name: str, given: str, problems: list[str]) -> str:
     """Return an endpoint without its last slash; note what is wrong with it. A bare host name is taken as https."""
-    text = given[name].rstrip("/")
+    text = given.rstrip("/")
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
         port_is_right = parts.port is None or parts.port > 0
     except ValueError:
         parts, port_is_right = urlsplit("https:"), False
+    example = Cloud().authority_host if name == "AZURE_AUTHORITY_HOST" else Cloud().arm_endpoint
     if parts.scheme != "https" or not parts.hostname or not port_is_right:
-        problems.append(f"{name} is no https URL. A token is never sent in clear: give one like {DEFAULTS[name]}.")
+        what = f"{name} is no https URL: a token is never sent in clear."
+        problems.append(explained(what, "url-malformed", example=example))
     elif parts.username is not None or parts.query or parts.fragment:
-        problems.append(f"{name} holds more than a host and a path. Give one like {DEFAULTS[name]}.")
+        problems.append(explained(f"{name} holds more than a host and a path.", "url-malformed", example=example))
     return url

@@ -5,8 +5,14 @@ import re
 import tempfile
 from pathlib import Path
 
+from secscore_pipeline.failures import PARTS, cure
+from secscore_pipeline.settings import SETTINGS
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 TABLES_PAGE = README.parent / "docs" / "tables.md"
+TROUBLESHOOTING_PAGE = README.parent / "docs" / "troubleshooting.md"
+ENV_EXAMPLE = README.parent / ".env.example"
+SETTINGS_BLOCK = re.compile(r"(<!-- settings:.*?-->\n).*?(<!-- end of settings -->)", re.DOTALL)
 BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
 
 QUERIES = {
@@ -107,6 +113,49 @@ def tables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def settings_table() -> str:
+    """Return the README's table of settings."""
+    lines = ["| name | meaning | default |", "|---|---|---|"]
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{setting.name}` | {setting.meaning} | {default} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def env_example() -> str:
+    """Return the file to copy to .env."""
+    lines = [
+        "# Copy to .env, fill in, and keep it to yourself: chmod 600 .env (`secscore init` does all that).",
+        "# Lines that begin with # show the default.",
+    ]
+    for setting in SETTINGS:
+        off = (
+            "# "
+            if setting.default is not None and setting.name not in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+            else ""
+        )
+        lines += ["", f"# {setting.meaning}", f"{off}{setting.name}={setting.default or ''}"]
+    return "\n".join(lines) + "\n"
+
+
+def troubleshooting_page() -> str:
+    """Return the page of failures, from the catalogue that the errors are made of."""
+    lines = [
+        "# Troubleshooting",
+        "",
+        "Every error message ends with the name of its entry here, in brackets. Written by `make readme` from the",
+        "catalogue that the errors themselves are made of. `secscore test-connection` finds most of these by itself.",
+    ]
+    for part, entries in PARTS.items():
+        lines += ["", f"## {part}"]
+        for entry in entries:
+            lines += ["", f"### {entry.name}", "", f"**{entry.title}.** {entry.why}", "", f"{cure(entry.name)}"]
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
     TABLES_PAGE.write_text(tables_page())
-    README.write_text(BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text()))
+    TROUBLESHOOTING_PAGE.write_text(troubleshooting_page())
+    ENV_EXAMPLE.write_text(env_example())
+    text = BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text())
+    README.write_text(SETTINGS_BLOCK.sub(lambda found: found[1] + settings_table() + found[2], text))

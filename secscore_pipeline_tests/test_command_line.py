@@ -39,12 +39,12 @@ def test_settings_come_from_a_dotenv_file_and_the_environment_wins(local_azure, 
     ("changes", "message"),
     [
         ({"AZURE_TENANT_ID": None}, "AZURE_TENANT_ID is not set"),
-        ({"AZURE_CLIENT_SECRET": ""}, "AZURE_CLIENT_SECRET is not set"),
+        ({"AZURE_CLIENT_SECRET": ""}, "There is nothing to sign in with"),
         ({"AZURE_CLIENT_ID": "me"}, "AZURE_CLIENT_ID='me' is no GUID"),
         ({"AZURE_SUBSCRIPTION_IDS": "a,b"}, "AZURE_SUBSCRIPTION_IDS holds 'a', which is no GUID"),
         ({"SECSCORE_EVENT_TYPES": "alerts"}, "SECSCORE_EVENT_TYPES holds 'alerts', which is unknown"),
         ({"SECSCORE_MAX_CONNECTIONS": "many"}, "SECSCORE_MAX_CONNECTIONS='many'"),
-        ({"SECSCORE_PARTIAL_FAILURE": "maybe"}, "SECSCORE_PARTIAL_FAILURE='maybe' is neither"),
+        ({"SECSCORE_PARTIAL_FAILURE": "maybe"}, "SECSCORE_PARTIAL_FAILURE='maybe' is unknown"),
         ({"SECSCORE_CA_BUNDLE": "/no/such.pem"}, "SECSCORE_CA_BUNDLE='/no/such.pem' is no file"),
         ({"SECSCORE_ARM_ENDPOINT": "http://localhost"}, "SECSCORE_ARM_ENDPOINT is no https URL"),
         ({"SECSCORE_DATABASE": "/tmp"}, "SECSCORE_DATABASE='/tmp' is a folder"),
@@ -152,7 +152,7 @@ def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path)
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
     done = secscore("test-connection", cwd=tmp_path, env=settings(local_azure(world), tmp_path), check=1)
     assert "Security Reader" in done.stderr
-    assert "2 of 4 requests were answered" in done.stdout
+    assert "2 of 4 readings gave data, 2 failed." in done.stdout
     assert not (tmp_path / "db").exists()
 
 

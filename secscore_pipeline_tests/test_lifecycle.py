@@ -44,13 +44,17 @@ class Model:
         self.looks = {}
 
     def let_go(self, cutoff):
-        """Forget what happened before `cutoff`, but for the newest look before it of each place."""
+        """Forget what happened before `cutoff`, but for what the newest look before it of each place saw."""
         gone = set()
         for place, times in self.looks.items():
             before = [time for time in times if time < cutoff]
             gone |= {(*place, time) for time in before[:-1]}
             self.looks[place] = before[-1:] + [time for time in times if time >= cutoff]
-        self.events = [event for event in self.events if (*event[0].split("/")[1:3], event[1]) not in gone]
+        self.events = [
+            event
+            for event in self.events
+            if (*event[0].split("/")[1:3], event[1]) not in gone and (event[1] >= cutoff or event[2] != "Close")
+        ]
 
     def see(self, place, time, records):
         self.looks.setdefault(place, []).append(time)

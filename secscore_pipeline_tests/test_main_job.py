@@ -154,6 +154,7 @@ def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store
         ("complete", 200, None, 1),
         ("complete", 200, None, 1),
         ("complete", 200, None, 2),
+        ("failed", 401, "InvalidAuthenticationTokenTenant", 0),
         ("forbidden", 403, "AuthorizationFailed", 0),
         ("no_score", 200, None, 0),
         ("no_score", 200, None, 0),
@@ -246,7 +247,7 @@ def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, che
     import dagster as dg
 
     from secscore_pipeline.definitions import defs
-    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.resources import AzureConnection, Warehouse
 
     store.use(local_azure(World(subscriptions=2)))
     store.sync()
@@ -260,7 +261,7 @@ def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, che
         result = dg.materialize(
             defs.asset_checks or [],
             instance=instance,
-            resources={"warehouse": Warehouse.from_environment()},
+            resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
             selection=dg.AssetSelection.checks(*wanted),
         )
     assert failed_checks(result) == {check}

@@ -91,12 +91,13 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    total = len(settings.subscription_ids)
+    subscription_ids = azure.subscriptions()
+    total = len(subscription_ids)
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
     records = requests = 0
     with spooled(warehouse.path) as spool:
-        looks = fetch_all(azure.client(), event_type, settings.subscription_ids, clock, settings.max_connections)
+        looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
             _spool(spool, snapshot_id, settings.tenant_id, cloud, look)
             outcomes[look.outcome] += 1

@@ -178,7 +178,7 @@ class ArmClient:
             answer = self._get(url, {})
         raise RequestError(
             f"{path} did not end after {MAX_PAGES} pages.",
-            "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT.",
+            "next-link",
             http_status=answer.status,
             request_ids=_ids(answer),
         )
@@ -203,7 +203,7 @@ class ArmClient:
             return next_link
         raise RequestError(
             f"A nextLink {problem}.",
-            "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+            "next-link",
             http_status=answer.status,
             request_ids=_ids(answer),
         )
@@ -214,7 +214,7 @@ class ArmClient:
         except msgspec.ValidationError as error:
             raise RequestError(
                 f"The answer of {_shown(url)} is JSON but not a list: {error}.",
-                "Check SECSCORE_ARM_ENDPOINT.",
+                "not-azure",
                 http_status=answer.status,
                 request_ids=_ids(answer),
             ) from error
@@ -310,20 +310,17 @@ class ArmClient:
         if answer is not None:
             return self._refused(url, answer, request_ids)
         if is_untrusted(problem):
-            return RequestError(
-                f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.",
-                "If a proxy or a private authority signs it, name its PEM file in SECSCORE_CA_BUNDLE.",
-            )
+            return RequestError(f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.", "tls-untrusted")
         if isinstance(problem, msgspec.DecodeError | UnicodeDecodeError):
             return RequestError(
                 f"The answer of {_shown(url)} is not JSON.",
-                "Check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+                "not-azure",
                 http_status=200,
                 request_ids=request_ids,
             )
         return RequestError(
             f"{_shown(url)} could not be read ({type(problem).__name__}), its retries included.",
-            "Check SECSCORE_ARM_ENDPOINT, the network and the proxy settings.",
+            "read-broken",
             request_ids=request_ids,
         )
 
@@ -334,7 +331,7 @@ class ArmClient:
         if 300 <= answer.status < 400:
             return RequestError(
                 f"{_shown(url)} answered with a redirect, which is not followed with a token.",
-                "Check SECSCORE_ARM_ENDPOINT.",
+                "not-azure",
                 http_status=answer.status,
                 request_ids=request_ids,
             )
@@ -343,12 +340,23 @@ class ArmClient:
         again = ", with a renewed token too" if answer.status == 401 else ""
         return RequestError(
             f"{_shown(url)} answered {answer.status}{again}{f' ({quoted(said)})' if said else ''}.",
-            meaning.cure,
+            meaning.failure,
             outcome=meaning.outcome,
             http_status=answer.status,
             code=code,
             request_ids=request_ids,
+            **_places(url, message),
         )
+
+
+def _places(url: str, message: str | None) -> dict[str, str]:
+    """Return what cures have places for: the subscription of a URL, and the identity that a 403 names."""
+    found: dict[str, str] = {}
+    if subscription := re.match(r"/subscriptions/([0-9a-f-]{36})(?:/|$)", urlsplit(url).path, re.IGNORECASE):
+        found |= {"subscription_id": subscription[1], "scope": f"/subscriptions/{subscription[1]}"}
+    if identity := re.search(r"object id '([0-9a-f-]{36})'", message or "", re.IGNORECASE):
+        found["object_id"] = identity[1]
+    return found
 
 
 def _ids(answer: _Answer) -> tuple[str, ...]:

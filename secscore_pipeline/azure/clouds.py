@@ -3,15 +3,6 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
-PUBLIC_ARM = "https://management.azure.com"
-
-_PARTITIONS = {
-    "management.azure.com": "AzureCloud",
-    "management.usgovcloudapi.net": "AzureUSGovernment",
-    "management.chinacloudapi.cn": "AzureChinaCloud",
-}
-
 
 @dataclass(frozen=True)
 class Cloud:
@@ -22,8 +13,8 @@ class Cloud:
         arm_endpoint: https URL of Azure Resource Manager, no slash at the end.
     """
 
-    authority_host: str = PUBLIC_AUTHORITY
-    arm_endpoint: str = PUBLIC_ARM
+    authority_host: str = "https://login.microsoftonline.com"
+    arm_endpoint: str = "https://management.azure.com"
 
     @property
     def scope(self) -> str:
@@ -38,9 +29,25 @@ class Cloud:
         cannot be mistaken for real ones.
         """
         host = urlsplit(self.arm_endpoint).hostname or ""
-        return _PARTITIONS.get(host, host)
+        return next((name for name, cloud in CLOUDS.items() if urlsplit(cloud.arm_endpoint).hostname == host), host)
 
     @property
     def described(self) -> str:
         """The partition as people are shown it: data of a local Azure is marked as simulated."""
         return self.partition + (" (a local Azure: simulated data)" if self.partition == "localhost" else "")
+
+
+CLOUDS = {
+    "AzureCloud": Cloud(),
+    "AzureUSGovernment": Cloud("https://login.microsoftonline.us", "https://management.usgovcloudapi.net"),
+    "AzureChinaCloud": Cloud("https://login.partner.microsoftonline.cn", "https://management.chinacloudapi.cn"),
+}
+"""Microsoft's clouds, by the names that the Azure command line gives them."""
+
+RETIRED = {"AzureChinaCloud": "Defender for Cloud was retired in Azure China on 2026-08-18: it gives no scores there."}
+"""What is to be said before a cloud is asked for scores."""
+
+
+def cloud_named(name: str) -> Cloud | None:
+    """Return a cloud by its name, in any case; None where there is none of that name."""
+    return next((cloud for known, cloud in CLOUDS.items() if known.lower() == name.lower()), None)

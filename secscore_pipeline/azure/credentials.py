@@ -4,11 +4,22 @@ import logging
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from json import JSONDecodeError
+from pathlib import Path
 from typing import Any, Protocol
 
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
@@ -33,37 +44,244 @@ class TokenSource(Protocol):
         """Return a token other than `rejected`, asking Entra only if nobody has done so meanwhile."""
 
 
-_CURES = {
-    7000215: "Set AZURE_CLIENT_SECRET to the secret's value, not to its ID.",
-    7000222: "The secret has expired: make a new one under Certificates & secrets of the app registration.",
-    700016: "Check AZURE_CLIENT_ID and AZURE_TENANT_ID: this tenant does not know the application.",
-    90002: "Check AZURE_TENANT_ID and AZURE_AUTHORITY_HOST.",
-    900023: "Check AZURE_TENANT_ID.",
-    7000112: "Enable the application under Enterprise applications in Entra.",
-    7000229: "Create the service principal: az ad sp create --id <client id>.",
-    500011: "Check SECSCORE_ARM_ENDPOINT: the authority does not know that resource.",
-    1002012: "Check SECSCORE_ARM_ENDPOINT.",
-    70011: "Check SECSCORE_ARM_ENDPOINT.",
-    53003: "Ask the tenant's administrator about Conditional Access for workload identities.",
+_FAILURES = {
+    7000215: "secret-wrong",
+    7000222: "secret-expired",
+    700016: "application-unknown",
+    90002: "tenant-unknown",
+    900023: "tenant-name-invalid",
+    7000112: "application-disabled",
+    7000216: "credential-not-sent",
+    7000229: "service-principal-missing",
+    700027: "certificate-not-registered",
+    700024: "assertion-rejected",
+    50027: "assertion-rejected",
+    70021: "federation-mismatch",
+    700213: "federation-mismatch",
+    500011: "resource-unknown",
+    1002012: "scope-invalid",
+    70011: "scope-invalid",
+    53003: "conditional-access",
 }
+"""What an AADSTS code means: the failure's name in the catalogue."""
+
+
+class Credential(Protocol):
+    """What an identity proves itself with: one of the classes below."""
+
+    def __hash__(self) -> int:
+        """Credentials are values: equal ones are one."""
+
+    @property
+    def client_id(self) -> str:
+        """The application's id; empty for the identity of the machine itself."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown, however it got into an answer."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it stops being accepted, UTC; None where that cannot be known."""
+
+    def application(self, cloud: Cloud, session: AzureSession) -> Any:
+        """Return MSAL's application for it. The import is MSAL's, 0.2 s, which not every `--help` pays."""
 
 
 @dataclass(frozen=True)
-class ClientSecret:
-    """An application (service principal) that signs in with a client secret.
+class _Confidential:
+    """An application (service principal) of a tenant.
 
     Attributes:
         tenant_id: the Entra tenant (GUID or domain).
         client_id: the application's id.
-        secret: the secret's value; kept out of `repr`.
     """
 
     tenant_id: str
     client_id: str
-    secret: str
 
-    def __repr__(self) -> str:
-        return f"ClientSecret(tenant_id={self.tenant_id!r}, client_id={self.client_id!r}, secret=***)"
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """See `Credential`."""
+        return ()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """See `Credential`."""
+        return None
+
+    def application(self, cloud: Cloud, session: AzureSession) -> Any:
+        """See `Credential`."""
+        from msal.application import ConfidentialClientApplication
+
+        try:
+            return ConfidentialClientApplication(  # type: ignore[no-untyped-call]
+                self.client_id,
+                client_credential=self._proof(),
+                authority=f"{cloud.authority_host}/{self.tenant_id}",
+                instance_discovery=False,
+                http_client=session,
+                client_capabilities=["CP1"],
+            )
+        except JSONDecodeError:
+            raise  # a discovery document that is none: it may pass
+        except ValueError as error:  # MSAL's answer to a tenant whose discovery document is refused
+            raise SignInError(
+                f"Entra at {cloud.authority_host} does not know the tenant {self.tenant_id}.", "tenant-unknown"
+            ) from error
+
+    def _proof(self) -> object:
+        """Return what MSAL takes as `client_credential`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ClientSecret(_Confidential):
+    """An application that signs in with a client secret.
+
+    Attributes:
+        secret: the secret's value; kept out of `repr`.
+        expires_on: the day it ends on, where somebody noted it: Entra does not tell.
+    """
+
+    secret: str = field(repr=False)
+    expires_on: date | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """See `Credential`."""
+        return (self.secret,)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """See `Credential`."""
+        return datetime.combine(self.expires_on, datetime.min.time(), UTC) if self.expires_on else None
+
+    def _proof(self) -> object:
+        return self.secret
+
+
+@dataclass(frozen=True)
+class ClientCertificate(_Confidential):
+    """An application that signs in with a certificate: an assertion signed by its key, known by its SHA-256 thumbprint.
+
+    Attributes:
+        path: a PEM file with the certificate and its private key, or a PFX file.
+        password: opens the private key; empty where it needs none; kept out of `repr`.
+    """
+
+    path: Path
+    password: str = field(default="", repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """See `Credential`."""
+        return (self.password,) if self.password else ()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """See `Credential`."""
+        return self._opened()[0].not_valid_after_utc
+
+    def _proof(self) -> object:
+        certificate, key = self._opened()
+        if certificate.not_valid_after_utc <= datetime.now(UTC):
+            raise SignInError(
+                f"The certificate in {self.path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}.",
+                "certificate-expired",
+            )
+        # Opened here and handed to MSAL in clear, so that PEM and PFX, with a password or without, are one way.
+        return {
+            "private_key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+            "public_certificate": certificate.public_bytes(Encoding.PEM).decode(),
+        }
+
+    def _opened(self) -> tuple[x509.Certificate, RSAPrivateKey]:
+        """Return certificate and private key.
+
+        Raises:
+            SignInError: the file cannot be read, holds something else, or needs another password.
+        """
+        password = self.password.encode() or None
+        try:
+            content = self.path.read_bytes()
+            if b"-----BEGIN" in content:
+                key: object = load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
+                certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
+            else:
+                key, certificate, _ = load_key_and_certificates(content, password)
+        except OSError as error:
+            raise self._unusable(error.strerror or "it cannot be read") from error
+        except (TypeError, ValueError) as error:  # cryptography's ways to say: wrong or no password; or no key at all
+            if "password" in str(error).lower() or "decrypt" in str(error).lower():
+                raise SignInError(f"{self.path} does not open with that password.", "certificate-password") from error
+            raise self._unusable("it holds no certificate with a private key") from error
+        if certificate is None or not isinstance(key, RSAPrivateKey):
+            raise self._unusable("it holds no certificate with an RSA key")
+        return certificate, key
+
+    def _unusable(self, why: str) -> SignInError:
+        return SignInError(f"The certificate file {self.path} cannot be used: {why}.", "certificate-unreadable")
+
+
+@dataclass(frozen=True)
+class WorkloadIdentity(_Confidential):
+    """An application that signs in with a token of a platform it trusts, such as a Kubernetes cluster.
+
+    Attributes:
+        token_file: where the platform writes the token; read anew for every sign-in, since it is replaced.
+    """
+
+    token_file: Path
+
+    def _proof(self) -> object:
+        return {"client_assertion": self._token}
+
+    def _token(self) -> str:
+        try:
+            return self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds no token"
+            raise SignInError(
+                f"The federated token in {self.token_file} cannot be read ({reason}).", "federated-token-unreadable"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ManagedIdentity:
+    """The identity that Azure gives a machine, a container or an app: nothing to keep secret.
+
+    Attributes:
+        client_id: that of a user-assigned identity; empty for the machine's own.
+    """
+
+    client_id: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """See `Credential`."""
+        return ()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """See `Credential`."""
+        return None
+
+    def application(self, cloud: Cloud, session: AzureSession) -> Any:  # noqa: ARG002 - it asks the machine
+        """See `Credential`."""
+        from msal.managed_identity import (
+            ManagedIdentityClient,
+            SystemAssignedManagedIdentity,
+            UserAssignedManagedIdentity,
+        )
+
+        identity = (
+            UserAssignedManagedIdentity(client_id=self.client_id)  # type: ignore[no-untyped-call]
+            if self.client_id
+            else SystemAssignedManagedIdentity()  # type: ignore[no-untyped-call]
+        )
+        session.allow_plain_http()  # the metadata service is the machine's own, and speaks nothing else
+        return ManagedIdentityClient(identity, http_client=session)
 
 
 class MsalTokenSource:
@@ -75,7 +293,7 @@ class MsalTokenSource:
 
     def __init__(
         self,
-        credential: ClientSecret,
+        credential: Credential,
         cloud: Cloud,
         ca_bundle: str | None = None,
         retry: Retry | None = None,
@@ -83,7 +301,9 @@ class MsalTokenSource:
     ) -> None:
         self._credential = credential
         self._cloud = cloud
-        self._retry = retry or Retry(total=4, backoff_factor=0.5, backoff_max=10, backoff_jitter=0.5)
+        # The metadata service is the machine's own: where it is not there, waiting does not bring it.
+        tries = 2 if isinstance(credential, ManagedIdentity) else 4
+        self._retry = retry or Retry(total=tries, backoff_factor=0.5, backoff_max=10, backoff_jitter=0.5)
         self._session = AzureSession(ca_bundle, timeout=timeout)
         self._lock = threading.Lock()
         self._application: Any = None
@@ -110,8 +330,7 @@ class MsalTokenSource:
         with self._lock:
             current = self._held[0] if self._held else self._acquire()
             if current == rejected:
-                if self._application is not None:
-                    self._application.remove_tokens_for_client()
+                self._application = None  # with it goes MSAL's cache, where the rejected one may be
                 current = self._acquire(claims_challenge)
             self._held = current, time.monotonic() + _HELD_SECONDS
             return current
@@ -135,48 +354,35 @@ class MsalTokenSource:
                 time.sleep(retry.get_backoff_time())
             else:
                 if "access_token" not in result:
-                    raise _refusal(result, self._credential.secret)
+                    self._application = None
+                    raise _refusal(result, self._credential)
                 return str(result["access_token"])
 
     def _ask(self, claims_challenge: str | None) -> dict[str, Any]:
-        try:
-            if self._application is None:
-                self._application = self._sign_in()
-        except ValueError as error:  # MSAL's answer to a tenant whose discovery document is refused
-            if isinstance(error, JSONDecodeError):
-                raise  # a discovery document that is none: it may pass
-            raise SignInError(
-                f"Entra at {self._cloud.authority_host} does not know the tenant {self._credential.tenant_id}.",
-                "Check AZURE_TENANT_ID and AZURE_AUTHORITY_HOST.",
-            ) from error
-        result: dict[str, Any] = self._application.acquire_token_for_client(
-            [self._cloud.scope], claims_challenge=claims_challenge
-        )
+        if self._application is None:
+            self._application = self._credential.application(self._cloud, self._session)
+        result: dict[str, Any]
+        if isinstance(self._credential, ManagedIdentity):
+            result = self._application.acquire_token_for_client(
+                resource=self._cloud.arm_endpoint, claims_challenge=claims_challenge
+            )
+        else:
+            result = self._application.acquire_token_for_client([self._cloud.scope], claims_challenge=claims_challenge)
         return result
-
-    def _sign_in(self) -> Any:
-        from msal.application import ConfidentialClientApplication  # 0.2 s: not paid by every --help
-
-        return ConfidentialClientApplication(  # type: ignore[no-untyped-call]
-            self._credential.client_id,
-            client_credential=self._credential.secret,
-            authority=f"{self._cloud.authority_host}/{self._credential.tenant_id}",
-            instance_discovery=False,
-            http_client=self._session,
-            client_capabilities=["CP1"],
-        )
 
     def _unreachable(self, error: Exception) -> SignInError:
         log.debug("sign-in failed", exc_info=error)
-        if is_untrusted(error):
+        if isinstance(self._credential, ManagedIdentity):
             return SignInError(
-                f"The TLS certificate of {self._cloud.authority_host} is not trusted.",
-                "If a proxy or a private authority signs it, name its PEM file in SECSCORE_CA_BUNDLE.",
+                f"The metadata service of this machine gave no token ({type(error).__name__}).",
+                "managed-identity-absent",
             )
+        if is_untrusted(error):
+            return SignInError(f"The TLS certificate of {self._cloud.authority_host} is not trusted.", "tls-untrusted")
         return SignInError(
             f"The sign-in host {self._cloud.authority_host} could not be reached or gave no usable answer "
             f"({type(error).__name__}).",
-            "Check AZURE_AUTHORITY_HOST, the network and the proxy settings.",
+            "sign-in-failing",
         )
 
 
@@ -187,15 +393,15 @@ def _service_error() -> type[Exception]:
     return MsalServiceError
 
 
-def _refusal(result: dict[str, Any], secret: str) -> SignInError:
+def _refusal(result: dict[str, Any], credential: Credential) -> SignInError:
     """Turn Entra's error document into one sentence and a cure, with its trace id for support."""
     description = str(result.get("error_description") or result.get("error") or "no reason given")
-    first_sentence = quoted(re.split(r"\r?\n|\s+Trace ID:", description)[0].strip(), secret, length=600)
+    first = re.split(r"\r?\n|\s+Trace ID:", description)[0].strip()
+    sentence = quoted(first, *credential.secrets, length=600).rstrip(".")
+    if isinstance(credential, ManagedIdentity):
+        return SignInError(f"The metadata service refused a token: {sentence}.", "managed-identity-refused")
     codes = [code for code in result.get("error_codes") or [] if isinstance(code, int)]
-    cure = next(
-        (_CURES[code] for code in codes if code in _CURES),
-        "See the code in Microsoft's list of AADSTS codes.",
-    )
+    failure = next((_FAILURES[code] for code in codes if code in _FAILURES), "sign-in-refused")
     trace_id = result.get("trace_id") or result.get("correlation_id")
-    trace = f" (trace id {quoted(str(trace_id), secret)})" if trace_id else ""
-    return SignInError(f"Entra refused the sign-in: {first_sentence.rstrip('.')}{trace}.", cure)
+    trace = f" (trace id {quoted(str(trace_id), *credential.secrets)})" if trace_id else ""
+    return SignInError(f"Entra refused the sign-in: {sentence}{trace}.", failure, client_id=credential.client_id)

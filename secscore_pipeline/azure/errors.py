@@ -1,7 +1,9 @@
 """Every way Azure can fail us, as a typed error that says what happened, why, and what to do."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
+
+from secscore_pipeline.failures import cure, explained
 
 
 class Outcome(StrEnum):
@@ -22,13 +24,15 @@ class AzureError(Exception):
 
     Args:
         what: one sentence that says what happened, without a secret in it.
-        cure: one sentence that says what to do about it.
+        failure: its name in the catalogue of failures, which says what to do about it.
+        known: what the cure has places for.
     """
 
-    def __init__(self, what: str, cure: str) -> None:
-        super().__init__(f"{what} {cure}")
+    def __init__(self, what: str, failure: str, **known: object) -> None:
+        super().__init__(explained(what, failure, **known))
         self.what = what
-        self.cure = cure
+        self.failure = failure
+        self.cure = cure(failure, **known)
 
 
 class SignInError(AzureError):
@@ -39,7 +43,7 @@ class RequestError(AzureError):
     """One request to Azure Resource Manager failed for good, its retries included.
 
     Args:
-        what, cure: as for `AzureError`.
+        what, failure, known: as for `AzureError`.
         outcome: the state this leaves the subscription in.
         http_status: the status of the last answer; None when there was no answer.
         code: Azure's own error code, as received.
@@ -49,14 +53,15 @@ class RequestError(AzureError):
     def __init__(
         self,
         what: str,
-        cure: str,
+        failure: str,
         *,
         outcome: Outcome = Outcome.FAILED,
         http_status: int | None = None,
         code: str | None = None,
         request_ids: tuple[str, ...] = (),
+        **known: object,
     ) -> None:
-        super().__init__(what, cure)
+        super().__init__(what, failure, **known)
         self.outcome = outcome
         self.http_status = http_status
         self.code = code
@@ -67,58 +72,35 @@ class InterruptedReadError(AzureError):
     """The run was told to stop while this request waited."""
 
     def __init__(self) -> None:
-        super().__init__("The run was stopped.", "Start it again: nothing half-read was stored.")
+        super().__init__("The run was stopped.", "stopped")
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What an error answer of Azure Resource Manager means for the subscription it is about."""
 
     outcome: Outcome
-    cure: str
+    failure: str
 
 
 _BY_CODE = {
-    "subscription not registered": Verdict(
-        Outcome.NOT_REGISTERED,
-        "Register the provider: az provider register --namespace Microsoft.Security.",
-    ),
-    "missingsubscriptionregistration": Verdict(
-        Outcome.NOT_REGISTERED,
-        "Register the provider: az provider register --namespace Microsoft.Security.",
-    ),
-    "subscriptionnotfound": Verdict(
-        Outcome.NOT_FOUND,
-        "Check AZURE_SUBSCRIPTION_IDS, and that the subscription belongs to AZURE_TENANT_ID.",
-    ),
-    "invalidsubscriptionid": Verdict(Outcome.NOT_FOUND, "Check AZURE_SUBSCRIPTION_IDS."),
-    "disabledsubscription": Verdict(
-        Outcome.DISABLED, "Enable the subscription in the Azure portal, or take it out of the list."
-    ),
-    "readonlydisabledsubscription": Verdict(
-        Outcome.DISABLED, "Enable the subscription in the Azure portal, or take it out of the list."
-    ),
-    "subscriptionnotactive": Verdict(
-        Outcome.DISABLED, "Enable the subscription in the Azure portal, or take it out of the list."
-    ),
+    "subscription not registered": Verdict(Outcome.NOT_REGISTERED, "not-registered"),
+    "missingsubscriptionregistration": Verdict(Outcome.NOT_REGISTERED, "not-registered"),
+    "subscriptionnotfound": Verdict(Outcome.NOT_FOUND, "subscription-unknown"),
+    "invalidsubscriptionid": Verdict(Outcome.NOT_FOUND, "subscription-unknown"),
+    "disabledsubscription": Verdict(Outcome.DISABLED, "subscription-disabled"),
+    "readonlydisabledsubscription": Verdict(Outcome.DISABLED, "subscription-disabled"),
+    "subscriptionnotactive": Verdict(Outcome.DISABLED, "subscription-disabled"),
+    "invalidauthenticationtokentenant": Verdict(Outcome.FAILED, "wrong-tenant"),
 }
 
 _BY_STATUS = {
-    401: Verdict(
-        Outcome.FAILED,
-        "Check that AZURE_TENANT_ID is the subscription's own tenant and that the authority and the ARM "
-        "endpoint belong to one cloud.",
-    ),
-    403: Verdict(
-        Outcome.FORBIDDEN,
-        "Give the application the role Security Reader on this subscription; a grant made minutes ago may "
-        "take some more.",
-    ),
-    404: Verdict(Outcome.NOT_FOUND, "Check AZURE_SUBSCRIPTION_IDS and SECSCORE_ARM_ENDPOINT."),
-    429: Verdict(Outcome.THROTTLED, "Wait, or lower SECSCORE_MAX_CONNECTIONS: Azure limits reads."),
+    401: Verdict(Outcome.FAILED, "token-refused"),
+    403: Verdict(Outcome.FORBIDDEN, "forbidden"),
+    404: Verdict(Outcome.NOT_FOUND, "not-found"),
+    429: Verdict(Outcome.THROTTLED, "throttled"),
 }
 
-_UNKNOWN = Verdict(Outcome.FAILED, "Run it again; if it stays, give Microsoft's support the request id.")
+_UNKNOWN = Verdict(Outcome.FAILED, "azure-failing")
 
 
 def verdict(http_status: int, code: str | None) -> Verdict:

@@ -53,6 +53,7 @@ class Fetch:
         outcome: how it ended.
         http_status: status of the last answer, None when there was none.
         error_code: Azure's error code; error: what happened and what to do, None when all went well.
+        failure: the error's name in the catalogue of failures.
         pages: what was read, empty unless the outcome is `complete`.
         request_ids: ARM's id of each page, or of every answer where an error ended it.
     """
@@ -65,6 +66,7 @@ class Fetch:
     http_status: int | None = None
     error_code: str | None = None
     error: str | None = None
+    failure: str | None = None
     pages: tuple[Page, ...] = ()
     request_ids: tuple[str | None, ...] = field(default=())
 
@@ -107,13 +109,22 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
             error.http_status,
             error.code,
             str(error),
+            error.failure,
             request_ids=error.request_ids,
         )
     except AzureError as error:
-        return Fetch(event_type, subscription_id, started_at, clock(), Outcome.FAILED, error=str(error))
+        return _failed(event_type, subscription_id, started_at, clock(), error)
     outcome = Outcome.COMPLETE if any(page.records for page in pages) else Outcome.NO_SCORE
     ids = tuple(page.request_id for page in pages)
     return Fetch(event_type, subscription_id, started_at, clock(), outcome, 200, pages=pages, request_ids=ids)
+
+
+def _failed(
+    event_type: EventType, subscription_id: str, started_at: datetime, finished_at: datetime, error: AzureError
+) -> Fetch:
+    return Fetch(
+        event_type, subscription_id, started_at, finished_at, Outcome.FAILED, error=str(error), failure=error.failure
+    )
 
 
 def fetch_all(
@@ -135,7 +146,7 @@ def fetch_all(
     except SignInError as error:
         now = clock()
         for subscription_id in subscription_ids:
-            yield Fetch(event_type, subscription_id, now, now, Outcome.FAILED, error=str(error))
+            yield _failed(event_type, subscription_id, now, now, error)
         return
     waiting = iter(subscription_ids)
     executor = ThreadPoolExecutor(2 * max_connections, thread_name_prefix="arm")

@@ -1,5 +1,6 @@
 """The requests session that talks to Entra and ARM: one trust store, no stray credentials, no redirects."""
 
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +40,10 @@ class AzureSession(requests.Session):
         self.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
         self.adapters.pop("http://")
 
+    def allow_plain_http(self) -> None:
+        """Let it speak http too, which no session does that carries a token to another machine."""
+        self.mount("http://", HTTPAdapter(max_retries=0))
+
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request that does not wait for ever: MSAL names no time limit."""
         kwargs["timeout"] = kwargs.get("timeout") or self.timeout
@@ -58,7 +63,8 @@ class AzureSession(requests.Session):
         if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
             raise SignInError(
                 f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {merged['verify']!r}, which is no file.",
-                "Unset it, or name the PEM file with the certificates to trust in SECSCORE_CA_BUNDLE.",
+                "ca-bundle-missing",
+                setting="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE",
             )
         return merged
 
@@ -66,3 +72,12 @@ class AzureSession(requests.Session):
 def is_untrusted(error: BaseException | None) -> bool:
     """Tell a certificate that is not trusted, which is final, from a handshake that was cut, which may pass."""
     return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def certificate_of(url: str, timeout: float) -> bytes | None:
+    """Return the certificate that a host shows, PEM, trusted or not; None where it shows none. Nothing is sent."""
+    parts = urlsplit(url)
+    try:
+        return ssl.get_server_certificate((parts.hostname or "", parts.port or 443), timeout=timeout).encode()
+    except OSError:
+        return None

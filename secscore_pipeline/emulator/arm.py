@@ -1,4 +1,4 @@
-"""The resource manager half of the local Azure: the six reading operations of the Secure Score API."""
+"""The resource manager half of the local Azure: the Secure Score API, and the lists of subscriptions."""
 
 import base64
 import json
@@ -13,10 +13,13 @@ import jwt
 from starlette.responses import Response
 
 from secscore_pipeline.emulator.entra import Entra
-from secscore_pipeline.emulator.world import API_VERSION, State, Subscription, World
+from secscore_pipeline.emulator.world import API_VERSION, GROUPS, State, Subscription, World
 
 _SECURITY = r"/providers/Microsoft\.Security"
 _SUBSCRIPTION = rf"/subscriptions/(?P<subscription>[^/]+){_SECURITY}"
+_VERSIONS = {"subscriptions": "2022-12-01", "descendants": "2020-05-01"}
+"""The api-version of the operations that are not Microsoft.Security's."""
+
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 Documents = list[dict[str, object]]
@@ -50,6 +53,12 @@ class Arm:
                 "secureScoreControlDefinitions",
                 self._definitions,
             ),
+            (self._pattern("/subscriptions"), "subscriptions", self._subscriptions),
+            (
+                self._pattern(r"/providers/Microsoft\.Management/managementGroups/(?P<group>[^/]+)/descendants"),
+                "descendants",
+                self._descendants,
+            ),
         ]
 
     def answer(self, path: str, query: str, authorization: str | None) -> Response:
@@ -75,11 +84,12 @@ class Arm:
                 f"version '{version}'.",
             )
         match, kind, serve = found
-        if version != API_VERSION:
+        supported = _VERSIONS.get(kind, API_VERSION)
+        if version != supported:
             return _error(
                 400,
                 "InvalidApiVersionParameter",
-                f"The api-version '{version}' is invalid. The supported versions are '{API_VERSION}'.",
+                f"The api-version '{version}' is invalid. The supported versions are '{supported}'.",
             )
         subscription_id = match.groupdict().get("subscription")
         if subscription_id is not None:
@@ -142,6 +152,13 @@ class Arm:
                 "providers/Microsoft.Security' or the scope is invalid. If access was recently granted, please "
                 "refresh your credentials.",
             )
+        if subscription.state is State.FOREIGN:
+            return _error(
+                401,
+                "InvalidAuthenticationTokenTenant",
+                f"The access token is from the wrong issuer 'https://sts.windows.net/{self.world.tenant_id}/'. It must "
+                f"match the tenant 'https://sts.windows.net/{uuid.UUID(int=0)}/' associated with this subscription.",
+            )
         if subscription.state is State.UNREGISTERED:
             return _error(
                 404,
@@ -182,6 +199,21 @@ class Arm:
     def _definitions(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         return self._list(match.string, parameters, [definition.document for definition in self.world.definitions])
 
+    def _subscriptions(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
+        documents = [self.world.subscription_document(one) for one in self.world.subscriptions.values()]
+        return self._list(match.string, parameters, documents)
+
+    def _descendants(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
+        if match["group"] not in GROUPS:
+            return _error(
+                403,
+                "AuthorizationFailed",
+                "The client does not have authorization to perform action 'Microsoft.Management/managementGroups/"
+                f"descendants/read' over scope '/providers/Microsoft.Management/managementGroups/{match['group']}' or "
+                "the scope is invalid. If access was recently granted, please refresh your credentials.",
+            )
+        return self._list(match.string, parameters, self.world.descendants(match["group"]))
+
     def _documents(self, subscription: Subscription, *, scores: bool, expand: bool) -> Documents:
         if subscription.state in (State.UNSCORED, State.DISABLED):
             return []
@@ -200,8 +232,9 @@ class Arm:
         following = start + self.page_size
         if following < len(documents):
             token = base64.urlsafe_b64encode(str(following).encode()).decode()
+            version = parameters["api-version"]
             expand = f"&$expand={parameters['$expand']}" if "$expand" in parameters else ""
-            body["nextLink"] = f"{self.entra.host}{path}?api-version={API_VERSION}{expand}&$skipToken={token}"
+            body["nextLink"] = f"{self.entra.host}{path}?api-version={version}{expand}&$skipToken={token}"
         return _ok(_json(body))
 
     def _no_such_score(self, match: re.Match[str]) -> Response:

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.responses import JSONResponse, Response
 
 from secscore_pipeline.emulator.arm import Arm
-from secscore_pipeline.emulator.entra import Entra
+from secscore_pipeline.emulator.entra import APP_SERVICE, IMDS, Entra
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import Application, World
@@ -175,6 +175,8 @@ class LocalAzure:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
             return self.entra.token(found[1], body)
+        if method == "GET" and path in (IMDS, APP_SERVICE):
+            return self.entra.metadata(path, scope["query_string"].decode("latin-1"), dict(scope["headers"]))
         if method != "GET":
             return JSONResponse({"error": {"code": "MethodNotAllowed", "message": "Only GET is served."}}, 405)
         self._arm_requests += 1

@@ -20,8 +20,9 @@ class State(StrEnum):
     GRACE = "grace"  # a second score beside ascScore
     UNSCORED = "unscored"
     UNREGISTERED = "unregistered"
-    FORBIDDEN = "forbidden"
+    FORBIDDEN = "forbidden"  # visible by some other role, but its score may not be read
     DISABLED = "disabled"
+    FOREIGN = "foreign"  # it trusts another tenant
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,59 @@ class Counts:
         return self.healthy + self.unhealthy
 
 
+ROOT_GROUP = "root"
+
+GROUPS = {"root": None, "platform": "root", "landing-zones": "root", "corp": "landing-zones", "online": "landing-zones"}
+"""The management groups, each with the one it lies in."""
+
+_TEAMS = ("payments", "logistics", "research", "web", "data")
+_STAGES = ("prod", "test", "dev")
+
+
 @dataclass
 class Subscription:
-    """One subscription: its id, its state, and the counts of each control by the definition's name."""
+    """One subscription: its id, its state, and the counts of each control by the definition's name.
+
+    Attributes:
+        name: its display name.
+        tags: as somebody set them.
+        group: the id of the management group it lies in.
+    """
 
     subscription_id: str
     state: State = State.NORMAL
     counts: dict[str, Counts] = field(default_factory=dict)
+    name: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    group: str = ROOT_GROUP
+
+
+@dataclass(frozen=True)
+class Federation:
+    """A platform whose tokens an application's federated credential trusts.
+
+    Attributes:
+        issuer, subject, audience: what a token must say, to the letter.
+        public_key: what its signature is checked with, PEM.
+    """
+
+    issuer: str
+    subject: str
+    audience: str
+    public_key: bytes
 
 
 @dataclass
 class Application:
-    """An app registration that may sign in: its secret and the id of its service principal."""
+    """An app registration that may sign in: what it proves itself with, and what may stand in its way.
+
+    Attributes:
+        certificates: those uploaded for it, PEM.
+        federations: its federated credentials.
+        has_principal: whether its tenant has a service principal of it.
+        blocked: whether Conditional Access blocks it.
+        assigned: whether it is the identity of the machine that asks the metadata service.
+    """
 
     client_id: str
     secret: str
@@ -111,6 +153,11 @@ class Application:
     display_name: str = "local-reader"
     disabled: bool = False
     secret_expired: bool = False
+    certificates: list[bytes] = field(default_factory=list)
+    federations: list[Federation] = field(default_factory=list)
+    has_principal: bool = True
+    blocked: bool = False
+    assigned: bool = False
 
 
 class World:
@@ -140,7 +187,16 @@ class World:
         chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
         size = chance.choice((3, 12, 40, 150))
         counts = {definition.name: _seeded(chance, size) for definition in DEFINITIONS}
-        subscription = Subscription(subscription_id, state, counts)
+        naming = random.Random(f"{self.seed}/{subscription_id}/name")  # noqa: S311 - a simulation
+        team, stage = naming.choice(_TEAMS), naming.choice(_STAGES)
+        subscription = Subscription(
+            subscription_id,
+            state,
+            counts,
+            name=f"{team}-{stage}-{subscription_id[:4]}",
+            tags={"team": team, "stage": stage, "owner": f"{team}@example.com"},
+            group=naming.choice(tuple(GROUPS)),
+        )
         self.subscriptions[subscription_id.lower()] = subscription
         return subscription
 
@@ -164,6 +220,49 @@ class World:
                 )
             if chance.random() < 1 / 45:
                 self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{self.seed}/{self.today}")))
+
+    def subscription_document(self, subscription: Subscription) -> dict[str, object]:
+        """Return a subscription as ARM lists it (Subscriptions_List, 2022-12-01)."""
+        identifier = subscription.subscription_id
+        return {
+            "id": f"/subscriptions/{identifier}",
+            "authorizationSource": "RoleBased",
+            "managedByTenants": [],
+            "tags": subscription.tags,
+            "subscriptionId": identifier,
+            "tenantId": self.tenant_id,
+            "displayName": subscription.name,
+            "state": "Disabled" if subscription.state is State.DISABLED else "Enabled",
+            "subscriptionPolicies": {
+                "locationPlacementId": "Public_2014-09-01",
+                "quotaId": "EnterpriseAgreement_2014-09-01",
+                "spendingLimit": "Off",
+            },
+        }
+
+    def descendants(self, group: str) -> list[dict[str, object]]:
+        """Return what is below a management group (ManagementGroups_GetDescendants, 2020-05-01)."""
+        inside = {group}
+        for name, parent in GROUPS.items():  # parents stand before their children
+            if parent in inside:
+                inside.add(name)
+        base = "/providers/Microsoft.Management/managementGroups"
+
+        def document(identifier: str, kind: str, name: str, title: str, parent: str | None) -> dict[str, object]:
+            properties = {"displayName": title, "parent": {"id": f"{base}/{parent}"}}
+            return {"id": identifier, "type": kind, "name": name, "properties": properties}
+
+        return [
+            document(f"{base}/{name}", "Microsoft.Management/managementGroups", name, name, parent)
+            for name, parent in GROUPS.items()
+            if name in inside - {group}
+        ] + [
+            document(
+                f"/subscriptions/{one.subscription_id}", "/subscriptions", one.subscription_id, one.name, one.group
+            )
+            for one in self.subscriptions.values()
+            if one.group in inside
+        ]
 
     def controls(self, subscription: Subscription, score_name: str, *, expand: bool) -> list[dict[str, object]]:
         """Return the secure score controls of a subscription, as the API writes them."""

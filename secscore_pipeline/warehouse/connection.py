@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from secscore_pipeline.failures import explained
 from secscore_pipeline.warehouse import sql
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,17 @@ LOCK_PATIENCE = 60.0
 
 
 class WarehouseError(Exception):
-    """The DuckDB file cannot be used: the message says why and what to do."""
+    """The DuckDB file cannot be used: the message says why and what to do.
+
+    Args:
+        what: one sentence that says what happened.
+        failure: its name in the catalogue of failures, which says what to do about it.
+        known: what the cure has places for.
+    """
+
+    def __init__(self, what: str, failure: str, **known: object) -> None:
+        super().__init__(explained(what, failure, **known))
+        self.failure = failure
 
 
 class Step(NamedTuple):
@@ -71,7 +82,9 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise WarehouseError(f"{path.parent} cannot be made ({error.strerror}). Change SECSCORE_DATABASE.") from error
+        raise WarehouseError(
+            f"{path.parent} cannot be made ({error.strerror}).", "folder-unusable", setting="SECSCORE_DATABASE"
+        ) from error
     if not path.exists():
         _make(path, lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
@@ -93,7 +106,7 @@ def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         WarehouseError: there is no such file, or it cannot be opened.
     """
     if not path.exists():
-        raise WarehouseError(f"There is no database at {path} yet. Run `secscore sync` first.")
+        raise WarehouseError(f"There is no database at {path} yet.", "database-absent")
     with _opened(path, read_only=True, lock_patience=lock_patience) as connection:
         yield connection
 
@@ -120,8 +133,8 @@ def scratch_folder(database: Path) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         raise WarehouseError(
-            f"Nothing can be written beside {database} ({error.strerror or error}). Nothing was stored. "
-            "Make room on that disk or change SECSCORE_DATABASE, and start again."
+            f"Nothing can be written beside {database} ({error.strerror or error}). Nothing was stored.",
+            "database-unwritable",
         ) from error
 
 
@@ -192,8 +205,8 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
             yield connection
         except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
             raise WarehouseError(
-                f"{path} could not be written or read ({str(error).splitlines()[0]}). What was begun was taken back. "
-                "Make room on that disk, and start again."
+                f"{path} could not be written or read ({str(error).splitlines()[0]}). What was begun was taken back.",
+                "database-unwritable",
             ) from error
         finally:
             connection.close()
@@ -219,7 +232,7 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
             if "lock" not in text.lower():
                 raise _unusable(path, text) from error
             if time.monotonic() + pause > deadline:
-                raise WarehouseError(_held(path, text, lock_patience)) from error
+                raise WarehouseError(_held(path, text, lock_patience), "database-held") from error
         except duckdb.Error as error:
             raise _unusable(path, str(error)) from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
@@ -233,23 +246,21 @@ def _identity(path: Path) -> int | None:
 def _held(path: Path, text: str, lock_patience: float) -> str:
     holder = re.search(r"held in (.+?) \(PID (\d+)\)", text)
     who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
-    return (
-        f"{path} is held open by {who}, and still was after {lock_patience:g} s. "
-        "Close it there, or wait until that run has ended, and start again."
-    )
+    return f"{path} is held open by {who}, and still was after {lock_patience:g} s."
 
 
 def _unusable(path: Path, text: str) -> WarehouseError:
     if "not a valid DuckDB database file" in text:
-        return WarehouseError(f"{path} is no DuckDB file; it was left untouched. Change SECSCORE_DATABASE.")
+        return WarehouseError(f"{path} is no DuckDB file; it was left untouched.", "database-foreign")
     if "version" in text.lower():
         return WarehouseError(
-            f"{path} was written by another line of DuckDB than {duckdb.__version__}; it was left untouched. "
-            f"Use a secscore_pipeline that brings that line. ({text.splitlines()[0]})"
+            f"{path} was written by another line of DuckDB than {duckdb.__version__}; it was left untouched "
+            f"({text.splitlines()[0]}).",
+            "database-newer",
         )
     return WarehouseError(
-        f"{path} cannot be opened: {text.splitlines()[0]} "
-        "Check SECSCORE_DATABASE and its permissions, or make room on that disk."
+        f"{path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
+        "database-unwritable",
     )
 
 
@@ -271,7 +282,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
         others = connection.execute("select count(*) from duckdb_tables()").fetchone()
         if others != (0,):
             raise WarehouseError(
-                f"{path} is a DuckDB file of something else; it was left untouched. Change SECSCORE_DATABASE."
+                f"{path} is a DuckDB file of something else; it was left untouched.", "database-foreign"
             )
         return False
     applied = _applied(connection)
@@ -279,7 +290,8 @@ def _is_current(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
     if max(applied, default=0) > known[-1]:
         raise WarehouseError(
             f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
-            "it was left untouched. Upgrade secscore_pipeline."
+            "it was left untouched.",
+            "database-newer",
         )
     if not applied.issuperset(known):
         return False

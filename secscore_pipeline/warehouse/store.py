@@ -135,7 +135,10 @@ class Mapping(NamedTuple):
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
-    """Work out what was stored and is not in the findings yet, in one transaction.
+    """Work out what was stored and is not in the findings yet.
+
+    Each slice of bodies is worked out in a transaction of its own, so that DuckDB need not remember what they all
+    replaced; nothing of it shows before the last one, which notes the snapshots. What is cut short is gone on with.
 
     Args:
         connection: open for writing.
@@ -146,12 +149,13 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     """
 
     def add() -> int:
-        with transaction(connection):
-            worked_out, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
-            for after in range(worked_out, stored, BODIES_PER_SLICE):
+        worked_out, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
+        for after in range(worked_out, stored, BODIES_PER_SLICE):
+            with transaction(connection):
                 part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
                 for text in mapping.bodies:
                     execute(connection, text, part)
+        with transaction(connection):
             looks, *noted = mapping.looks
             execute(connection, looks, mapping.parameters)
             added = connection.execute(sql("pending_events")).fetchone()

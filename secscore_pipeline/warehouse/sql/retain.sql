@@ -1,5 +1,6 @@
 -- Lets go of every look before $cutoff, but for the newest complete one of each subscription and event type: what the
--- first look that stays is compared with. Findings keep when they were first seen and last changed.
+-- first look that stays is compared with. What that one no longer saw goes: a rebuild could not tell it from anything.
+-- Findings keep when they were first seen and last changed.
 create or replace temp table kept as
 select look_id
 from raw.fetches
@@ -45,7 +46,7 @@ join ocsf.states as states using (body_id)
 left join ocsf.definitions as definitions using (definition_id);
 
 delete from raw.sightings where look_id not in (select kept.look_id from kept);
-delete from ocsf.closings where look_id not in (select kept.look_id from kept);
+delete from ocsf.closings where look_id not in (select fetches.look_id from raw.fetches as fetches where observed_at >= $cutoff);
 delete from raw.fetches where look_id not in (select kept.look_id from kept);
 delete from ocsf.normalized_snapshots where snapshot_id not in (select fetches.snapshot_id from raw.fetches as fetches);
 delete from raw.bodies where body_id not in (select sightings.body_id from raw.sightings as sightings);

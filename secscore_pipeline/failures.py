@@ -1,0 +1,482 @@
+"""The catalogue of failures: each by its name, with its meaning and its cure. Errors and docs are made of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that goes wrong.
+
+    Attributes:
+        name: its entry in docs/troubleshooting.md, which every message of it ends with.
+        title: what happened, in a few words.
+        why: what lies behind it, for the reader of the docs.
+        cure: one sentence with what to do; `{…}` is filled in where the error knows it, and named in the docs.
+    """
+
+    name: str
+    title: str
+    why: str
+    cure: str
+
+
+PARTS: dict[str, tuple[Failure, ...]] = {
+    "Settings": (
+        Failure(
+            "setting-missing",
+            "A required setting is not set",
+            "Settings come from the environment and from `.env` in the working directory; the environment wins.",
+            "Set it in the environment or in .env (`secscore init` asks for what is missing).",
+        ),
+        Failure(
+            "placeholder-left",
+            "A placeholder was left in a setting",
+            "A value such as `<tenant_id>` was copied from an example and never filled in.",
+            "Put the real value in its place, without the angle brackets.",
+        ),
+        Failure(
+            "quotes-or-spaces",
+            "A setting begins or ends with a quote or a blank",
+            "It was pasted with something around it. Entra takes every character of a secret as part of it.",
+            "Remove the quotes and blanks around the value.",
+        ),
+        Failure(
+            "tenant-malformed",
+            "The tenant is neither a GUID nor a domain",
+            "A tenant is named by its GUID or by one of its domains, such as `contoso.onmicrosoft.com`.",
+            "Copy the tenant ID from Entra's overview page.",
+        ),
+        Failure(
+            "tenant-is-client",
+            "The tenant and the client are the same id",
+            "The Directory (tenant) ID and the Application (client) ID stand beside each other in the portal.",
+            "Copy the two ids again: the tenant's from Entra's overview page, the client's from the app registration.",
+        ),
+        Failure(
+            "client-malformed",
+            "The client id is no GUID",
+            "An application is named by its Application (client) ID.",
+            "Copy the Application (client) ID from the app registration.",
+        ),
+        Failure(
+            "secret-is-id",
+            "The client secret is a GUID",
+            "Under Certificates & secrets the portal shows a *Value* and a *Secret ID*. The ID is a GUID, a value is "
+            "not.",
+            "Set AZURE_CLIENT_SECRET to the secret's Value; it is shown once, so make a new secret if it is gone.",
+        ),
+        Failure(
+            "credential-missing",
+            "No credential is set",
+            "An application signs in with a client secret, a certificate, a federated token or a managed identity.",
+            "Set AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or AZURE_FEDERATED_TOKEN_FILE, or "
+            "AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential.",
+        ),
+        Failure(
+            "credential-unknown",
+            "AZURE_TOKEN_CREDENTIALS names no credential",
+            "It takes the names of the Azure SDKs; when it is empty, the first credential that is set is used.",
+            "Use EnvironmentCredential, WorkloadIdentityCredential or ManagedIdentityCredential, or leave it empty.",
+        ),
+        Failure(
+            "certificate-unreadable",
+            "The certificate file cannot be used",
+            "It must hold the certificate and its private key, as PEM (key and certificate in one file) or PFX.",
+            "Check AZURE_CLIENT_CERTIFICATE_PATH, that this user may read the file, and what it holds.",
+        ),
+        Failure(
+            "certificate-password",
+            "The password does not open the certificate's private key",
+            "A PFX file, and an encrypted key in a PEM file, need the password they were made with.",
+            "Check AZURE_CLIENT_CERTIFICATE_PASSWORD.",
+        ),
+        Failure(
+            "certificate-expired",
+            "The certificate has expired",
+            "Entra accepts no assertion that an expired certificate signs.",
+            "Make a new certificate, upload it under Certificates & secrets, and name it in "
+            "AZURE_CLIENT_CERTIFICATE_PATH.",
+        ),
+        Failure(
+            "federated-token-unreadable",
+            "The federated token cannot be read",
+            "The platform (Kubernetes, a CI system) writes the token into a file and replaces it before it expires.",
+            "Check AZURE_FEDERATED_TOKEN_FILE and that the workload identity webhook mounts it here.",
+        ),
+        Failure(
+            "subscriptions-malformed",
+            "The list of subscriptions cannot be read",
+            "Subscriptions are named by their GUIDs, separated by commas; `*` means every enabled one that the "
+            "identity sees.",
+            "Separate GUIDs by commas, or use `*` alone.",
+        ),
+        Failure(
+            "event-types-malformed",
+            "The event types cannot be read",
+            "There are two: the scores, and the controls they are made of.",
+            "Use secure_scores or secure_score_controls, or both, separated by a comma.",
+        ),
+        Failure(
+            "cloud-unknown",
+            "AZURE_CLOUD names no cloud",
+            "The clouds are called as the Azure command line calls them; any other is described by its two endpoints.",
+            "Use AzureCloud, AzureUSGovernment or AzureChinaCloud, or set AZURE_AUTHORITY_HOST and "
+            "SECSCORE_ARM_ENDPOINT.",
+        ),
+        Failure(
+            "url-malformed",
+            "An endpoint is no https URL",
+            "A token is never sent in clear, and nothing but a host and a path belongs into an endpoint.",
+            "Give one like {example}.",
+        ),
+        Failure(
+            "ca-bundle-missing",
+            "The file with certificates to trust is not there",
+            "It is a PEM file with the certificates of the authority that signs for a proxy or a private Azure.",
+            "Give the path of a PEM file in {setting}, or unset it.",
+        ),
+        Failure(
+            "number-malformed",
+            "A setting that is a number is none",
+            "It must be a whole number in the range that the message names.",
+            "Give a number {range}.",
+        ),
+        Failure(
+            "policy-malformed",
+            "SECSCORE_PARTIAL_FAILURE is neither warn nor fail",
+            "It decides what a run is in which some subscriptions could not be read.",
+            "Use warn or fail.",
+        ),
+        Failure(
+            "date-malformed",
+            "A setting that is a date is none",
+            "Dates are written as year, month and day.",
+            "Write it like 2027-01-31.",
+        ),
+        Failure(
+            "folder-unusable",
+            "A folder or file in the settings cannot be used",
+            "It is a folder where a file is wanted or the other way round, is no absolute path, or cannot be made.",
+            "Give another in {setting}.",
+        ),
+    ),
+    "Network": (
+        Failure(
+            "name-unresolved",
+            "The name of a host cannot be resolved",
+            "DNS does not know it: a typing error in an endpoint, no network, or a resolver that only knows names "
+            "inside.",
+            "Check {setting} and this machine's DNS.",
+        ),
+        Failure(
+            "unreachable",
+            "A host cannot be reached",
+            "Nothing answers there, or something on the way refuses or drops the connection.",
+            "Check {setting}, the firewall, and HTTPS_PROXY where only a proxy leads out.",
+        ),
+        Failure(
+            "proxy-failing",
+            "The proxy does not let the connection through",
+            "HTTPS_PROXY names a proxy that cannot be reached, wants a password, or refuses this host.",
+            "Check HTTPS_PROXY and ask whoever runs the proxy to allow {host}; NO_PROXY goes past it.",
+        ),
+        Failure(
+            "tls-untrusted",
+            "The certificate of a host is not trusted",
+            "A corporate proxy that opens TLS, or a private Azure, signs with an authority this machine does not know.",
+            "Put the authority's certificate into a PEM file and name that in SECSCORE_CA_BUNDLE.",
+        ),
+        Failure(
+            "tls-broken",
+            "TLS with a host cannot be agreed on",
+            "The connection is cut while TLS is set up: often a middlebox, or a port that speaks no TLS.",
+            "Check {setting} and what stands between this machine and that host.",
+        ),
+    ),
+    "Sign-in": (
+        Failure(
+            "secret-wrong",
+            "Entra does not accept the client secret (AADSTS7000215)",
+            "It is another application's, mistyped, cut short when it was copied, or the secret's ID instead of its "
+            "value.",
+            "Set AZURE_CLIENT_SECRET to the secret's value, not to its ID.",
+        ),
+        Failure(
+            "secret-expired",
+            "The client secret has expired (AADSTS7000222)",
+            "Secrets live for at most two years. SECSCORE_SECRET_EXPIRES makes a check warn 30 days before.",
+            "Make a new secret (az ad app credential reset --id {client_id} --append) and set AZURE_CLIENT_SECRET "
+            "to it.",
+        ),
+        Failure(
+            "application-unknown",
+            "The tenant does not know the application (AADSTS700016)",
+            "The client id belongs to another tenant, or was mistyped.",
+            "Check AZURE_CLIENT_ID and AZURE_TENANT_ID: this tenant does not know the application.",
+        ),
+        Failure(
+            "tenant-and-client-swapped",
+            "The tenant and the client id are swapped",
+            "No tenant has the id in AZURE_TENANT_ID, and one has the id in AZURE_CLIENT_ID.",
+            "Swap AZURE_TENANT_ID and AZURE_CLIENT_ID.",
+        ),
+        Failure(
+            "tenant-unknown",
+            "Entra does not know the tenant (AADSTS90002)",
+            "The id was mistyped, or the tenant lives in another cloud.",
+            "Check AZURE_TENANT_ID, and AZURE_CLOUD if the tenant is not in the public cloud.",
+        ),
+        Failure(
+            "wrong-cloud",
+            "The tenant is in another cloud",
+            "Each Azure cloud has its own sign-in host. This one does not know the tenant, another one does.",
+            "Set AZURE_CLOUD={cloud}.",
+        ),
+        Failure(
+            "tenant-name-invalid",
+            "Entra takes the tenant for no tenant's name (AADSTS900023)",
+            "It is neither a GUID nor a valid domain.",
+            "Check AZURE_TENANT_ID.",
+        ),
+        Failure(
+            "application-disabled",
+            "The application is disabled (AADSTS7000112)",
+            "Somebody switched sign-in off for its service principal.",
+            "Enable the application under Enterprise applications in Entra.",
+        ),
+        Failure(
+            "credential-not-sent",
+            "Entra received no credential (AADSTS7000216)",
+            "A proxy on the way rewrote the request.",
+            "Check the proxies on the way to the sign-in host.",
+        ),
+        Failure(
+            "service-principal-missing",
+            "The application has no service principal (AADSTS7000229)",
+            "An app registration alone cannot sign in: its tenant needs a service principal of it.",
+            "Create the service principal: az ad sp create --id {client_id}.",
+        ),
+        Failure(
+            "certificate-not-registered",
+            "Entra does not know the certificate (AADSTS700027)",
+            "The certificate that signed the assertion is not among those of the app registration.",
+            "Upload the certificate under Certificates & secrets of the app registration.",
+        ),
+        Failure(
+            "assertion-rejected",
+            "Entra does not accept the assertion (AADSTS700024, AADSTS50027)",
+            "It is outside its time (this machine's clock is wrong, or the federated token was not renewed), or it is "
+            "malformed.",
+            "Check this machine's clock, and that the platform renews AZURE_FEDERATED_TOKEN_FILE.",
+        ),
+        Failure(
+            "federation-mismatch",
+            "No federated credential fits the token (AADSTS70021, AADSTS700213)",
+            "Issuer, subject and audience of the token must be those of a federated credential, to the letter.",
+            "Compare the token's issuer and subject with Certificates & secrets, Federated credentials.",
+        ),
+        Failure(
+            "scope-invalid",
+            "Entra does not accept the token's scope (AADSTS1002012, AADSTS70011)",
+            "The scope is made of the ARM endpoint.",
+            "Check SECSCORE_ARM_ENDPOINT.",
+        ),
+        Failure(
+            "resource-unknown",
+            "The tenant does not know this Azure Resource Manager (AADSTS500011)",
+            "The sign-in host and the ARM endpoint belong to two clouds.",
+            "Check SECSCORE_ARM_ENDPOINT and AZURE_CLOUD.",
+        ),
+        Failure(
+            "conditional-access",
+            "Conditional Access blocks the application (AADSTS53003)",
+            "A policy for workload identities does not allow it from here.",
+            "Ask the tenant's administrator about Conditional Access for workload identities.",
+        ),
+        Failure(
+            "sign-in-refused",
+            "Entra refused the sign-in for a reason of its own",
+            "The AADSTS code in the message says which; Microsoft's list of codes explains it.",
+            "See the code in Microsoft's list of AADSTS codes.",
+        ),
+        Failure(
+            "sign-in-failing",
+            "The sign-in host gives no usable answer",
+            "It is down, or something on the way answers in its place. It was asked several times.",
+            "Try again later; check AZURE_AUTHORITY_HOST and the proxies on the way.",
+        ),
+        Failure(
+            "managed-identity-absent",
+            "This machine has no managed identity",
+            "The metadata service of Azure's machines did not answer: this is none, or no identity is assigned to it.",
+            "Assign an identity to this machine, or use another credential (AZURE_TOKEN_CREDENTIALS).",
+        ),
+        Failure(
+            "managed-identity-refused",
+            "The metadata service refused a token",
+            "The identity that AZURE_CLIENT_ID names is not assigned to this machine.",
+            "Check AZURE_CLIENT_ID: leave it empty for the machine's own identity.",
+        ),
+    ),
+    "Reading": (
+        Failure(
+            "no-subscriptions",
+            "The identity sees no subscription",
+            "Azure lists the subscriptions on which an identity has any role; without one the list is empty.",
+            "Give the application the role Security Reader on a subscription or management group.",
+        ),
+        Failure(
+            "nothing-in-scope",
+            "No subscription is left of those that the identity sees",
+            "SECSCORE_INCLUDE and SECSCORE_EXCLUDE left none, or none of them is enabled.",
+            "Check SECSCORE_INCLUDE, SECSCORE_EXCLUDE and AZURE_MANAGEMENT_GROUP_ID.",
+        ),
+        Failure(
+            "management-group-unknown",
+            "The management group cannot be read",
+            "It does not exist, or the identity has no role that may read it (Security Reader on the group may).",
+            "Check AZURE_MANAGEMENT_GROUP_ID: its ID, not its display name; and the role on it.",
+        ),
+        Failure(
+            "forbidden",
+            "The identity may not read the subscription's score (403)",
+            "Its role is missing, or was granted minutes ago: a grant may take ten minutes to hold.",
+            "Grant it: az role assignment create --assignee-object-id {object_id} --assignee-principal-type "
+            'ServicePrincipal --role "Security Reader" --scope {scope}; a grant made minutes ago may take some more.',
+        ),
+        Failure(
+            "not-registered",
+            "The subscription is not registered with Microsoft.Security",
+            "Defender for Cloud was never used on it.",
+            "Register the provider: az provider register --namespace Microsoft.Security --subscription "
+            "{subscription_id}.",
+        ),
+        Failure(
+            "no-score",
+            "The subscription has no secure score yet",
+            "Defender for Cloud's Foundational CSPM is off (since 2026-10-27 it is opt-in for new subscriptions), was "
+            "switched on less than a day ago, or has nothing to assess. It is a state, not an error: nothing is "
+            "counted as 0 %.",
+            "Switch Foundational CSPM on: az security pricing create --name FoundationalCspm --tier Standard "
+            "--subscription {subscription_id}; the first score takes up to a day.",
+        ),
+        Failure(
+            "subscription-unknown",
+            "Azure does not know the subscription",
+            "The id was mistyped, or the subscription belongs to another tenant or cloud, or was deleted.",
+            "Check AZURE_SUBSCRIPTION_IDS, and that the subscription belongs to AZURE_TENANT_ID.",
+        ),
+        Failure(
+            "subscription-disabled",
+            "The subscription is disabled",
+            "Azure assesses nothing on a disabled subscription.",
+            "Enable the subscription in the Azure portal, or take it out of the list.",
+        ),
+        Failure(
+            "wrong-tenant",
+            "The subscription belongs to another tenant (InvalidAuthenticationTokenTenant)",
+            "The token is of the tenant in AZURE_TENANT_ID, and the subscription trusts another one.",
+            "Set AZURE_TENANT_ID to the subscription's own tenant, or read it with a feed of that tenant.",
+        ),
+        Failure(
+            "token-refused",
+            "Azure Resource Manager does not accept the token (401)",
+            "The sign-in host and the ARM endpoint belong to two clouds, or the token was revoked twice.",
+            "Check that AZURE_TENANT_ID is the subscription's own tenant and that the authority and the ARM endpoint "
+            "belong to one cloud.",
+        ),
+        Failure(
+            "throttled",
+            "Azure limits the reading (429)",
+            "Reads are limited for each identity and subscription; every retry was used up.",
+            "Wait, or lower SECSCORE_MAX_CONNECTIONS: Azure limits reads.",
+        ),
+        Failure(
+            "not-found",
+            "Azure does not know the resource (404)",
+            "The ARM endpoint is not one that serves Microsoft.Security.",
+            "Check AZURE_SUBSCRIPTION_IDS and SECSCORE_ARM_ENDPOINT.",
+        ),
+        Failure(
+            "azure-failing",
+            "Azure failed, its retries included",
+            "An error of Azure's own (5xx), or one that this program does not know.",
+            "Run it again; if it stays, give Microsoft's support the request id.",
+        ),
+        Failure(
+            "read-broken",
+            "An answer could not be read to its end",
+            "The connection broke, or the body was cut short or too slow, each time it was tried.",
+            "Check SECSCORE_ARM_ENDPOINT, the network and the proxy settings.",
+        ),
+        Failure(
+            "not-azure",
+            "What answers is not Azure Resource Manager",
+            "A redirect, a page of HTML, or JSON of another shape: a proxy or a captive portal answers in its place.",
+            "Check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+        ),
+        Failure(
+            "next-link",
+            "A page points where the next one cannot be",
+            "A token never leaves the host it was made for, and pages must end.",
+            "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+        ),
+        Failure(
+            "stopped",
+            "The run was stopped",
+            "Ctrl-C, or another failure ended it. What was read is not stored in part.",
+            "Start it again: nothing half-read was stored.",
+        ),
+    ),
+    "Database": (
+        Failure(
+            "database-absent",
+            "There is no database yet",
+            "The first run makes it.",
+            "Run `secscore sync` first.",
+        ),
+        Failure(
+            "database-held",
+            "Another process holds the database open",
+            "DuckDB lets one process write a file, and nobody read it meanwhile.",
+            "Close it there, or wait until that run has ended, and start again.",
+        ),
+        Failure(
+            "database-foreign",
+            "The file is no database of this program",
+            "It is no DuckDB file, or one of something else. It was left untouched.",
+            "Change SECSCORE_DATABASE.",
+        ),
+        Failure(
+            "database-newer",
+            "The database was written by a newer version",
+            "A newer secscore_pipeline or DuckDB wrote it. It was left untouched.",
+            "Upgrade secscore_pipeline.",
+        ),
+        Failure(
+            "database-unwritable",
+            "The database cannot be written or read",
+            "The disk is full or read-only, or the file's permissions do not allow it. What was begun was taken back.",
+            "Make room on that disk, check its permissions or change SECSCORE_DATABASE, and start again.",
+        ),
+    ),
+}
+
+FAILURES = {failure.name: failure for part in PARTS.values() for failure in part}
+
+
+class _Named(dict[str, object]):
+    """Fills in `<name>` for what an error does not know."""
+
+    def __missing__(self, key: str) -> str:
+        return f"<{key.replace('_', ' ')}>"
+
+
+def cure(name: str, **known: object) -> str:
+    """Return what to do about a failure, with what is known filled in."""
+    return FAILURES[name].cure.format_map(_Named({key: value for key, value in known.items() if value is not None}))
+
+
+def explained(what: str, name: str, **known: object) -> str:
+    """Return a whole message: what happened, what to do, and the failure's entry in docs/troubleshooting.md."""
+    return f"{what} {cure(name, **known)} [{name}]"
