@@ -94,18 +94,22 @@ def _checks_of(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         with failures_explained(), warehouse.get_reader() as connection:
-            newest = connection.execute(_NEWEST).fetchone()
+            _look_at_newest(connection)
             for check in checks:
                 if check.name in wanted:
-                    yield _result(check, connection, newest[0] if newest else "")
+                    yield _result(check, connection)
 
     return asset_checks
 
 
-def _result(check: Check, connection: duckdb.DuckDBPyConnection, snapshot_id: str) -> dg.AssetCheckResult:
-    text = sql(f"checks/{check.file}")
-    given = {"event_type": check.event_type} if "$event_type" in text else {}
-    violations = rows(connection, text, {**given, "snapshot_id": snapshot_id})
+def _look_at_newest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have the checks start from the newest run's looks."""
+    newest = connection.execute(_NEWEST).fetchone()
+    execute(connection, sql("looked"), {"snapshot_id": newest[0] if newest else ""})
+
+
+def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+    violations = rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
     return dg.AssetCheckResult(
         asset_key=check.asset.key,
         check_name=check.name,
@@ -124,9 +128,8 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection, snapshot_id: st
 def valid_ocsf(warehouse: Warehouse) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
     with failures_explained(), warehouse.get_reader() as connection:
-        newest = connection.execute(_NEWEST).fetchone()
-        sample = {"snapshot_id": newest[0] if newest else "", "limit": SAMPLE}
-        found = execute(connection, sql("sample_findings"), sample).fetchall()
+        _look_at_newest(connection)
+        found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
     return dg.AssetCheckResult(
         passed=not wrong,

@@ -11,7 +11,6 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 import requests
-from cryptography import x509
 from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
@@ -183,6 +182,8 @@ def _reach(url: str, setting: str, ca_bundle: str | None) -> None:
 
 def _signer(url: str) -> str:
     """Say who signed the certificate that a host shows: a proxy that opens TLS is known by that."""
+    from cryptography import x509
+
     pem = certificate_of(url, _TRY_SECONDS)
     if pem is None:
         return ""

@@ -9,6 +9,7 @@ from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 from secscore_pipeline_tests.conftest import failed_checks
@@ -108,6 +109,7 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
         added = normalize(connection, Normalization().mapping())
         stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
+        assert connection.execute(sql("held")).fetchall() == [(added,)]
         findings = [
             event(row)
             for (row,) in connection.execute("select to_json(f) from ocsf.assessment_findings as f").fetchall()

@@ -61,11 +61,11 @@ def assessment_findings(
         totals = rows(connection, sql("totals"))[0]
         columns = column_schema(connection, "ocsf.assessment_findings")
         clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
-        held = rows(connection, "select count(*) as findings from ocsf.observations")[0]
+        held = rows(connection, sql("held"))[0]
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": held["findings"],
+            "dagster/row_count": int(held["findings"]),
             "dagster/column_schema": columns,
             "findings_added": added,
             "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),

@@ -9,7 +9,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.settings import SettingsError
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
 OWNERS = ["team:security-posture"]
 
@@ -46,8 +46,8 @@ def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.Table
 def rows(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None
 ) -> list[dict[str, Any]]:
-    """Run a query and return its rows by column name, times as aware datetimes."""
-    cursor = connection.execute(query, parameters or {})
+    """Return a query's rows by column name, times as aware datetimes; it takes those of the parameters it names."""
+    cursor = execute(connection, query, parameters or {})
     columns = [column[0] for column in cursor.description or []]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 

@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
@@ -27,6 +18,10 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.azure.session import AzureSession, is_untrusted
 from secscore_pipeline.shown import quoted
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +179,8 @@ class ClientCertificate(_Confidential):
         return self._opened()[0].not_valid_after_utc
 
     def _proof(self) -> object:
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
         certificate, key = self._opened()
         if certificate.not_valid_after_utc <= datetime.now(UTC):
             raise SignInError(
@@ -196,12 +193,18 @@ class ClientCertificate(_Confidential):
             "public_certificate": certificate.public_bytes(Encoding.PEM).decode(),
         }
 
-    def _opened(self) -> tuple[x509.Certificate, RSAPrivateKey]:
+    def _opened(self) -> "tuple[x509.Certificate, RSAPrivateKey]":
         """Return certificate and private key.
 
         Raises:
             SignInError: the file cannot be read, holds something else, or needs another password.
         """
+        # 15 MB that only a certificate needs.
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
+
         password = self.password.encode() or None
         try:
             content = self.path.read_bytes()

@@ -1,4 +1,11 @@
 -- One row: what one new body means, with the time at which the finding's numbers last changed.
+-- The looks that may tell what the scores of the new bodies' controls are called.
+create or replace temp table looks_at_scores as
+select look_id, snapshot_id, subscription_id
+from raw.fetches
+where event_type = 'secure_scores'
+    and snapshot_id in (select news.snapshot_id from news);
+
 insert into ocsf.states by name
 with timeline as (
     select
@@ -32,12 +39,10 @@ titles as (
         select fetches.snapshot_id, fetches.subscription_id, bodies.record ->> '$.name' as name,
             case when json_type(bodies.record, '$.properties.displayName') = 'VARCHAR'
                 then bodies.record ->> '$.properties.displayName' end as display_name
-        from raw.fetches as fetches
+        from looks_at_scores as fetches
         join raw.sightings as sightings using (look_id)
         join raw.bodies as bodies using (body_id)
-        where fetches.event_type = 'secure_scores'
-            and fetches.snapshot_id in (select news.snapshot_id from news)
-            and json_valid(bodies.record)
+        where json_valid(bodies.record)
     )
     group by all
 )

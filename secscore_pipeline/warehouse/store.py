@@ -14,12 +14,12 @@ from secscore_pipeline.warehouse.connection import execute, scratch_folder, tran
 
 _Result = TypeVar("_Result")
 
-FRUGAL_MEMORY = "300MB"
+FRUGAL_MEMORY = "100MB"
 """What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
 
 _SPOOL_BUFFER = 1 << 20
 
-BODIES_PER_SLICE = 16_000
+BODIES_PER_SLICE = 8_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 

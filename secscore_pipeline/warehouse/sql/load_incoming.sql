@@ -5,7 +5,7 @@ with spooled as (
         subscription_id,
         page,
         position,
-        coalesce(lower(case when json_valid(record) then record ->> '$.id' end), '') as record_key,
+        coalesce(lower(try(record ->> '$.id')), '') as record_key,
         unhex(sha256(record)) as record_hash
     from read_json(
         $file,

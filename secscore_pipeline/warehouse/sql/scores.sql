@@ -1,4 +1,10 @@
 -- One row: one secure score of the newest normalized snapshot, worst first; a score that is none comes last.
+create or replace temp table looked as
+select *
+from raw.fetches
+where event_type = 'secure_scores'
+    and snapshot_id = ocsf.newest_snapshot('secure_scores');
+
 select
     subscription_id,
     score_name as score,
@@ -8,8 +14,6 @@ select
     weight,
     compliance_status as status,
     observed_at
-from ocsf.observations
-where event_type = 'secure_scores'
-    and activity_id <> 3
-    and snapshot_id = ocsf.newest_snapshot('secure_scores')
+from ocsf.observations_at('looked')
+where activity_id <> 3
 order by fraction nulls last, subscription_id, score;

@@ -1,12 +1,16 @@
 -- One row: the numbers of the newest normalized snapshot that are plotted over time. The percentage (0..100) is
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
+create or replace temp table looked as
+select *
+from raw.fetches
+where snapshot_id = ocsf.newest_snapshot(null);
+
 with observed as (
     select is_control, "current", "max", weight, unhealthy
-    from ocsf.observations
+    from ocsf.observations_at('looked')
     where activity_id <> 3
         and lower(score_name) = 'ascscore'
-        and snapshot_id = ocsf.newest_snapshot(null)
 )
 select
     round(

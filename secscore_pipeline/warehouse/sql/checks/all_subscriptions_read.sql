@@ -1,6 +1,5 @@
 -- One row: a subscription that could not be read in the newest snapshot, and why.
 select event_type, subscription_id, outcome, error
-from raw.fetches
-where snapshot_id = $snapshot_id
-    and ($event_type is null or event_type = $event_type)
+from looked
+where ($event_type is null or event_type = $event_type)
     and outcome not in ('complete', 'no_score');

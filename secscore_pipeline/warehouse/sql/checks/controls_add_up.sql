@@ -1,9 +1,8 @@
 -- One row: a secure score of the newest snapshot that is not the sum of its controls.
 with newest as (
     select is_control, subscription_id, lower(score_name) as score, "current", "max"
-    from ocsf.observations
-    where snapshot_id = $snapshot_id
-        and activity_id <> 3
+    from ocsf.observations_at('looked')
+    where activity_id <> 3
 ),
 controls as (
     select subscription_id, score, sum("current") as "current", sum("max") as "max"

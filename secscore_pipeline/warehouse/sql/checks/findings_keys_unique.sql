@@ -1,6 +1,5 @@
 -- One row: an event of the newest snapshot that the findings hold more than once, by what metadata.uid is made of.
 select finding_uid, time, activity_id, count(*) as times
-from ocsf.observations
-where snapshot_id = $snapshot_id
+from ocsf.observations_at('looked')
 group by finding_uid, time, activity_id
 having count(*) > 1;

@@ -1,9 +1,8 @@
 -- One row: a look of the newest snapshot that was complete, though its records are not all here.
 select fetches.subscription_id, fetches.records as expected, count(sightings.page) as found
-from raw.fetches as fetches
+from looked as fetches
 left join raw.sightings as sightings using (look_id)
-where fetches.snapshot_id = $snapshot_id
-    and fetches.event_type = $event_type
+where fetches.event_type = $event_type
     and fetches.outcome = 'complete'
 group by fetches.subscription_id, fetches.records
 having found <> expected;

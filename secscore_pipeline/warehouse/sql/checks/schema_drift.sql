@@ -37,9 +37,8 @@ structures as (
     where body_id in (
             select sightings.body_id
             from raw.sightings as sightings
-            join raw.fetches as fetches using (look_id)
-            where fetches.snapshot_id = $snapshot_id
-                and fetches.event_type = $event_type
+            join looked using (look_id)
+            where looked.event_type = $event_type
         )
 ),
 seen as (
