@@ -1,7 +1,6 @@
 """What runs by itself: the job over every asset, its schedules, and a quiet logger for the command line."""
 
 import logging
-from dataclasses import asdict
 
 import dagster as dg
 
@@ -24,10 +23,9 @@ def diagnosis(context: dg.OpExecutionContext, azure: AzureConnection) -> None:
     steps = []
     for step in diagnose(azure, utc_now):
         steps.append(step)
-        whose = f" {step.subscription_id}" if step.subscription_id else ""
         log = context.log.error if step.state is State.FAILED else context.log.info
-        log("%s%s: %s (%.0f ms)", step.name, whose, step.says, 1000 * step.seconds)
-    shown = preview([{**asdict(step), "state": step.state.value} for step in steps])
+        log("%s", step.line)
+    shown = preview([step.record for step in steps])
     wrong = [step for step in steps if step.state is State.FAILED]
     if wrong:
         raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
@@ -666,11 +665,10 @@ def _test_connection(*, as_json: bool = False) -> int:
         if as_json or (step.subscription_id and step.state is State.PASSED and read > _LISTED):
             continue
         mark, style = _MARKS[step.state]
-        whose = f" {step.subscription_id}" if step.subscription_id else ""
-        line = f"{mark} {step.name}{whose} ({1000 * step.seconds:.0f} ms): {printable(step.says)}"
-        (complaints if step.state is State.FAILED else console).print(Text(line, style=style), soft_wrap=True)
+        line = Text(f"{mark} {printable(step.line)}", style=style)
+        (complaints if step.state is State.FAILED else console).print(line, soft_wrap=True)
     if as_json:
-        shown = [{**asdict(step), "state": step.state.value, "seconds": round(step.seconds, 3)} for step in steps]
+        shown = [step.record for step in steps]
         click.echo(json.dumps({"steps": shown, "summary": summary(steps)}, indent=2, ensure_ascii=False))
     else:
         console.print(summary(steps), highlight=False)

@@ -6,8 +6,9 @@ It reads, and changes nothing. The command line prints the steps, the UI's job l
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -54,6 +55,17 @@ class Step:
     failure: str | None = None
     subscription_id: str | None = None
 
+    @property
+    def line(self) -> str:
+        """The step in a line."""
+        whose = f" {self.subscription_id}" if self.subscription_id else ""
+        return f"{self.name}{whose} ({1000 * self.seconds:.0f} ms): {self.says}"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The step as tables and JSON show it."""
+        return {**asdict(self), "state": self.state.value, "seconds": round(self.seconds, 3)}
+
 
 def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     """Try a connection: settings, network, sign-in, subscriptions, then every subscription for each event type.
@@ -97,7 +109,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
 
     try:
         seen = visible(client)
-        subscription_ids = connection.subscriptions()
+        subscription_ids = connection.subscriptions(seen)
     except AzureError as error:
         yield _failed("subscriptions", error, watch)
         return

@@ -16,7 +16,7 @@ from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
 from secscore_pipeline.azure.errors import RequestError
-from secscore_pipeline.azure.subscriptions import below, visible
+from secscore_pipeline.azure.subscriptions import Seen, below, visible
 from secscore_pipeline.settings import SECRETS, SETTINGS, AzureSettings, azure_settings, database_path, value
 from secscore_pipeline.warehouse import connection
 
@@ -98,8 +98,11 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             _client.cache_clear()
         return _client(*wanted)
 
-    def subscriptions(self) -> tuple[str, ...]:
+    def subscriptions(self, seen: list[Seen] | None = None) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
+
+        Args:
+            seen: what Azure lists, where that was asked for already.
 
         Raises:
             AzureError: they could not be listed, or there are none.
@@ -108,7 +111,8 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         if scope.subscription_ids is not None:
             return scope.subscription_ids
         client = self.client()
-        seen = visible(client)
+        if seen is None:
+            seen = visible(client)
         if not seen:
             raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
         within = below(client, scope.management_group) if scope.management_group else None

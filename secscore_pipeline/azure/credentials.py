@@ -4,6 +4,7 @@ import logging
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from json import JSONDecodeError
@@ -61,30 +62,32 @@ _FAILURES = {
 """What an AADSTS code means: the failure's name in the catalogue."""
 
 
-class Credential(Protocol):
-    """What an identity proves itself with: one of the classes below."""
+class Credential(ABC):
+    """What an identity proves itself with: one of the classes below. Credentials are values: equal ones are one.
 
-    def __hash__(self) -> int:
-        """Credentials are values: equal ones are one."""
+    Attributes:
+        client_id: the application's id; empty for the identity of the machine itself.
+    """
 
-    @property
-    def client_id(self) -> str:
-        """The application's id; empty for the identity of the machine itself."""
+    client_id: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown, however it got into an answer."""
+        return ()
 
     @property
     def expires_at(self) -> datetime | None:
         """When it stops being accepted, UTC; None where that cannot be known."""
+        return None
 
+    @abstractmethod
     def application(self, cloud: Cloud, session: AzureSession) -> Any:
         """Return MSAL's application for it. The import is MSAL's, 0.2 s, which not every `--help` pays."""
 
 
 @dataclass(frozen=True)
-class _Confidential:
+class _Confidential(Credential):
     """An application (service principal) of a tenant.
 
     Attributes:
@@ -94,16 +97,6 @@ class _Confidential:
 
     tenant_id: str
     client_id: str
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """See `Credential`."""
-        return ()
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """See `Credential`."""
-        return None
 
     def application(self, cloud: Cloud, session: AzureSession) -> Any:
         """See `Credential`."""
@@ -125,9 +118,9 @@ class _Confidential:
                 f"Entra at {cloud.authority_host} does not know the tenant {self.tenant_id}.", "tenant-unknown"
             ) from error
 
+    @abstractmethod
     def _proof(self) -> object:
         """Return what MSAL takes as `client_credential`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -251,7 +244,7 @@ class WorkloadIdentity(_Confidential):
 
 
 @dataclass(frozen=True)
-class ManagedIdentity:
+class ManagedIdentity(Credential):
     """The identity that Azure gives a machine, a container or an app: nothing to keep secret.
 
     Attributes:
@@ -259,16 +252,6 @@ class ManagedIdentity:
     """
 
     client_id: str = ""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """See `Credential`."""
-        return ()
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """See `Credential`."""
-        return None
 
     def application(self, cloud: Cloud, session: AzureSession) -> Any:  # noqa: ARG002 - it asks the machine
         """See `Credential`."""

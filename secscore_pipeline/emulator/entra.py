@@ -249,14 +249,8 @@ class Entra:
             for name, algorithm in (("x5t#S256", SHA256()), ("x5t", SHA1())):  # noqa: S303 - the old header's name for it
                 digest = base64.urlsafe_b64encode(certificate.fingerprint(algorithm)).decode().rstrip("=")
                 known[name, digest] = certificate
-        signer = next(
-            (
-                known[name, str(print_).rstrip("=")]
-                for name, print_ in header.items()
-                if (name, str(print_).rstrip("=")) in known
-            ),
-            None,
-        )
+        presented = {(name, str(text).rstrip("=")) for name, text in header.items()}
+        signer = next((known[one] for one in presented & known.keys()), None)
         if signer is None:
             raise _UnknownSignerError(
                 700027,
