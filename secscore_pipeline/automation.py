@@ -1,13 +1,14 @@
 """What runs by itself: the job over every asset, its schedules, and a quiet logger for the command line."""
 
 import logging
+from collections.abc import Sequence
 
 import dagster as dg
 
 from secscore_pipeline.assets.tables import preview
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.diagnosis import State, diagnose, summary
-from secscore_pipeline.resources import AzureConnection
+from secscore_pipeline.diagnosis import State, Step, diagnose, summary
+from secscore_pipeline.feeds import DAILY, Feed
 
 sync_job = dg.define_asset_job(
     "sync",
@@ -17,46 +18,74 @@ sync_job = dg.define_asset_job(
 )
 
 
-@dg.op(description="Try settings, network, sign-in, subscriptions and each one's data; fails where something is wrong.")
-def diagnosis(context: dg.OpExecutionContext, azure: AzureConnection) -> None:
-    """Log each step of the diagnosis, and show them all as a table."""
-    steps = []
-    for step in diagnose(azure, utc_now):
-        steps.append(step)
-        log = context.log.error if step.state is State.FAILED else context.log.info
-        log("%s", step.line)
-    shown = preview([step.record for step in steps])
-    wrong = [step for step in steps if step.state is State.FAILED]
-    if wrong:
-        raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)
-    context.add_output_metadata({"steps": shown, "summary": summary(steps)})
+def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
+    """Make the job that tries the connection of every feed, step by step. It changes nothing."""
+
+    @dg.op(
+        description="Try settings, network, sign-in, subscriptions and their data; fails where something is wrong.",
+        required_resource_keys={feed.resource_key for feed in feeds},
+    )
+    def diagnosis(context: dg.OpExecutionContext) -> None:
+        steps: list[Step] = []
+        for feed in feeds:
+            for step in diagnose(getattr(context.resources, feed.resource_key), utc_now):
+                steps.append(step)
+                log = context.log.error if step.state is State.FAILED else context.log.info
+                log("%s: %s", feed.name, step.line)
+        shown = preview([step.record for step in steps])
+        wrong = [step for step in steps if step.state is State.FAILED]
+        if wrong:
+            raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)
+        context.add_output_metadata({"steps": shown, "summary": summary(steps)})
+
+    @dg.job(
+        name="test_connection",
+        executor_def=dg.in_process_executor,
+        description="Try the connection to Azure step by step. It changes nothing.",
+    )
+    def tried() -> None:
+        diagnosis()
+
+    return tried
 
 
-@dg.job(
-    executor_def=dg.in_process_executor, description="Try the connection to Azure step by step. It changes nothing."
-)
-def test_connection() -> None:
-    """Try the connection to Azure step by step."""
-    diagnosis()
+def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
+    """Make the schedules: daily and hourly for one feed, or each feed's own of feeds.yaml. All are off."""
+    if feeds[0].settings is not None:
+        return [_schedule_of(feed) for feed in feeds]
+    return [
+        dg.ScheduleDefinition(
+            name=name,
+            job=sync_job,
+            cron_schedule=cron,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description=f"{when} Off until it is switched on.",
+        )
+        for name, cron, when in (
+            ("daily", DAILY, "Every day at 05:00 UTC."),
+            ("hourly", "0 * * * *", "Every hour, UTC. Azure recomputes the score every 8 hours."),
+        )
+    ]
 
 
-daily = dg.ScheduleDefinition(
-    name="daily",
-    job=sync_job,
-    cron_schedule="0 5 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every day at 05:00 UTC. Off until it is switched on.",
-)
+def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
+    known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
+    tags = {f"secscore/{name}": text for name, text in known.items() if text}
 
-hourly = dg.ScheduleDefinition(
-    name="hourly",
-    job=sync_job,
-    cron_schedule="0 * * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every hour, UTC. Azure recomputes the score every 8 hours. Off until it is switched on.",
-)
+    def run(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(partition_key=feed.name, tags=tags)
+
+    return dg.ScheduleDefinition(
+        name=feed.name,
+        job=sync_job,
+        cron_schedule=feed.schedule,
+        execution_timezone=feed.time_zone,
+        execution_fn=run,
+        metadata=known,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Reads the feed {feed.name}. Off until it is switched on.",
+    )
 
 
 class _OurWords(logging.Formatter):

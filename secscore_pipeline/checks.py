@@ -1,18 +1,19 @@
 """What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import dagster as dg
 import duckdb
 
-from secscore_pipeline.assets.findings import assessment_findings
-from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
+from secscore_pipeline.assets.findings import FINDINGS
+from secscore_pipeline.assets.raw import CONTROLS, SCORES
 from secscore_pipeline.assets.tables import failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.feeds import Feed
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.settings import partial_failure_fails
+from secscore_pipeline.settings import SettingsError, partial_failure_fails
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 
@@ -31,7 +32,7 @@ _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 class Check(NamedTuple):
     """One check: the table it guards, its name and SQL file, what it says, and how grave a violation is."""
 
-    asset: dg.AssetsDefinition
+    asset: dg.AssetKey
     name: str
     says: str
     severity: dg.AssetCheckSeverity
@@ -43,13 +44,11 @@ class Check(NamedTuple):
 
 def _of_raw(name: str, says: str, severity: dg.AssetCheckSeverity) -> list[Check]:
     """Return a check of each raw table, from one SQL file."""
-    return [
-        Check(asset, name, says, severity, name, asset.key.path[-1]) for asset in (secure_scores, secure_score_controls)
-    ]
+    return [Check(asset, name, says, severity, name, asset.path[-1]) for asset in (SCORES, CONTROLS)]
 
 
 def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None) -> Check:
-    return Check(assessment_findings, name, says, severity, file or name)
+    return Check(FINDINGS, name, says, severity, file or name)
 
 
 CHECKS = (
@@ -67,7 +66,7 @@ CHECKS = (
     _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
     # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
     Check(
-        assessment_findings,
+        FINDINGS,
         "snapshot_is_whole",
         "Every subscription could be read for every event type; SECSCORE_PARTIAL_FAILURE says how grave it is.",
         _WARN,
@@ -76,15 +75,17 @@ CHECKS = (
     ),
 )
 
-_NEWEST = "select snapshot_id from raw.fetches order by stored_at desc limit 1"
+_NEWEST = """select snapshot_id from raw.fetches
+order by snapshot_id = $run_id desc, stored_at desc
+limit 1"""
 
 
-def _checks_of(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     """Make one step of an asset's checks; each is still shown, and can be run, by itself."""
-    checks = [check for check in CHECKS if check.asset is asset]
+    checks = [check for check in CHECKS if check.asset == asset]
 
     @dg.multi_asset_check(
-        name=f"{asset.key.path[-1]}_checks",
+        name=f"{asset.path[-1]}_checks",
         can_subset=True,
         specs=[
             dg.AssetCheckSpec(check.name, asset=asset, description=check.says, blocking=check.ends_the_run)
@@ -94,7 +95,7 @@ def _checks_of(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         with failures_explained(), warehouse.get_reader() as connection:
-            _look_at_newest(connection)
+            _look_at_newest(connection, context.run.run_id)
             for check in checks:
                 if check.name in wanted:
                     yield _result(check, connection)
@@ -102,16 +103,16 @@ def _checks_of(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     return asset_checks
 
 
-def _look_at_newest(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have the checks start from the newest run's looks."""
-    newest = connection.execute(_NEWEST).fetchone()
+def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
+    newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
     execute(connection, sql("looked"), {"snapshot_id": newest[0] if newest else ""})
 
 
 def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
     violations = rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
     return dg.AssetCheckResult(
-        asset_key=check.asset.key,
+        asset_key=check.asset,
         check_name=check.name,
         passed=not violations,
         severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
@@ -121,14 +122,14 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
 
 
 @dg.asset_check(
-    asset=assessment_findings,
+    asset=FINDINGS,
     name="valid_ocsf",
     description=f"The newest findings are valid OCSF (a sample of {SAMPLE}).",
 )
-def valid_ocsf(warehouse: Warehouse) -> dg.AssetCheckResult:
+def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
     with failures_explained(), warehouse.get_reader() as connection:
-        _look_at_newest(connection)
+        _look_at_newest(connection, context.run.run_id)
         found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
     return dg.AssetCheckResult(
@@ -139,26 +140,40 @@ def valid_ocsf(warehouse: Warehouse) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=secure_scores,
-    name="credential_lasts",
-    description=f"The credential does not end within {WARNED_DAYS} days, where its end is known.",
-)
-def credential_lasts(azure: AzureConnection) -> dg.AssetCheckResult:
-    """Warn before a certificate, or a secret whose end somebody noted, stops being accepted."""
-    with failures_explained():
-        ends = azure.settings().credential.expires_at
-    left = (ends - utc_now()).days if ends else None
-    return dg.AssetCheckResult(
-        passed=left is None or left >= WARNED_DAYS,
-        severity=_WARN,
-        description="When it ends is not known." if left is None else f"It ends in {left} days.",
-        metadata={"days_left": left} if left is not None else {},
+def _credential_lasts(feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=SCORES,
+        name="credential_lasts",
+        description=f"No credential ends within {WARNED_DAYS} days, where its end is known.",
+        required_resource_keys={feed.resource_key for feed in feeds},
     )
+    def credential_lasts(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        left = {feed.name: _days_left(getattr(context.resources, feed.resource_key)) for feed in feeds}
+        known = {name: days for name, days in left.items() if days is not None}
+        says = [f"That of the feed {name} ends in {days} days." for name, days in sorted(known.items(), key=_days)]
+        return dg.AssetCheckResult(
+            passed=all(days >= WARNED_DAYS for days in known.values()),
+            severity=_WARN,
+            description=" ".join(says) or "When it ends is not known.",
+            metadata={"days_left": min(known.values())} if known else {},
+        )
+
+    return credential_lasts
 
 
-asset_checks = [
-    *map(_checks_of, (secure_scores, secure_score_controls, assessment_findings)),
-    valid_ocsf,
-    credential_lasts,
-]
+def _days(entry: tuple[str, int]) -> int:
+    return entry[1]
+
+
+def _days_left(azure: AzureConnection) -> int | None:
+    """Return how many days a connection's credential still lasts; None where that is not known."""
+    try:
+        ends = azure.settings().credential.expires_at
+    except SettingsError:  # the feed's own run says so
+        return None
+    return (ends - utc_now()).days if ends else None
+
+
+def asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of every asset."""
+    return [*map(_checks_of, (SCORES, CONTROLS, FINDINGS)), valid_ocsf, _credential_lasts(feeds)]

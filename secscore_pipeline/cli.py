@@ -27,6 +27,7 @@ from rich.text import Text
 
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.failures import explained
+from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import (
     REQUIRED,
     SECRETS,
@@ -92,16 +93,22 @@ def main(verbose: bool) -> None:
         logging.getLogger("msal").setLevel(logging.INFO)
 
 
+_feed_option = click.option("--feed", "names", multiple=True, help="Only this feed of feeds.yaml, as often as given.")
+
+
 @main.command()
-def sync() -> None:
+@_feed_option
+def sync(names: tuple[str, ...]) -> None:
     """Read every subscription once, store it, normalize it, check it.
+
+    With several feeds each has a run of its own, and one that fails does not touch the others.
 
     Exit code: 0 when snapshots were stored, 1 when nothing could be, 2 for wrong settings, 3 when some
     subscriptions could not be read, the others were stored, and SECSCORE_PARTIAL_FAILURE is fail.
     """
     load_dotenv(Path.cwd() / ".env")
     _start_lightly()
-    result = _sync()
+    result = _sync(_feeds(names))
     if result is Synced.NOTHING:
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
     _print_scores()
@@ -112,7 +119,8 @@ def sync() -> None:
 
 @main.command("test-connection")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON, for machines.")
-def test_connection(as_json: bool) -> None:
+@_feed_option
+def test_connection(as_json: bool, names: tuple[str, ...]) -> None:
     """Try the connection step by step: settings, network, sign-in, subscriptions, and each one's data.
 
     It shows what works, how long it took, and the cause and the cure of what does not; it changes nothing.
@@ -120,7 +128,7 @@ def test_connection(as_json: bool) -> None:
     Exit code: 0 when everything could be read, 1 when something could not, 2 for wrong settings.
     """
     load_dotenv(Path.cwd() / ".env")
-    code = _test_connection(as_json=as_json)
+    code = _test_connection(_feeds(names), as_json=as_json)
     if code:
         raise click.exceptions.Exit(code)
 
@@ -174,7 +182,7 @@ def init(
     console.print(f"Written: {env_file} (for you alone).", highlight=False)
     if test:
         os.environ.update(known)
-        if code := _test_connection():
+        if code := _test_connection((Feed(),)):
             raise click.exceptions.Exit(code)
 
 
@@ -262,7 +270,11 @@ def _plain(given: str) -> str:
     callback=lambda _context, _option, given: _plain(given),
     help="What the application is called.",
 )
-@click.option("--custom-role", is_flag=True, help="A role of the five actions needed, instead of Security Reader.")
+@click.option(
+    "--custom-role",
+    is_flag=True,
+    help="A role of the actions needed, instead of Security Reader; a management group has it always.",
+)
 @click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save the files there.")
 def azure_setup(
     subscription_ids: tuple[str, ...], management_group: str | None, name: str, custom_role: bool, folder: Path | None
@@ -382,13 +394,13 @@ def demo(subscriptions: int, days: int) -> None:
     today = utc_now()
     with _local_azure(subscriptions) as azure:
         console.rule("1. Connection")
-        _test_connection()
+        _test_connection((Feed(),))
         console.rule(f"2. The {days} days before today (simulated)")
         _simulate_past(azure, today, days)
         azure.world.live_until(today.date())
         os.environ.update(azure.settings())
         console.rule("3. Materialize every asset")
-        if _sync() is Synced.NOTHING:
+        if _sync((Feed(),)) is Synced.NOTHING:
             raise click.exceptions.Exit(EXIT_NOTHING_STORED)
         console.rule("4. What came of it (simulated data)")
         _print_scores()
@@ -405,7 +417,7 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     from rich.progress import track
 
     from secscore_pipeline.assets.findings import Normalization
-    from secscore_pipeline.assets.raw import take_snapshot
+    from secscore_pipeline.assets.raw import list_subscriptions, take_snapshot
     from secscore_pipeline.resources import AzureConnection, Warehouse
     from secscore_pipeline.settings import EVENT_TYPES
     from secscore_pipeline.warehouse import sql
@@ -421,9 +433,10 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
         azure.world.live_until(morning.date())
         os.environ.update(azure.settings())
         connection_to_azure: AzureConnection = AzureConnection.from_environment().process_config_and_initialize()
+        snapshot_id, clock = f"simulated-{morning:%Y-%m-%d}", partial(_same, morning)
+        list_subscriptions(connection_to_azure, warehouse, snapshot_id, value("SECSCORE_OWNER_TAG"), clock)
         for event_type in EVENT_TYPES.values():
-            snapshot_id = f"simulated-{morning:%Y-%m-%d}"
-            take_snapshot(connection_to_azure, warehouse, event_type, snapshot_id, partial(_same, morning))
+            take_snapshot(connection_to_azure, warehouse, event_type, snapshot_id, clock)
     with warehouse.get_connection() as connection:
         added = normalize(connection, Normalization().mapping())
     console.print(f"{len(missing)} days and {added:,} findings added.")
@@ -476,6 +489,10 @@ def dev(port: int) -> None:
     With no Azure settings a local Azure is started with it; with them, the real one is used.
     """
     load_dotenv(Path.cwd() / ".env")
+    if Path(value("SECSCORE_FEEDS")).expanduser().is_file():
+        configured_feeds()
+        _dagster_dev(port)
+        return
     if any(os.environ.get(name, "").strip() for name in REQUIRED):
         azure_settings(os.environ)
         _dagster_dev(port)
@@ -511,7 +528,8 @@ def _local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
 
     with LocalAzure(World(subscriptions=subscriptions, mixed=subscriptions > 3)) as azure:
         database = os.environ.get("SECSCORE_DATABASE") or _DEMO_DATABASE
-        settings = {**azure.settings(), "SECSCORE_DATABASE": database}
+        # An empty file of feeds: what is in the working directory leads elsewhere.
+        settings = {**azure.settings(), "SECSCORE_DATABASE": database, "SECSCORE_FEEDS": os.devnull}
         before = {setting.name: os.environ.pop(setting.name, None) for setting in SETTINGS}
         os.environ.update(settings)
         try:
@@ -539,29 +557,51 @@ def _start_lightly() -> None:
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
 
 
-def _sync() -> Synced:
-    """Run the job once; say what failed, and return how it ended."""
-    azure_settings(os.environ)
+def _feeds(names: tuple[str, ...]) -> tuple[Feed, ...]:
+    """Return the feeds of these names, or all of them."""
+    feeds = configured_feeds()
+    if unknown := set(names) - {feed.name for feed in feeds}:
+        known = ", ".join(feed.name for feed in feeds)
+        raise click.BadParameter(f"There is no feed {', '.join(sorted(unknown))}; there are {known}.")
+    return tuple(feed for feed in feeds if feed.name in names or not names)
+
+
+def _sync(feeds: tuple[Feed, ...]) -> Synced:
+    """Run the job once for each feed; say what failed, and return how they ended together."""
+    if feeds[0].settings is None:
+        azure_settings(os.environ)
     database_path(value("SECSCORE_DATABASE"))
-    import dagster as dg  # a second of imports: not paid for a wrong setting
-
-    findings = dg.AssetKey(["ocsf", "assessment_findings"])
+    results = []
     with _instance() as instance:
-        result = _run(instance, None)
-        _complain(result)
-        if result.success:
-            return Synced.WHOLLY
-        if not _stored_something(result.run_id):
-            return Synced.NOTHING
-        if _made(result, findings):
-            return Synced.IN_PART
-        # One event type could not be read at all, and Dagster skips what depends on it: the other one was stored.
-        again = _run(instance, [findings])
-        _complain(again)
-        return Synced.IN_PART if _made(again, findings) else Synced.NOTHING
+        for feed in feeds:
+            if feed.settings is not None:
+                console.rule(f"Feed {feed.name}")
+            results.append(_sync_feed(instance, feed))
+    if len(set(results)) == 1:
+        return results[0]
+    return Synced.IN_PART
 
 
-def _run(instance: "dg.DagsterInstance", selection: "list[dg.AssetKey] | None") -> "dg.ExecuteInProcessResult":
+def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
+    from secscore_pipeline.assets.findings import FINDINGS
+
+    result = _run(instance, feed, None)
+    _complain(result)
+    if result.success:
+        return Synced.WHOLLY
+    if not _stored_something(result.run_id):
+        return Synced.NOTHING
+    if _made(result, FINDINGS):
+        return Synced.IN_PART
+    # One event type could not be read at all, and Dagster skips what depends on it: the other one was stored.
+    again = _run(instance, feed, [FINDINGS])
+    _complain(again)
+    return Synced.IN_PART if _made(again, FINDINGS) else Synced.NOTHING
+
+
+def _run(
+    instance: "dg.DagsterInstance", feed: Feed, selection: "list[dg.AssetKey] | None"
+) -> "dg.ExecuteInProcessResult":
     from secscore_pipeline.definitions import defs
 
     gc.freeze()
@@ -570,7 +610,8 @@ def _run(instance: "dg.DagsterInstance", selection: "list[dg.AssetKey] | None") 
         instance=instance,
         run_config={"loggers": {"plain": {}}},
         raise_on_error=False,
-        tags={"secscore/started_by": "command line"},
+        tags={"secscore/started_by": "command line", "secscore/feed": feed.name},
+        partition_key=feed.name if feed.settings is not None else None,
         asset_selection=selection,
     )
 
@@ -652,27 +693,32 @@ _LISTED = 20
 """How many readings that gave data are listed; of more, only those that did not."""
 
 
-def _test_connection(*, as_json: bool = False) -> int:
-    """Show each step of the diagnosis and return the exit code."""
+def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
+    """Show each step of the diagnosis of each feed and return the exit code."""
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.diagnosis import State, diagnose, summary
+    from secscore_pipeline.diagnosis import State, Step, diagnose, summary
     from secscore_pipeline.resources import AzureConnection
 
-    steps, read = [], 0
-    for step in diagnose(AzureConnection.from_environment().process_config_and_initialize(), utc_now):
-        steps.append(step)
-        read += bool(step.subscription_id and step.state is State.PASSED)
-        if as_json or (step.subscription_id and step.state is State.PASSED and read > _LISTED):
-            continue
-        mark, style = _MARKS[step.state]
-        line = Text(f"{mark} {printable(step.line)}", style=style)
-        (complaints if step.state is State.FAILED else console).print(line, soft_wrap=True)
+    steps: dict[str, list[Step]] = {}
+    for feed in feeds:
+        ours, read = steps.setdefault(feed.name, []), 0
+        if len(feeds) > 1 and not as_json:
+            console.rule(f"Feed {feed.name}")
+        for step in diagnose(AzureConnection.of(feed).process_config_and_initialize(), utc_now):
+            ours.append(step)
+            read += bool(step.subscription_id and step.state is State.PASSED)
+            if as_json or (step.subscription_id and step.state is State.PASSED and read > _LISTED):
+                continue
+            mark, style = _MARKS[step.state]
+            line = Text(f"{mark} {printable(step.line)}", style=style)
+            (complaints if step.state is State.FAILED else console).print(line, soft_wrap=True)
+        if not as_json:
+            console.print(summary(ours), highlight=False)
+    everything = [step for ours in steps.values() for step in ours]
     if as_json:
-        shown = [step.record for step in steps]
-        click.echo(json.dumps({"steps": shown, "summary": summary(steps)}, indent=2, ensure_ascii=False))
-    else:
-        console.print(summary(steps), highlight=False)
-    failed = {step.name for step in steps if step.state is State.FAILED}
+        shown = [{"feed": name, **step.record} for name, ours in steps.items() for step in ours]
+        click.echo(json.dumps({"steps": shown, "summary": summary(everything)}, indent=2, ensure_ascii=False))
+    failed = {step.name for step in everything if step.state is State.FAILED}
     return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_NOTHING_STORED if failed else 0
 
 
@@ -695,12 +741,16 @@ def _print_scores() -> None:
     scores = _rows("scores")
     table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
     table.add_column("Subscription", min_width=36, no_wrap=True)
+    is_named = any(row["subscription_name"] for row in scores)
+    if is_named:
+        table.add_column("Name", overflow="ellipsis", no_wrap=True)
     for name in ("Points", "Percent", "Status", "Score"):
         table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
     for row in scores[:20]:
         percent = "–" if row["fraction"] is None else f"{100 * row['fraction']:.2f} %"
         points = "–" if None in (row["current"], row["max"]) else f"{row['current']:g} / {row['max']:g}"
-        cells = (row["subscription_id"], points, percent, row["status"], str(row["score"]))
+        names = [row["subscription_name"] or ""] if is_named else []
+        cells = (row["subscription_id"], *names, points, percent, row["status"], str(row["score"]))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
     if len(scores) > 20:

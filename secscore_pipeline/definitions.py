@@ -1,19 +1,31 @@
 """The front door: gathers assets, checks, jobs and resources into one Definitions, and decides nothing."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from secscore_pipeline.assets.findings import assessment_findings
-from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
-from secscore_pipeline.automation import daily, hourly, plain_logger, sync_job, test_connection
+from secscore_pipeline.assets.raw import raw_assets
+from secscore_pipeline.automation import plain_logger, schedules, sync_job, test_connection
 from secscore_pipeline.checks import asset_checks
+from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.resources import AzureConnection, Warehouse
 
-defs = dg.Definitions(
-    assets=[secure_scores, secure_score_controls, assessment_findings],
-    asset_checks=asset_checks,
-    jobs=[sync_job, test_connection],
-    schedules=[daily, hourly],
-    resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
-    loggers={"plain": plain_logger},
-    executor=dg.in_process_executor,
-)
+
+def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
+    """Return the definitions that read these feeds."""
+    return dg.Definitions(
+        assets=[*raw_assets(feeds), assessment_findings],
+        asset_checks=asset_checks(feeds),
+        jobs=[sync_job, test_connection(feeds)],
+        schedules=schedules(feeds),
+        resources={
+            **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},
+            "warehouse": Warehouse.from_environment(),
+        },
+        loggers={"plain": plain_logger},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = gathered(configured_feeds())

@@ -143,9 +143,22 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         ),
         Failure(
             "policy-malformed",
-            "SECSCORE_PARTIAL_FAILURE is neither warn nor fail",
-            "It decides what a run is in which some subscriptions could not be read.",
-            "Use warn or fail.",
+            "A setting of two choices is neither",
+            "SECSCORE_PARTIAL_FAILURE is warn or fail, SECSCORE_ENTITIES on or off.",
+            "Set {setting} to {choices}.",
+        ),
+        Failure(
+            "feeds-malformed",
+            "The file of feeds is not as it must be",
+            "The line that the message names holds something that is not known there, or lacks something; or two feeds "
+            "have one name or would read the same subscriptions.",
+            "Mend that line; docs/connect.md shows a whole file.",
+        ),
+        Failure(
+            "secret-unset",
+            "The environment variable that holds a feed's secret is not set",
+            "feeds.yaml names variables instead of holding secrets. The other feeds are not touched.",
+            "Set it in the environment or in .env, and start again what runs the pipeline.",
         ),
         Failure(
             "date-malformed",
@@ -332,9 +345,16 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check SECSCORE_INCLUDE, SECSCORE_EXCLUDE and AZURE_MANAGEMENT_GROUP_ID.",
         ),
         Failure(
+            "feeds-overlap",
+            "Two feeds read the same subscription",
+            "Each would take what only the other saw for vanished. Nothing was read.",
+            "Leave it out of one of the two feeds (exclude), and run that one first.",
+        ),
+        Failure(
             "management-group-unknown",
             "The management group cannot be read",
-            "It does not exist, or the identity has no role that may read it (Security Reader on the group may).",
+            "It does not exist, or the identity has no role that may read it: it takes the action "
+            "Microsoft.Management/managementGroups/descendants/read, which Reader has and Security Reader has not.",
             "Check AZURE_MANAGEMENT_GROUP_ID: its ID, not its display name; and the role on it.",
         ),
         Failure(

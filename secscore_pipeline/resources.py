@@ -17,8 +17,27 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
 from secscore_pipeline.azure.errors import RequestError
 from secscore_pipeline.azure.subscriptions import Seen, below, visible
-from secscore_pipeline.settings import SECRETS, SETTINGS, AzureSettings, azure_settings, database_path, value
+from secscore_pipeline.failures import explained
+from secscore_pipeline.feeds import DEFAULT_NAME, Feed
+from secscore_pipeline.settings import (
+    SECRETS,
+    SETTINGS,
+    AzureSettings,
+    SettingsError,
+    azure_settings,
+    database_path,
+    value,
+)
 from secscore_pipeline.warehouse import connection
+
+SHARED = (
+    "SECSCORE_CA_BUNDLE",
+    "SECSCORE_MAX_CONNECTIONS",
+    "SECSCORE_ENTITIES",
+    "SECSCORE_OWNER_TAG",
+    "SECSCORE_PARTIAL_FAILURE",
+)
+"""The settings of the environment that hold for every feed which does not say otherwise."""
 
 _MEANINGS = {setting.name: setting.meaning for setting in SETTINGS}
 
@@ -36,6 +55,9 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     client is asked for.
     """
 
+    feed: str = Field(default=DEFAULT_NAME, description="What this connection is called in the tables.")
+    other_feeds: list[str] = Field(default=[], description="What the connections beside it are called.")
+    unset: list[str] = Field(default=[], description="The environment variables that should hold its secrets.")
     tenant_id: str = _as_set("AZURE_TENANT_ID")
     client_id: str = _as_set("AZURE_CLIENT_ID")
     client_secret: str = _as_set("AZURE_CLIENT_SECRET")
@@ -47,6 +69,8 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     management_group_id: str = _as_set("AZURE_MANAGEMENT_GROUP_ID")
     include: str = _as_set("SECSCORE_INCLUDE")
     exclude: str = _as_set("SECSCORE_EXCLUDE")
+    entities: str = _as_set("SECSCORE_ENTITIES")
+    owner_tag: str = _as_set("SECSCORE_OWNER_TAG")
     cloud_name: str = _as_set("AZURE_CLOUD")
     authority_host: str = _as_set("AZURE_AUTHORITY_HOST")
     arm_endpoint: str = _as_set("SECSCORE_ARM_ENDPOINT")
@@ -59,12 +83,31 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     @classmethod
     def from_environment(cls) -> "AzureConnection":
         """Make the connection that the environment's settings describe; secrets stay references."""
-        return cls(
-            **{
-                field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else value(name)
-                for field, name in cls._names().items()
-            }
-        )
+        held: dict[str, Any] = {
+            field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else value(name)
+            for field, name in cls._names().items()
+        }
+        return cls(**held)
+
+    @classmethod
+    def of(cls, feed: Feed) -> "AzureConnection":
+        """Make the connection of a feed; secrets stay references.
+
+        What feeds.yaml has no word for, such as how many requests to keep under way, is the environment's.
+        """
+        if feed.settings is None:
+            return cls.from_environment()
+        unset = sorted(name for name in feed.secrets.values() if not os.environ.get(name))
+        held: dict[str, Any] = {"feed": feed.name, "other_feeds": list(feed.others), "unset": unset}
+        for known, name in cls._names().items():
+            if name in feed.secrets:
+                if os.environ.get(feed.secrets[name]):
+                    held[known] = dg.EnvVar(feed.secrets[name])
+            elif name in feed.settings:
+                held[known] = feed.settings[name]
+            elif name in SHARED:
+                held[known] = value(name)
+        return cls(**held)
 
     @classmethod
     def _names(cls) -> dict[str, str]:
@@ -81,6 +124,13 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         Raises:
             SettingsError: names every setting that is missing or malformed.
         """
+        if self.unset:
+            raise SettingsError(
+                [
+                    explained(f"{name}, which the feed {self.feed} needs, is not set.", "secret-unset")
+                    for name in self.unset
+                ]
+            )
         return azure_settings({name: getattr(self, field) for field, name in self._names().items()})
 
     def cloud(self) -> Cloud:
@@ -115,7 +165,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             seen = visible(client)
         if not seen:
             raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
-        within = below(client, scope.management_group) if scope.management_group else None
+        within = below(client, scope.management_group).subscription_ids if scope.management_group else None
         wanted = tuple(
             one.subscription_id
             for one in seen
@@ -131,6 +181,13 @@ class AzureConnection(dg.ConfigurableResource[Any]):
 @lru_cache(maxsize=1)
 def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
     return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
+
+
+def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
+    """Return the connection that a run reads: that of the feed which is its partition, or the only one."""
+    key = f"azure_{context.partition_key}" if context.has_partition_key else "azure"
+    found: AzureConnection = getattr(context.resources, key)
+    return found
 
 
 class Warehouse(DuckDBResource):

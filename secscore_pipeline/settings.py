@@ -61,6 +61,12 @@ SETTINGS = (
         "SECSCORE_INCLUDE", "With *: patterns of names or ids to read, separated by commas; prod-* for example.", ""
     ),
     Setting("SECSCORE_EXCLUDE", "With *: patterns of names or ids to leave out.", ""),
+    Setting(
+        "SECSCORE_ENTITIES",
+        "on or off: whether to store what subscriptions are called, where they lie and whose they are.",
+        "on",
+    ),
+    Setting("SECSCORE_OWNER_TAG", "The subscriptions' tag that names their owner.", "owner"),
     Setting("AZURE_CLOUD", f"The Azure cloud: {', '.join(CLOUDS)}.", "AzureCloud"),
     Setting("AZURE_AUTHORITY_HOST", "Where to sign in, if not at the cloud's own host.", ""),
     Setting("SECSCORE_ARM_ENDPOINT", "Azure Resource Manager, if not the cloud's own.", ""),
@@ -70,6 +76,11 @@ SETTINGS = (
         "",
     ),
     Setting("SECSCORE_SECRET_EXPIRES", "The day the client secret ends on (2027-01-31): a check warns before it.", ""),
+    Setting(
+        "SECSCORE_FEEDS",
+        "A file with several connections to read into one database; without it, these settings are the one there is.",
+        "feeds.yaml",
+    ),
     Setting("SECSCORE_DATABASE", "The DuckDB file.", "data/secscore.duckdb"),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
@@ -134,7 +145,11 @@ class Scope:
 
 @dataclass(frozen=True)
 class AzureSettings:
-    """The checked settings of one connection to Azure; no secret shows in its `repr`."""
+    """The checked settings of one connection to Azure; no secret shows in its `repr`.
+
+    Attributes:
+        owner_tag: the tag that names a subscription's owner; None: nothing is stored of subscriptions but their ids.
+    """
 
     tenant_id: str
     credential: Credential
@@ -143,6 +158,7 @@ class AzureSettings:
     ca_bundle: str | None
     max_connections: int
     event_types: tuple[EventType, ...]
+    owner_tag: str | None
 
 
 def value(name: str, environment: Mapping[str, str] | None = None) -> str:
@@ -189,7 +205,23 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
             )
         )
     if (policy := given["SECSCORE_PARTIAL_FAILURE"]).lower() not in ("warn", "fail"):
-        problems.append(explained(f"SECSCORE_PARTIAL_FAILURE={policy!r} is unknown.", "policy-malformed"))
+        problems.append(
+            explained(
+                f"SECSCORE_PARTIAL_FAILURE={policy!r} is unknown.",
+                "policy-malformed",
+                setting="SECSCORE_PARTIAL_FAILURE",
+                choices="warn or fail",
+            )
+        )
+    if (entities := given["SECSCORE_ENTITIES"]).lower() not in ("on", "off"):
+        problems.append(
+            explained(
+                f"SECSCORE_ENTITIES={entities!r} is unknown.",
+                "policy-malformed",
+                setting="SECSCORE_ENTITIES",
+                choices="on or off",
+            )
+        )
     ca_bundle = given["SECSCORE_CA_BUNDLE"] or None
     if ca_bundle and not Path(ca_bundle).is_file():
         problems.append(
@@ -210,6 +242,7 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
         ca_bundle=ca_bundle,
         max_connections=int(connections),
         event_types=tuple(EVENT_TYPES[name] for name in names),
+        owner_tag=given["SECSCORE_OWNER_TAG"] if entities.lower() == "on" else None,
     )
 
 

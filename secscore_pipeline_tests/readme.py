@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from secscore_pipeline.failures import PARTS, cure
+from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import SETTINGS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -72,7 +73,7 @@ def rendered() -> str:
         os.environ.update({**azure.settings(), "SECSCORE_DATABASE": str(path)})
         from secscore_pipeline.cli import Synced, _sync
 
-        assert _sync() is not Synced.NOTHING
+        assert _sync((Feed(),)) is not Synced.NOTHING
         parts = []
         with reading(path) as connection:
             for title, query in QUERIES.items():

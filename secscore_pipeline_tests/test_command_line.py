@@ -209,7 +209,7 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
             session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
             query = {"query": "{assetNodes {assetKey {path}}}"}
             answer = session.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=60).json()
-        assert len(answer["data"]["assetNodes"]) == 3
+        assert len(answer["data"]["assetNodes"]) == 4
         family = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -13,8 +13,9 @@ def test_the_graph_is_what_it_is_meant_to_be():
         for spec in defs.resolve_all_asset_specs()
     }  # fmt: skip
     assert graph == {
-        "raw/secure_scores": ([], "raw", ["azure", "duckdb"]),
-        "raw/secure_score_controls": ([], "raw", ["azure", "duckdb"]),
+        "raw/subscriptions": ([], "raw", ["azure", "duckdb"]),
+        "raw/secure_scores": (["raw/subscriptions"], "raw", ["azure", "duckdb"]),
+        "raw/secure_score_controls": (["raw/subscriptions"], "raw", ["azure", "duckdb"]),
         "ocsf/assessment_findings": (
             ["raw/secure_score_controls", "raw/secure_scores"], "ocsf", ["duckdb", "ocsf"]
         ),

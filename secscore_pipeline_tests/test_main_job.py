@@ -44,7 +44,7 @@ def test_a_materialization_shows_the_columns_of_its_table(local_azure, store):
         event.asset_key.path[-1]: event.materialization.metadata["dagster/column_schema"].value.columns
         for event in store.sync().get_asset_materialization_events()
     }
-    assert set(shown) == {"secure_scores", "secure_score_controls", "assessment_findings"}
+    assert set(shown) == {"subscriptions", "secure_scores", "secure_score_controls", "assessment_findings"}
     assert all(column.description and column.type for columns in shown.values() for column in columns)
 
 

@@ -4,12 +4,14 @@ import dagster as dg
 from pydantic import Field
 
 from secscore_pipeline import ocsf
-from secscore_pipeline.assets.raw import secure_score_controls, secure_scores
+from secscore_pipeline.assets.raw import CONTROLS, SCORES
 from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
+
+FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
 
 
 class Normalization(dg.Config):
@@ -27,7 +29,7 @@ class Normalization(dg.Config):
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
             bodies=tuple(map(ocsf.sql, ("news", "definitions", "findings", "states", "standing"))),
-            looks=tuple(map(ocsf.sql, ("closings", "normalized"))),
+            looks=tuple(map(ocsf.sql, ("closings", "normalized", "entities"))),
             parameters={
                 "informational_from": self.informational_from,
                 "low_from": self.low_from,
@@ -38,8 +40,8 @@ class Normalization(dg.Config):
 
 
 @dg.asset(
-    key=["ocsf", "assessment_findings"],
-    deps=[secure_scores, secure_score_controls],
+    key=FINDINGS,
+    deps=[SCORES, CONTROLS],
     group_name="ocsf",
     kinds={"duckdb", "ocsf"},
     owners=OWNERS,

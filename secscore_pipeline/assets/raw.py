@@ -1,14 +1,14 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 from collections import Counter
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import dagster as dg
 
-from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained
+from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, rows
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.errors import Outcome
+from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
     SECURE_SCORES,
@@ -16,9 +16,22 @@ from secscore_pipeline.azure.secure_score import (
     Fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.subscriptions import below, visible
 from secscore_pipeline.clock import Clock, utc_now
-from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, Spool, load_snapshot, spooled
+from secscore_pipeline.feeds import Feed
+from secscore_pipeline.resources import AzureConnection, Warehouse, connection_of
+from secscore_pipeline.shown import printable
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.store import (
+    FetchRow,
+    ListedRow,
+    ListingRow,
+    RecordRow,
+    Spool,
+    load_listing,
+    load_snapshot,
+    spooled,
+)
 
 LOOKED = {Outcome.COMPLETE, Outcome.NO_SCORE}
 """The outcomes that say how a subscription stands; every other one says that we could not look."""
@@ -27,33 +40,153 @@ WARNED = 20
 """How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""
 
 
-def _raw_asset(event_type: EventType, description: str) -> dg.AssetsDefinition:
+RAW = dg.AssetKey(["raw", "subscriptions"])
+SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
+
+_DESCRIBED = (
+    (
+        SECURE_SCORES,
+        "Every secure score of every subscription, as Azure Resource Manager sent it. Append-only: a row a record.",
+    ),
+    (
+        SECURE_SCORE_CONTROLS,
+        "Every secure score control of every subscription, its definition included, as Azure Resource Manager sent "
+        "it. Append-only: a row a record.",
+    ),
+)
+
+
+def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
+    """Make the assets of the raw layer: for one feed, or partitioned by feed where feeds.yaml names them."""
+    named = [feed.name for feed in feeds if feed.settings is not None]
+    partitions = dg.StaticPartitionsDefinition(named) if named else None
+    resources = {"warehouse", *(feed.resource_key for feed in feeds)}
+
     @dg.asset(
-        key=["raw", event_type.name],
+        key=RAW,
+        description="What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
+        "them. A row for each time one is listed otherwise than before.",
+        metadata={"dagster/table_name": "raw.subscriptions"},
+        check_specs=[dg.AssetCheckSpec("names_read", asset=RAW, description="The subscriptions' names could be read.")],
         group_name="raw",
         kinds={"azure", "duckdb"},
         owners=OWNERS,
-        description=description,
-        metadata={"dagster/table_name": f"raw.{event_type.name}"},
+        required_resource_keys=resources,
+        partitions_def=partitions,
     )
-    def raw_asset(
-        context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
-    ) -> dg.MaterializeResult[None]:
+    def subscriptions(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with failures_explained():
-            return _materialize(context, azure, warehouse, event_type)
+            yield from _materialize_subscriptions(context, connection_of(context), context.resources.warehouse)
 
-    return raw_asset
+    def asset_of(event_type: EventType, description: str) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=["raw", event_type.name],
+            description=description,
+            deps=[RAW],
+            metadata={"dagster/table_name": f"raw.{event_type.name}"},
+            group_name="raw",
+            kinds={"azure", "duckdb"},
+            owners=OWNERS,
+            required_resource_keys=resources,
+            partitions_def=partitions,
+        )
+        def raw_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+            with failures_explained():
+                return _materialize(context, connection_of(context), context.resources.warehouse, event_type)
+
+        return raw_asset
+
+    return [subscriptions, *(asset_of(*described) for described in _DESCRIBED)]
 
 
-secure_scores = _raw_asset(
-    SECURE_SCORES,
-    "Every secure score of every subscription, as Azure Resource Manager sent it. Append-only: a row a record.",
-)
-secure_score_controls = _raw_asset(
-    SECURE_SCORE_CONTROLS,
-    "Every secure score control of every subscription, its definition included, as Azure Resource Manager sent "
-    "it. Append-only: a row a record.",
-)
+class Listing(NamedTuple):
+    """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it."""
+
+    subscriptions: int
+    news: dict[str, list[str]]
+    groups_error: str | None
+
+
+def list_subscriptions(
+    azure: AzureConnection, warehouse: Warehouse, snapshot_id: str, owner_tag: str, clock: Clock = utc_now
+) -> Listing:
+    """List the subscriptions and the management groups above them, and store what differs from the list before.
+
+    Args:
+        azure: whom to ask.
+        warehouse: where to store it.
+        snapshot_id: the run that lists.
+        owner_tag: the tag that names a subscription's owner.
+        clock: tells the present time.
+
+    Raises:
+        AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
+    """
+    settings, client = azure.settings(), azure.client()
+    seen = visible(client)
+    top_group = settings.scope.management_group or next((one.tenant_id for one in seen if one.tenant_id), None)
+    hierarchy, groups_error = None, None
+    if top_group:
+        try:
+            hierarchy = below(client, top_group)
+        except RequestError as error:
+            groups_error = str(error)
+    listing = ListingRow(
+        snapshot_id,
+        azure.feed,
+        settings.tenant_id,
+        clock(),
+        top_group,
+        groups_error,
+        settings.cloud.arm_endpoint,
+        owner_tag,
+    )
+    listed = [
+        ListedRow(one.subscription_id, one.record, hierarchy.above(one.subscription_id) if hierarchy else None)
+        for one in seen
+    ]
+    news: dict[str, list[str]] = {}
+    with warehouse.get_connection() as connection:
+        load_listing(connection, listing, listed, clock())
+        for row in rows(connection, sql("listing_news"), {"snapshot_id": snapshot_id, "feed": azure.feed}):
+            news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
+    return Listing(len(seen), news, groups_error)
+
+
+def _materialize_subscriptions(
+    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """List the subscriptions; where that cannot be done, the run goes on without names."""
+    metadata: dict[str, Any] = {}
+    error = None
+    owner_tag = azure.settings().owner_tag
+    if owner_tag is None:
+        context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
+    else:
+        try:
+            listing = list_subscriptions(azure, warehouse, context.run.run_id, owner_tag)
+        except AzureError as failed:  # the readings that follow say so for each subscription
+            error = str(failed)
+            context.log.warning("No names are known of this run's subscriptions. %s", error)
+        else:
+            metadata = {"subscriptions": listing.subscriptions, "management_groups": listing.groups_error or "read"}
+            for what, names in listing.news.items():
+                metadata[what] = len(names)
+                shown = ", ".join(map(printable, names[:WARNED]))
+                more = f" and {len(names) - WARNED} more" if len(names) > WARNED else ""
+                context.log.info("subscriptions that %s: %s%s", what, shown, more)
+    with warehouse.get_connection() as connection:
+        metadata["dagster/row_count"] = rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
+        metadata["dagster/column_schema"] = column_schema(connection, "raw.subscriptions")
+    yield dg.MaterializeResult(metadata=metadata)
+    yield dg.AssetCheckResult(
+        check_name="names_read",
+        passed=error is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=error or "They could, or were not asked for.",
+    )
 
 
 class Snapshot(NamedTuple):
@@ -92,6 +225,8 @@ def take_snapshot(
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
     subscription_ids = azure.subscriptions()
+    if azure.other_feeds:
+        _refuse_what_others_read(azure, warehouse, subscription_ids)
     total = len(subscription_ids)
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
@@ -99,7 +234,7 @@ def take_snapshot(
     with spooled(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, snapshot_id, settings.tenant_id, cloud, look)
+            _spool(spool, snapshot_id, azure.feed, settings.tenant_id, cloud, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
@@ -143,7 +278,16 @@ def _materialize(
     )
 
 
-def _spool(spool: Spool, snapshot_id: str, tenant_id: str, cloud: Cloud, look: Fetch) -> None:
+def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
+    """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
+    asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
+    with warehouse.get_reader() as connection:
+        for row in rows(connection, sql("read_by_others"), asked):
+            what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
+            raise RequestError(what, "feeds-overlap")
+
+
+def _spool(spool: Spool, snapshot_id: str, feed: str, tenant_id: str, cloud: Cloud, look: Fetch) -> None:
     spool.add_fetch(
         FetchRow(
             snapshot_id=snapshot_id,
@@ -161,6 +305,7 @@ def _spool(spool: Spool, snapshot_id: str, tenant_id: str, cloud: Cloud, look: F
             request_ids=look.request_ids,
             arm_endpoint=cloud.arm_endpoint,
             cloud_partition=cloud.partition,
+            feed=feed,
         )
     )
     for page in look.pages:

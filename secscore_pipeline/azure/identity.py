@@ -18,6 +18,9 @@ ACTIONS = (
 )
 """What the custom role may do: read scores, controls and definitions, and the names of subscriptions."""
 
+GROUP_ACTION = "Microsoft.Management/managementGroups/descendants/read"
+"""What lists the subscriptions below a management group: Security Reader may not do it, nor Management Group Reader."""
+
 FILES = ("setup.sh", "role.bicep", "main.tf")
 
 
@@ -29,50 +32,53 @@ def recipes(
     Args:
         name: what the application is to be called.
         subscription_ids: where it may read; ignored with a management group.
-        management_group: where it may read, with everything below.
+        management_group: where it may read, with everything below; no built-in role but Reader may list what that is,
+            so the role is a custom one.
         custom_role: a role of the few actions that are needed, instead of Security Reader.
     """
     base = "/providers/Microsoft.Management/managementGroups"
     scopes = (
         [f"{base}/{management_group}"] if management_group else [f"/subscriptions/{one}" for one in subscription_ids]
     )
+    actions = [*ACTIONS, GROUP_ACTION] if management_group else ACTIONS
+    custom_role = custom_role or bool(management_group)
     values = {
         "name": name,
         "role": CUSTOM_ROLE if custom_role else ROLE,
         "scopes": " ".join(scopes),
         "subscription_ids": "*" if management_group else ",".join(subscription_ids),
         "management_group_line": f"AZURE_MANAGEMENT_GROUP_ID={management_group}" if management_group else "",
-        "custom_role": _for_az(scopes) if custom_role else "",
+        "custom_role": _for_az(scopes, actions) if custom_role else "",
         "terraform_scopes": ", ".join(f'"{scope}"' for scope in scopes),
-        "terraform_role": _for_terraform(scopes) if custom_role else "",
+        "terraform_role": _for_terraform(scopes, actions) if custom_role else "",
         "terraform_role_reference": (
             "role_definition_id   = azurerm_role_definition.secscore.role_definition_resource_id"
             if custom_role
             else f'role_definition_name = "{ROLE}"'
         ),
-        "bicep_role": _for_bicep(custom=custom_role, group=bool(management_group)),
+        "bicep_role": _for_bicep(actions if custom_role else (), group=bool(management_group)),
         **_bicep_target(management_group, subscription_ids),
     }
     folder = files(__package__).joinpath("setup")
     return {file: Template(folder.joinpath(file).read_text(encoding="utf-8")).substitute(values) for file in FILES}
 
 
-def _for_az(scopes: Sequence[str]) -> str:
+def _for_az(scopes: Sequence[str], actions: Sequence[str]) -> str:
     role = {
         "Name": CUSTOM_ROLE,
         "Description": "Reads secure scores, their controls and definitions.",
-        "Actions": list(ACTIONS),
+        "Actions": list(actions),
         "AssignableScopes": list(scopes),
     }
     return f"\naz role definition create --output none --role-definition '{json.dumps(role)}'\n"
 
 
-def _for_bicep(*, custom: bool, group: bool) -> str:
+def _for_bicep(actions: Sequence[str], *, group: bool) -> str:
     scope = "managementGroup().id" if group else "subscription().id"
-    if not custom:
+    if not actions:
         kind = "tenantResourceId" if group else "subscriptionResourceId"
         return f"var roleDefinitionId = {kind}('Microsoft.Authorization/roleDefinitions', '{ROLE_ID}') // {ROLE}\n"
-    actions = "\n".join(f"          '{action}'" for action in ACTIONS)
+    listed = "\n".join(f"          '{action}'" for action in actions)
     return f"""resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
   name: guid({scope}, '{CUSTOM_ROLE}')
   properties: {{
@@ -83,7 +89,7 @@ def _for_bicep(*, custom: bool, group: bool) -> str:
     permissions: [
       {{
         actions: [
-{actions}
+{listed}
         ]
       }}
     ]
@@ -111,8 +117,8 @@ def _bicep_target(management_group: str | None, subscription_ids: Sequence[str])
     }
 
 
-def _for_terraform(scopes: Sequence[str]) -> str:
-    actions = "\n".join(f'      "{action}",' for action in ACTIONS)
+def _for_terraform(scopes: Sequence[str], actions: Sequence[str]) -> str:
+    listed = "\n".join(f'      "{action}",' for action in actions)
     return f"""
 resource "azurerm_role_definition" "secscore" {{
   name              = "{CUSTOM_ROLE}"
@@ -120,7 +126,7 @@ resource "azurerm_role_definition" "secscore" {{
   assignable_scopes = [{", ".join(f'"{scope}"' for scope in scopes)}]
   permissions {{
     actions = [
-{actions}
+{listed}
     ]
   }}
 }}

@@ -1,6 +1,7 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ class Seen(msgspec.Struct, frozen=True):
         subscription_id: its id, lower case.
         name: its display name.
         state: Enabled, Warned, PastDue, Disabled or Deleted.
+        tenant_id: the Entra tenant that it belongs to, which is also the id of that tenant's root management group.
         record: the JSON text as received.
 
     Source: operation Subscriptions_List of Azure Resource Manager.
@@ -28,12 +30,26 @@ class Seen(msgspec.Struct, frozen=True):
     subscription_id: str
     name: str
     state: str
+    tenant_id: str
     record: str
 
     @property
     def is_enabled(self) -> bool:
         """Whether Azure still assesses it: a disabled or deleted one gives no score."""
         return self.state.lower() in ("enabled", "warned", "pastdue")
+
+
+class _Id(msgspec.Struct):
+    id: str = ""
+
+
+class _Place(msgspec.Struct):
+    parent: _Id = msgspec.field(default_factory=_Id)
+
+
+class _Descendant(msgspec.Struct):
+    id: str = ""
+    properties: _Place = msgspec.field(default_factory=_Place)
 
 
 def visible(client: ArmClient) -> list[Seen]:
@@ -49,24 +65,58 @@ def visible(client: ArmClient) -> list[Seen]:
             subscription_id = str(record.get("subscriptionId") or "").lower()
             if subscription_id:
                 name, state = str(record.get("displayName") or ""), str(record.get("state") or "")
-                seen.append(Seen(subscription_id, name, state, text))
+                tenant_id = str(record.get("tenantId") or "").lower()
+                seen.append(Seen(subscription_id, name, state, tenant_id, text))
     return seen
 
 
-def below(client: ArmClient, management_group: str) -> set[str]:
-    """Return the ids of the subscriptions below a management group, at any depth.
+@dataclass(frozen=True)
+class Hierarchy:
+    """What lies below one management group.
+
+    Attributes:
+        records: the JSON text of each group and subscription below it, as received, by its id, lower case.
+        parents: the id of the group that each lies in.
+
+    Source: operation ManagementGroups_GetDescendants of Azure Resource Manager.
+    """
+
+    records: Mapping[str, str]
+    parents: Mapping[str, str]
+
+    @property
+    def subscription_ids(self) -> frozenset[str]:
+        """The subscriptions below it, at any depth."""
+        return frozenset(one.removeprefix(_SUBSCRIPTION) for one in self.records if one.startswith(_SUBSCRIPTION))
+
+    def above(self, subscription_id: str) -> tuple[str, ...] | None:
+        """Return the JSON texts of the groups above a subscription, nearest first; None where it is not below."""
+        place = f"{_SUBSCRIPTION}{subscription_id}"
+        if place not in self.records:
+            return None
+        found: dict[str, str] = {}
+        while (place := self.parents[place]) in self.records and place not in found:
+            found[place] = self.records[place]
+        return tuple(found.values())
+
+
+_SUBSCRIPTION = "/subscriptions/"
+
+
+def below(client: ArmClient, management_group: str) -> Hierarchy:
+    """Return what lies below a management group, at any depth.
 
     Raises:
         RequestError: the group cannot be read, or does not exist.
     """
     path = f"/providers/Microsoft.Management/managementGroups/{management_group}/descendants"
-    found = set()
+    records, parents = {}, {}
     try:
         for page in client.pages(path, _version(GROUPS_API)):
             for text in page.records:
-                identifier = str(msgspec.json.decode(text).get("id") or "").lower()
-                if identifier.startswith("/subscriptions/"):
-                    found.add(identifier.removeprefix("/subscriptions/"))
+                one = msgspec.json.decode(text, type=_Descendant)
+                records[one.id.lower()] = text
+                parents[one.id.lower()] = one.properties.parent.id.lower()
     except RequestError as error:
         if error.outcome in (Outcome.FORBIDDEN, Outcome.NOT_FOUND):
             raise RequestError(
@@ -78,7 +128,7 @@ def below(client: ArmClient, management_group: str) -> set[str]:
                 request_ids=error.request_ids,
             ) from error
         raise
-    return found
+    return Hierarchy(records, parents)
 
 
 def _version(api_version: str) -> Mapping[str, str]:

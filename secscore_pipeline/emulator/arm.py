@@ -96,6 +96,10 @@ class Arm:
             refused = self._out_of_reach(subscription_id, kind, claims)
             if refused is not None:
                 return refused
+        if kind == "descendants":
+            refused = self._group_out_of_reach(match["group"], claims)
+            if refused is not None:
+                return refused
         return serve(match, parameters)
 
     def _authenticated(self, authorization: str | None) -> dict[str, object] | Response:
@@ -167,6 +171,19 @@ class Arm:
             )
         return None
 
+    def _group_out_of_reach(self, group: str, claims: dict[str, object]) -> Response | None:
+        application = self.world.applications.get(str(claims["appid"]))
+        if group in map(self.world.group_id, GROUPS) and (application is None or application.reads_groups):
+            return None
+        return _error(
+            403,
+            "AuthorizationFailed",
+            f"The client '{claims['appid']}' with object id '{claims['oid']}' does not have authorization to perform "
+            f"action 'Microsoft.Management/managementGroups/descendants/read' over scope '/providers/"
+            f"Microsoft.Management/managementGroups/{group}' or the scope is invalid. If access was recently granted, "
+            "please refresh your credentials.",
+        )
+
     def _subscription(self, match: re.Match[str]) -> Subscription:
         return self.world.subscriptions[match["subscription"].lower()]
 
@@ -204,14 +221,6 @@ class Arm:
         return self._list(match.string, parameters, documents)
 
     def _descendants(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
-        if match["group"] not in GROUPS:
-            return _error(
-                403,
-                "AuthorizationFailed",
-                "The client does not have authorization to perform action 'Microsoft.Management/managementGroups/"
-                f"descendants/read' over scope '/providers/Microsoft.Management/managementGroups/{match['group']}' or "
-                "the scope is invalid. If access was recently granted, please refresh your credentials.",
-            )
         return self._list(match.string, parameters, self.world.descendants(match["group"]))
 
     def _documents(self, subscription: Subscription, *, scores: bool, expand: bool) -> Documents:

@@ -158,6 +158,7 @@ class Application:
     has_principal: bool = True
     blocked: bool = False
     assigned: bool = False
+    reads_groups: bool = True
 
 
 class World:
@@ -210,6 +211,7 @@ class World:
             for subscription in self.subscriptions.values():
                 seed = f"{self.seed}/{subscription.subscription_id}/{self.today}"
                 _live(subscription, self.definitions, random.Random(seed))  # noqa: S311 - a simulation
+                _reorganize(subscription, random.Random(f"{seed}/name"))  # noqa: S311 - a simulation
             chance = random.Random(f"{self.seed}/{self.today}")  # noqa: S311 - a simulation
             if chance.random() < 1 / 60:
                 chosen = chance.choice(self.definitions)
@@ -240,22 +242,28 @@ class World:
             },
         }
 
+    def group_id(self, name: str) -> str:
+        """Return the id of a management group; that of the root is the tenant's."""
+        return self.tenant_id if name == ROOT_GROUP else name
+
     def descendants(self, group: str) -> list[dict[str, object]]:
         """Return what is below a management group (ManagementGroups_GetDescendants, 2020-05-01)."""
-        inside = {group}
+        inside = {ROOT_GROUP if group == self.tenant_id else group}
         for name, parent in GROUPS.items():  # parents stand before their children
             if parent in inside:
                 inside.add(name)
         base = "/providers/Microsoft.Management/managementGroups"
 
-        def document(identifier: str, kind: str, name: str, title: str, parent: str | None) -> dict[str, object]:
-            properties = {"displayName": title, "parent": {"id": f"{base}/{parent}"}}
+        def document(identifier: str, kind: str, name: str, title: str, parent: str) -> dict[str, object]:
+            properties = {"displayName": title, "parent": {"id": f"{base}/{self.group_id(parent)}"}}
             return {"id": identifier, "type": kind, "name": name, "properties": properties}
 
         return [
-            document(f"{base}/{name}", "Microsoft.Management/managementGroups", name, name, parent)
+            document(
+                f"{base}/{name}", "Microsoft.Management/managementGroups", name, name.replace("-", " ").title(), parent
+            )
             for name, parent in GROUPS.items()
-            if name in inside - {group}
+            if parent in inside
         ] + [
             document(
                 f"/subscriptions/{one.subscription_id}", "/subscriptions", one.subscription_id, one.name, one.group
@@ -354,6 +362,15 @@ def _live(subscription: Subscription, definitions: tuple[Definition, ...], chanc
     missing = [definition.name for definition in definitions if definition.name not in subscription.counts]
     if missing and chance.random() < 0.1:
         subscription.counts[chance.choice(missing)] = _seeded(chance, 12)
+
+
+def _reorganize(subscription: Subscription, chance: random.Random) -> None:
+    """Let a subscription, now and then, go to another team: its name, tags and management group change."""
+    if chance.random() < 1 / 300:
+        team = chance.choice(_TEAMS)
+        subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"
+        subscription.tags = {**subscription.tags, "team": team, "owner": f"{team}@example.com"}
+        subscription.group = chance.choice(tuple(GROUPS))
 
 
 def _control_points(definition: Definition, counts: Counts) -> tuple[int, Decimal]:

@@ -1,6 +1,6 @@
 """What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,9 @@ FRUGAL_MEMORY = "100MB"
 """What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
 
 _SPOOL_BUFFER = 1 << 20
+
+_DERIVED = ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots", "entities")
+"""The tables of `ocsf` that a rebuild makes anew."""
 
 BODIES_PER_SLICE = 8_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
@@ -41,6 +44,32 @@ class FetchRow(msgspec.Struct, frozen=True):
     request_ids: tuple[str | None, ...]
     arm_endpoint: str
     cloud_partition: str
+    feed: str = "default"
+
+
+class ListingRow(msgspec.Struct, frozen=True):
+    """One list of the subscriptions that an identity sees; the comments of `raw.listings` say what each means."""
+
+    snapshot_id: str
+    feed: str
+    tenant_id: str
+    listed_at: datetime
+    top_group: str | None
+    groups_error: str | None
+    arm_endpoint: str
+    owner_tag: str
+
+
+class ListedRow(msgspec.Struct, frozen=True):
+    """One subscription on a list: its JSON text as received, and those of the management groups above it.
+
+    Attributes:
+        ancestors: nearest first, up to the top group, which has none; None where they could not be read.
+    """
+
+    subscription_id: str
+    record: str
+    ancestors: tuple[str, ...] | None
 
 
 class RecordRow(msgspec.Struct, frozen=True):
@@ -126,6 +155,23 @@ def load_snapshot(
     _frugally(connection, load)
 
 
+def load_listing(
+    connection: duckdb.DuckDBPyConnection, listing: ListingRow, listed: Sequence[ListedRow], stored_at: datetime
+) -> None:
+    """Store what a list of subscriptions tells otherwise than the list before; a list that is stored already stays.
+
+    Args:
+        connection: open for writing.
+        listing: who listed what, and when.
+        listed: every subscription on the list; one that is not there counts as vanished.
+        stored_at: the present, UTC.
+    """
+    values = {**msgspec.structs.asdict(listing), "listed": msgspec.json.encode(listed).decode(), "stored_at": stored_at}
+    with transaction(connection):
+        if execute(connection, sql("is_listed"), values).fetchone() == (0,):
+            execute(connection, sql("load_listing"), values)
+
+
 class Mapping(NamedTuple):
     """The SQL that makes findings of bodies: `bodies` for each slice of new ones, `looks` once for all new looks."""
 
@@ -169,8 +215,8 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
 def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
     with transaction(connection):
-        for table in ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots"):
-            connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - the names above
+        for table in _DERIVED:
+            connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - our own names
         connection.execute(sql("remember"))
 
 

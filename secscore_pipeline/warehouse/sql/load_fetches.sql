@@ -1,5 +1,10 @@
 -- One row: one look at one subscription, from the spool, numbered on from those before.
 insert into raw.fetches by name
+with named as (
+    select feed, subscription_id, max(entity_id) as entity_id
+    from raw.subscriptions
+    group by feed, subscription_id
+)
 select
     (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
         as look_id,
@@ -19,7 +24,9 @@ select
     arm_endpoint,
     cloud_partition,
     greatest(finished_at, $not_before) as observed_at,
-    $stored_at as stored_at
+    $stored_at as stored_at,
+    feed,
+    named.entity_id
 from read_json(
     $file,
     format = 'newline_delimited',
@@ -28,6 +35,7 @@ from read_json(
         snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
         started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
         error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
-        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar'
+        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar'
     }
-);
+)
+left join named using (feed, subscription_id);

@@ -52,6 +52,15 @@ delete from ocsf.normalized_snapshots where snapshot_id not in (select fetches.s
 delete from raw.bodies where body_id not in (select sightings.body_id from raw.sightings as sightings);
 delete from raw.slots where body_id not in (select bodies.body_id from raw.bodies as bodies);
 delete from ocsf.states where body_id not in (select bodies.body_id from raw.bodies as bodies);
+delete from raw.subscriptions
+where entity_id not in (select fetches.entity_id from raw.fetches as fetches where fetches.entity_id is not null)
+    and entity_id not in (
+        select max(newest.entity_id) from raw.subscriptions as newest group by newest.feed, newest.subscription_id
+    );
+delete from ocsf.entities where entity_id not in (select subscriptions.entity_id from raw.subscriptions as subscriptions);
+delete from raw.listings
+where listed_at < $cutoff
+    and listing_id not in (select subscriptions.listing_id from raw.subscriptions as subscriptions);
 
 update raw.bodies as bodies
 set first_look_id = firsts.look_id

@@ -22,6 +22,8 @@ lived as (
         fetches.stored_at,
         fetches.arm_endpoint,
         fetches.cloud_partition,
+        fetches.feed,
+        fetches.entity_id,
         normalized.informational_from,
         normalized.low_from,
         normalized.medium_from,

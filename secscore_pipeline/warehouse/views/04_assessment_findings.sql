@@ -21,8 +21,10 @@ with told as (
         observations.*,
         definitions.definition,
         bodies.record,
+        entities.name as subscription_name,
+        entities.owner as subscription_owner,
         if(is_control, coalesce(score_display_name, score_name), display_name) as standard,
-        coalesce(display_name, name, finding_uid)
+        coalesce(display_name, observations.name, finding_uid)
         || case
             when current is null or max is null then ': no score reported'
             else ': ' || ocsf.points(current) || ' of ' || ocsf.points(max) || ' points'
@@ -40,6 +42,7 @@ with told as (
     from query_table(events) as observations
     join raw.bodies as bodies using (body_id)
     left join ocsf.definitions as definitions using (definition_id)
+    left join ocsf.entities as entities using (entity_id)
 )
 select
     activity_id,
@@ -83,7 +86,7 @@ select
         'provider': 'Azure',
         'cloud_partition': cloud_partition,
         'account': {
-            'uid': subscription_id, 'type_id': 13, 'type': 'Azure Subscription', 'name': cast(null as varchar)
+            'uid': subscription_id, 'type_id': 13, 'type': 'Azure Subscription', 'name': subscription_name
         },
         'org': {'uid': tenant_id}
     } as cloud,
@@ -145,8 +148,8 @@ select
         'cloud_partition': cloud_partition,
         'role_id': 1,
         'role': 'Target',
-        'name': cast(null as varchar),
-        'owner': cast(null as struct(name varchar))
+        'name': subscription_name,
+        'owner': case when subscription_owner is not null then {'name': subscription_owner} end
     }] as resources,
     [
         {

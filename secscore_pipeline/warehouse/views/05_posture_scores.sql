@@ -9,8 +9,11 @@ select
     observations.day,
     observations.look_id = max(observations.look_id) over score_of_day as is_last_of_day,
     observations.cloud_partition,
+    observations.feed,
     observations.tenant_id,
     observations.subscription_id,
+    entities.name as subscription_name,
+    observations.entity_id,
     observations.score_name as score,
     observations.display_name,
     observations."current",
@@ -20,6 +23,7 @@ select
     observations.compliance_status as status,
     observations.snapshot_id
 from ocsf.observations as observations
+left join ocsf.entities as entities using (entity_id)
 where observations.event_type = 'secure_scores'
     and observations.activity_id <> 3
 -- A finding has one subscription; named here too, so that a filter on it is applied before the days are told apart.
@@ -32,8 +36,11 @@ select
     observations.day,
     observations.look_id = max(observations.look_id) over control_of_day as is_last_of_day,
     observations.cloud_partition,
+    observations.feed,
     observations.tenant_id,
     observations.subscription_id,
+    entities.name as subscription_name,
+    observations.entity_id,
     observations.score_name as score,
     observations.name as control_id,
     observations.display_name as control,
@@ -48,6 +55,7 @@ select
     observations.severity_id,
     observations.snapshot_id
 from ocsf.observations as observations
+left join ocsf.entities as entities using (entity_id)
 where observations.event_type = 'secure_score_controls'
     and observations.activity_id <> 3
 -- A finding has one subscription; named here too, so that a filter on it is applied before the days are told apart.

@@ -2,8 +2,10 @@
 create or replace view posture.current_scores as
 select
     observations.cloud_partition,
+    observations.feed,
     observations.tenant_id,
     observations.subscription_id,
+    entities.name as subscription_name,
     observations.score_name as score,
     observations.display_name,
     observations."current",
@@ -20,14 +22,17 @@ join (
     from raw.fetches
     group by event_type, subscription_id
 ) as coverage using (event_type, subscription_id)
+left join ocsf.entities as entities using (entity_id)
 where observations.event_type = 'secure_scores';
 
 -- One row: one secure score control as the newest complete look at its subscription saw it.
 create or replace view posture.current_controls as
 select
     observations.cloud_partition,
+    observations.feed,
     observations.tenant_id,
     observations.subscription_id,
+    entities.name as subscription_name,
     observations.score_name as score,
     observations.name as control_id,
     observations.display_name as control,
@@ -44,6 +49,7 @@ select
     observations.observed_at,
     observations.snapshot_id
 from ocsf.standing_observations as observations
+left join ocsf.entities as entities using (entity_id)
 where observations.event_type = 'secure_score_controls';
 
 -- One row: one control of one subscription with points still to win. Microsoft's formula: a control's points are
@@ -51,8 +57,10 @@ where observations.event_type = 'secure_score_controls';
 create or replace view posture.opportunities as
 select
     cloud_partition,
+    feed,
     tenant_id,
     subscription_id,
+    subscription_name,
     score,
     control_id,
     control,

@@ -1,20 +1,29 @@
--- One row: the score of a tenant on a day, as Microsoft rolls subscriptions up: the sum of fraction x weight over the
--- sum of weights, from the last observation of each subscription that day. Without a score or with maximum 0: left out.
+-- What Microsoft rolls scores up by: the sum of fraction x weight over the sum of weights.
+create or replace macro posture.weighted(fraction, weight) as
+    sum(fraction * weight) / nullif(sum(weight), 0);
+
+-- One row: one score of one subscription, as it last was on a day. Without a score or with maximum 0: left out.
+create or replace view posture.daily_score as
+select day, cloud_partition, tenant_id, subscription_id, entity_id, score, "current", "max", fraction, weight
+from posture.score_history
+where is_last_of_day
+    and fraction is not null
+    and weight is not null;
+
+-- One row: the score of a tenant on a day, from the last observation of each subscription that day.
 create or replace view posture.tenant_score as
 select
     day,
     cloud_partition,
     tenant_id,
     score,
-    sum(fraction * weight) / nullif(sum(weight), 0) as fraction,
+    posture.weighted(fraction, weight) as fraction,
     sum("current") as points,
     sum("max") as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
-from posture.score_history
-where is_last_of_day
-    and fraction is not null
-    and weight is not null
+from posture.daily_score
 group by day, cloud_partition, tenant_id, score;
 
+comment on view posture.daily_score is 'One row: one score of one subscription, as it last was on a day (UTC); those without a score or with maximum 0 are left out.';
 comment on view posture.tenant_score is 'One row: the weighted score of a tenant on a day (UTC), over the subscriptions that had one that day.';

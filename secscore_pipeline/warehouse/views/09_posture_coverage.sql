@@ -5,6 +5,7 @@ with looked as (
         tenant_id,
         subscription_id,
         event_type,
+        max_by(feed, look_id) as feed,
         max(observed_at) filter (where outcome = 'complete') as last_complete_at,
         max(observed_at) as last_look_at,
         max_by(outcome, look_id) as last_outcome,
@@ -17,11 +18,12 @@ with looked as (
     group by tenant_id, subscription_id, event_type
 ),
 newest as (
-    select event_type, max_by(snapshot_id, look_id) as snapshot_id
+    select feed, event_type, max_by(snapshot_id, look_id) as snapshot_id
     from raw.fetches
-    group by event_type
+    group by feed, event_type
 )
 select
+    looked.feed,
     looked.tenant_id,
     looked.subscription_id,
     looked.event_type,
@@ -41,7 +43,7 @@ select
             and fetches.subscription_id = looked.subscription_id
     ) as is_in_scope
 from looked
-join newest using (event_type);
+join newest using (feed, event_type);
 
 -- One row: one day (UTC) without a complete look at a subscription, between its first one and the newest look of all.
 create or replace view posture.gaps as

@@ -1,0 +1,20 @@
+-- One row: one subscription that a run's list told otherwise than the list before, and how.
+select
+    subscriptions.subscription_id,
+    coalesce(subscriptions.record, previous.record) ->> '$.displayName' as name,
+    case
+        when subscriptions.record is null then 'vanished'
+        when previous.entity_id is null then 'appeared'
+        when previous.record is null then 'returned'
+        else 'changed'
+    end as news
+from raw.subscriptions as subscriptions
+join raw.listings as listings using (listing_id)
+left join raw.subscriptions as previous
+    on previous.feed = subscriptions.feed
+    and previous.subscription_id = subscriptions.subscription_id
+    and previous.entity_id < subscriptions.entity_id
+where listings.snapshot_id = $snapshot_id
+    and listings.feed = $feed
+qualify row_number() over (partition by subscriptions.entity_id order by previous.entity_id desc) = 1
+order by news, name;

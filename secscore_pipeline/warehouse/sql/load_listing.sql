@@ -1,0 +1,52 @@
+-- One row: one list of subscriptions.
+insert into raw.listings by name
+select
+    (select coalesce(max(known.listing_id), 0) + 1 from raw.listings as known) as listing_id,
+    $snapshot_id as snapshot_id,
+    $feed as feed,
+    $tenant_id as tenant_id,
+    $listed_at as listed_at,
+    json_array_length($listed) as subscriptions,
+    $top_group as top_group,
+    $groups_error as groups_error,
+    $arm_endpoint as arm_endpoint,
+    $stored_at as stored_at;
+
+-- One row: one subscription that is listed otherwise than before, or no longer. What could not be read of its
+-- management groups counts as it was.
+insert into raw.subscriptions by name
+with listed as (
+    select unnest(
+        from_json($listed, '[{"subscription_id": "VARCHAR", "record": "VARCHAR", "ancestors": ["VARCHAR"]}]'),
+        recursive := true
+    )
+),
+known as (
+    select subscription_id, owner_tag, record, ancestors
+    from raw.subscriptions
+    where feed = $feed
+    qualify row_number() over (partition by subscription_id order by entity_id desc) = 1
+),
+compared as (
+    select
+        coalesce(listed.subscription_id, known.subscription_id) as subscription_id,
+        listed.record,
+        if(listed.record is null, null, coalesce(listed.ancestors, known.ancestors)) as ancestors,
+        known.record as known_record,
+        known.ancestors as known_ancestors,
+        known.owner_tag as known_owner_tag
+    from listed
+    full join known using (subscription_id)
+)
+select
+    (select coalesce(max(numbered.entity_id), 0) from raw.subscriptions as numbered)
+        + row_number() over (order by subscription_id) as entity_id,
+    (select max(listings.listing_id) from raw.listings as listings) as listing_id,
+    $feed as feed,
+    subscription_id,
+    $owner_tag as owner_tag,
+    record,
+    ancestors
+from compared
+where record is distinct from known_record
+    or (record is not null and (ancestors is distinct from known_ancestors or known_owner_tag <> $owner_tag));

@@ -1,0 +1,80 @@
+-- One row: one subscription as Azure lists it now, or listed it last.
+create or replace view posture.entities as
+with newest as (
+    select
+        feed,
+        subscription_id,
+        max_by(is_listed, entity_id) as is_listed,
+        max(entity_id) filter (where is_listed) as entity_id,
+        min(listed_at) as first_listed_at
+    from ocsf.entities
+    group by feed, subscription_id
+)
+select
+    subscription_id,
+    entities.tenant_id,
+    entities.name,
+    entities.state,
+    entities.owner,
+    entities.tags,
+    entities.management_groups,
+    array_to_string(list_transform(entities.management_groups, lambda one: one.name), ' / ') as management_group_path,
+    newest.is_listed,
+    newest.first_listed_at,
+    entities.listed_at
+from newest
+join ocsf.entities as entities using (entity_id, feed, subscription_id)
+-- Two feeds may list one subscription: the one that still does knows better.
+qualify row_number() over (partition by subscription_id order by newest.is_listed desc, entity_id desc) = 1;
+
+-- One row: the weighted score of the subscriptions that had a tag on a day, with the value they had then.
+create or replace view posture.tag_score as
+select
+    day,
+    cloud_partition,
+    tenant_id,
+    tags.tag.key as tag,
+    tags.tag.value as value,
+    score,
+    posture.weighted(fraction, weight) as fraction,
+    sum("current") as points,
+    sum("max") as points_max,
+    sum(weight) as weight,
+    count(*) as subscriptions
+from posture.daily_score
+join (select entity_id, unnest(map_entries(tags)) as tag from ocsf.entities) as tags using (entity_id)
+group by day, cloud_partition, tenant_id, tag, value, score;
+
+-- One row: the weighted score of the subscriptions that lay in a management group on a day, at any depth.
+create or replace view posture.management_group_score as
+select
+    day,
+    cloud_partition,
+    tenant_id,
+    places.place.id as management_group_id,
+    any_value(places.place.name order by entity_id desc) as management_group,
+    score,
+    posture.weighted(fraction, weight) as fraction,
+    sum("current") as points,
+    sum("max") as points_max,
+    sum(weight) as weight,
+    count(*) as subscriptions
+from posture.daily_score
+join (select entity_id, unnest(management_groups) as place from ocsf.entities) as places using (entity_id)
+group by day, cloud_partition, tenant_id, management_group_id, score;
+
+comment on view posture.entities is 'One row: one subscription as Azure lists it now, or listed it last: its name, its owner, where it lies.';
+comment on view posture.tag_score is 'One row: the weighted score, on a day (UTC), of the subscriptions that had a tag with a value then.';
+comment on view posture.management_group_score is 'One row: the weighted score, on a day (UTC), of the subscriptions that lay in a management group then, at any depth.';
+comment on column posture.score_history.subscription_name is 'What the subscription was called then; null where it was not known.';
+comment on column posture.control_history.subscription_name is 'What the subscription was called then; null where it was not known.';
+comment on column posture.current_scores.subscription_name is 'What the subscription is called; null where it is not known.';
+comment on column posture.current_controls.subscription_name is 'What the subscription is called; null where it is not known.';
+comment on column posture.opportunities.subscription_name is 'What the subscription is called; null where it is not known.';
+comment on column posture.entities.management_group_path is 'The names of the management groups it lies in, outermost first.';
+comment on column posture.entities.is_listed is 'Whether the newest list still holds it; false: this is how it was listed last.';
+comment on column posture.entities.first_listed_at is 'When it was first listed, UTC.';
+comment on column posture.tag_score.tag is 'The tag''s name.';
+comment on column posture.tag_score.value is 'The tag''s value.';
+comment on column posture.management_group_score.management_group_id is 'The management group''s id.';
+comment on column posture.management_group_score.management_group is 'The management group''s display name.';

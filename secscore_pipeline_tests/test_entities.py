@@ -1,0 +1,183 @@
+"""What subscriptions are called, where they lie and whose they are: stored as received, kept as it was, and used."""
+
+import json
+import re
+
+import pytest
+
+from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.world import State, World
+from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline_tests.conftest import failed_checks, secscore
+
+ENTITIES = "select name, state, owner, management_group_path, is_listed from posture.entities where subscription_id = ?"
+
+
+@pytest.fixture
+def azure(local_azure, store):
+    azure = local_azure(World(subscriptions=3))
+    for subscription, group in zip(azure.world.subscriptions.values(), ("corp", "platform", "root"), strict=True):
+        subscription.group = group
+        subscription.tags = {"Owner": f"{group}@example.com", "stage": "test"}
+        subscription.name = f"{group} one"
+    store.use(azure)
+    return azure
+
+
+def test_each_subscription_has_a_name_an_owner_and_a_place(azure, store):
+    store.sync()
+    corp, platform, root = azure.world.subscriptions
+    assert store.query(ENTITIES, corp) == [("corp one", "Enabled", "corp@example.com", "Landing Zones / Corp", True)]
+    assert store.query(ENTITIES, platform) == [("platform one", "Enabled", "platform@example.com", "Platform", True)]
+    assert store.query(ENTITIES, root) == [("root one", "Enabled", "root@example.com", "", True)]
+    assert store.query("select tags from posture.entities where subscription_id = ?", corp) == [
+        ({"Owner": "corp@example.com", "stage": "test"},)
+    ]
+
+
+def test_what_azure_listed_is_kept_byte_for_byte(azure, store):
+    store.sync()
+    for subscription_id, record in store.query("select subscription_id, record from raw.subscriptions"):
+        document = azure.world.subscription_document(azure.world.subscriptions[subscription_id])
+        assert record == json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_findings_carry_the_name_and_the_owner_and_are_valid(azure, store):
+    store.sync()
+    corp, *_ = azure.world.subscriptions
+    found = [event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
+    assert [problems(finding) for finding in found if problems(finding)] == []
+    ours = [finding for finding in found if finding["cloud"]["account"]["uid"] == corp]
+    assert {finding["cloud"]["account"]["name"] for finding in ours} == {"corp one"}
+    assert {finding["resources"][0]["name"] for finding in ours} == {"corp one"}
+    assert {finding["resources"][0]["owner"]["name"] for finding in ours} == {"corp@example.com"}
+
+
+def test_history_keeps_the_name_of_its_time_beside_the_one_of_now(azure, store):
+    store.sync()
+    corp, *_ = azure.world.subscriptions
+    azure.world.subscriptions[corp].name = "corp two"
+    azure.world.subscriptions[corp].group = "online"
+    store.sync()
+    assert store.query(
+        "select history.subscription_name, entities.name from posture.score_history as history "
+        "join posture.entities as entities using (subscription_id) where subscription_id = ? order by observed_at",
+        corp,
+    ) == [("corp one", "corp two"), ("corp two", "corp two")]
+    assert store.query(ENTITIES, corp) == [("corp two", "Enabled", "corp@example.com", "Landing Zones / Online", True)]
+    assert store.query(
+        "select cloud.account.name from ocsf.assessment_findings where cloud.account.uid = ? "
+        "and metadata.event_code = 'secureScores' order by time",
+        corp,
+    ) == [("corp one",), ("corp two",)]
+
+
+def test_what_did_not_change_is_not_stored_again_and_a_rebuild_tells_the_same(azure, store):
+    store.sync()
+    store.sync()
+    assert store.one("select count(*) from raw.subscriptions") == 3
+    assert store.one("select count(*) from raw.listings") == 2
+    before = store.query("from ocsf.entities order by all")
+    store.sync(config={"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}})
+    assert store.query("from ocsf.entities order by all") == before
+
+
+def test_one_that_vanishes_and_returns_is_told(azure, store, caplog):
+    store.sync()
+    corp, *_ = azure.world.subscriptions
+    gone = azure.world.subscriptions.pop(corp)
+    store.sync()
+    assert store.query(ENTITIES, corp) == [("corp one", "Enabled", "corp@example.com", "Landing Zones / Corp", False)]
+    azure.world.subscriptions[corp] = gone
+    result = store.sync()
+    assert store.query(ENTITIES, corp)[0][-1] is True
+    (shown,) = [
+        one.materialization.metadata
+        for one in result.get_asset_materialization_events()
+        if one.asset_key.path[-1] == "subscriptions"
+    ]
+    assert shown["returned"].value == 1
+
+
+def test_names_that_may_not_be_read_cost_the_names_only(azure, store):
+    azure.faults.append(Fault(Kind.STATUS, path=r"/subscriptions$", status=403))
+    result = store.sync()
+    assert failed_checks(result) == {"subscriptions: names_read"}
+    assert store.query("select count(*), count(subscription_name) from posture.current_scores") == [(3, 0)]
+    azure.faults.clear()
+    store.sync()
+    assert store.query("select count(*), count(subscription_name) from posture.current_scores") == [(3, 3)]
+
+
+def test_management_groups_that_may_not_be_read_cost_the_path_only(azure, store):
+    for application in azure.world.applications.values():
+        application.reads_groups = False
+    assert failed_checks(store.sync()) == set()
+    assert store.query("select count(name), count(management_group_path) from posture.entities") == [(3, 0)]
+    assert "AuthorizationFailed" in str(store.one("select groups_error from raw.listings"))
+    for application in azure.world.applications.values():
+        application.reads_groups = True
+    store.sync()
+    assert store.query("select count(name), count(management_group_path) from posture.entities") == [(3, 3)]
+    for application in azure.world.applications.values():
+        application.reads_groups = False
+    store.sync()
+    assert store.query("select count(name), count(management_group_path) from posture.entities") == [(3, 3)]
+
+
+def test_a_setting_turns_it_off_and_another_names_the_tag(azure, store):
+    store.use(azure, SECSCORE_ENTITIES="off")
+    assert failed_checks(store.sync()) == set()
+    assert store.one("select count(*) from raw.subscriptions") == 0
+    store.use(azure, SECSCORE_ENTITIES="on", SECSCORE_OWNER_TAG="STAGE")
+    store.sync()
+    assert store.query("select distinct owner from posture.entities") == [("test",)]
+
+
+def test_scores_roll_up_by_tag_and_by_management_group(azure, store):
+    store.sync()
+    expected = {}
+    for subscription in azure.world.subscriptions.values():
+        (score,) = azure.world.scores(subscription)
+        expected[subscription.group] = score["properties"]
+    by_group = dict(
+        store.query("select management_group_id, fraction from posture.management_group_score order by all")
+    )
+    assert set(by_group) == {"landing-zones", "corp", "platform"}
+    assert by_group["corp"] == by_group["landing-zones"]
+    assert by_group["corp"] == pytest.approx(
+        expected["corp"]["score"]["current"] / expected["corp"]["score"]["max"], abs=1e-9
+    )
+    ((fraction, weight, subscriptions),) = store.query(
+        "select fraction, weight, subscriptions from posture.tag_score where tag = 'stage' and value = 'test'"
+    )
+    assert (fraction, weight, subscriptions) == store.query(
+        "select fraction, weight, subscriptions from posture.tenant_score"
+    )[0]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"subscriptionId": "ID", "displayName": 7, "tags": [1]}',
+        '{"subscriptionId": "ID"}',
+        '{"subscriptionId": "ID", "displayName": "\\ud83d\\ude00 \\u202e <b>", "tags": {"owner": null, "a": {"b": 1}}}',
+    ],
+)
+def test_an_odd_record_is_kept_and_costs_its_own_fields_only(azure, store, record):
+    azure.world.subscription_document = lambda one: json.loads(record.replace("ID", one.subscription_id))
+    assert failed_checks(store.sync()) == set()
+    assert store.one("select count(*) from ocsf.entities where is_listed") == 3
+    assert store.one("select count(*) from posture.current_scores") == 3
+
+
+def test_a_disabled_subscription_is_listed_as_such(azure, store):
+    corp, *_ = azure.world.subscriptions
+    azure.world.subscriptions[corp].state = State.DISABLED
+    store.sync()
+    assert store.query(ENTITIES, corp)[0][1] == "Disabled"
+
+
+def test_the_command_line_shows_names(azure, tmp_path):
+    done = secscore("sync", cwd=tmp_path, env=azure.settings())
+    assert re.search(r"corp one +\d", done.stdout)
