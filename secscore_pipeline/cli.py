@@ -53,6 +53,9 @@ EXIT_WRONG_SETTINGS = 2
 EXIT_INCOMPLETE = 3
 EXIT_INTERRUPTED = 130
 
+_LISTABLE = 3_000
+"""How many subscriptions fit into one variable of the environment, which Linux holds to 128 kB."""
+
 _DEMO_DATABASE = "data/demo.duckdb"
 _DEMO_QUERY = """select finding_info.title, compliance.status, unmapped.secure_score."current"
 from ocsf.assessment_findings
@@ -362,7 +365,7 @@ def emulator(
                 world.add_subscription(folder.name)
             for file in folder.glob("*.json"):
                 azure.arm.verbatim[folder.name.lower(), file.stem] = file.read_bytes()
-        _write_env(env_file, azure.settings())
+        _write_env(env_file, azure.settings(*(["*"] if len(world.subscriptions) > _LISTABLE else [])))
         console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
         console.print(f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it.", soft_wrap=True)
         stop = threading.Event()
@@ -737,11 +740,16 @@ def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.Dat
     return pd.DataFrame(_rows(name, parameters))
 
 
+_WIDE = 120
+"""From how many columns a terminal has room for ids and names."""
+
+
 def _print_scores() -> None:
     scores = _rows("scores")
     table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
-    table.add_column("Subscription", min_width=36, no_wrap=True)
     is_named = any(row["subscription_name"] for row in scores)
+    length = 8 if is_named and console.width < _WIDE else 36  # beside a name, the beginning of an id will do
+    table.add_column("Subscription", min_width=length, no_wrap=True)
     if is_named:
         table.add_column("Name", overflow="ellipsis", no_wrap=True)
     for name in ("Points", "Percent", "Status", "Score"):
@@ -750,7 +758,7 @@ def _print_scores() -> None:
         percent = "–" if row["fraction"] is None else f"{100 * row['fraction']:.2f} %"
         points = "–" if None in (row["current"], row["max"]) else f"{row['current']:g} / {row['max']:g}"
         names = [row["subscription_name"] or ""] if is_named else []
-        cells = (row["subscription_id"], *names, points, percent, row["status"], str(row["score"]))
+        cells = (row["subscription_id"][:length], *names, points, percent, row["status"], str(row["score"]))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
     if len(scores) > 20:
