@@ -102,11 +102,18 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
 
 
 class Listing(NamedTuple):
-    """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it."""
+    """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it.
+
+    Attributes:
+        groups_error: why the management groups could not be read.
+        rows, columns: what the table then holds.
+    """
 
     subscriptions: int
     news: dict[str, list[str]]
     groups_error: str | None
+    rows: int
+    columns: dg.TableSchema
 
 
 def list_subscriptions(
@@ -152,7 +159,9 @@ def list_subscriptions(
         load_listing(connection, listing, listed, clock())
         for row in rows(connection, sql("listing_news"), {"snapshot_id": snapshot_id, "feed": azure.feed}):
             news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
-    return Listing(len(seen), news, groups_error)
+        held = rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
+        columns = column_schema(connection, "raw.subscriptions")
+    return Listing(len(seen), news, groups_error, held, columns)
 
 
 def _materialize_subscriptions(
@@ -171,15 +180,17 @@ def _materialize_subscriptions(
             error = str(failed)
             context.log.warning("No names are known of this run's subscriptions. %s", error)
         else:
-            metadata = {"subscriptions": listing.subscriptions, "management_groups": listing.groups_error or "read"}
+            metadata = {
+                "dagster/row_count": listing.rows,
+                "dagster/column_schema": listing.columns,
+                "subscriptions": listing.subscriptions,
+                "management_groups": listing.groups_error or "read",
+            }
             for what, names in listing.news.items():
                 metadata[what] = len(names)
                 shown = ", ".join(map(printable, names[:WARNED]))
                 more = f" and {len(names) - WARNED} more" if len(names) > WARNED else ""
                 context.log.info("subscriptions that %s: %s%s", what, shown, more)
-    with warehouse.get_connection() as connection:
-        metadata["dagster/row_count"] = rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
-        metadata["dagster/column_schema"] = column_schema(connection, "raw.subscriptions")
     yield dg.MaterializeResult(metadata=metadata)
     yield dg.AssetCheckResult(
         check_name="names_read",

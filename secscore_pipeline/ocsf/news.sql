@@ -1,14 +1,14 @@
 -- One row: one body that is not worked out yet, its fields typed, or the reason it cannot be a finding.
 -- Bodies are taken in slices, so that memory does not grow with their number.
 -- A JSON string is text and a JSON number is a number; anything else in a field's place counts as absent.
-create or replace temp macro text_of(kind, field) as
-    case when kind = 'VARCHAR' then field end;
+create or replace temp macro text_of(field) as
+    case when starts_with(cast(field as varchar), '"') then field ->> '$' end;
 
-create or replace temp macro number_of(kind, field) as
-    case when (ends_with(kind, 'INT') or kind = 'DOUBLE') and isfinite(field) then field end;
+create or replace temp macro number_of(field) as
+    case when isfinite(try_cast(cast(field as varchar) as double)) then try_cast(cast(field as varchar) as double) end;
 
-create or replace temp macro count_of(kind, field) as
-    case when number_of(kind, field) = trunc(field) then try_cast(field as bigint) end;
+create or replace temp macro count_of(field) as
+    case when number_of(field) = trunc(number_of(field)) then try_cast(number_of(field) as bigint) end;
 
 create or replace temp table news as
 with pending as (
@@ -25,66 +25,51 @@ with pending as (
     where bodies.body_id > $after
         and bodies.body_id <= $upto
 ),
--- Two readings of the record, and no more, since each costs time and memory: what its fields hold as the types they
--- should have, and what they really are. Both are null where the record is no JSON.
+-- One reading of the record, and no more, since each costs time and memory; null where it is no JSON object.
 parsed as (
     select
         * exclude (record),
+        starts_with(ltrim(record, e' \t\r\n'), '{') as looks_like_object,
         try(from_json(
             record,
             '{
-                "id": "VARCHAR",
-                "name": "VARCHAR",
-                "type": "VARCHAR",
+                "id": "JSON",
+                "name": "JSON",
+                "type": "JSON",
                 "properties": {
-                    "displayName": "VARCHAR",
-                    "score": {"current": "DOUBLE", "max": "DOUBLE", "percentage": "DOUBLE"},
-                    "weight": "DOUBLE",
-                    "healthyResourceCount": "DOUBLE",
-                    "unhealthyResourceCount": "DOUBLE",
-                    "notApplicableResourceCount": "DOUBLE",
+                    "displayName": "JSON",
+                    "score": {"current": "JSON", "max": "JSON", "percentage": "JSON"},
+                    "weight": "JSON",
+                    "healthyResourceCount": "JSON",
+                    "unhealthyResourceCount": "JSON",
+                    "notApplicableResourceCount": "JSON",
                     "definition": "JSON"
                 }
             }'
-        )) as fields,
-        try(json_type(
-            record,
-            [
-                '$.id',
-                '$.name',
-                '$.type',
-                '$.properties.displayName',
-                '$.properties.score.current',
-                '$.properties.score.max',
-                '$.properties.score.percentage',
-                '$.properties.weight',
-                '$.properties.healthyResourceCount',
-                '$.properties.unhealthyResourceCount',
-                '$.properties.notApplicableResourceCount',
-                '$.properties.definition',
-                '$'
-            ]
-        )) as kinds
+        )) as fields
     from pending
 ),
 typed as materialized (
     select
-        * exclude (fields, kinds),
-        kinds[13] = 'OBJECT' as is_object,
-        text_of(kinds[1], fields.id) as id,
-        lower(text_of(kinds[1], fields.id)) as finding_uid,
-        text_of(kinds[2], fields.name) as name,
-        text_of(kinds[3], fields.type) as type,
-        text_of(kinds[4], fields.properties.displayName) as display_name,
-        number_of(kinds[5], fields.properties.score.current) as current,
-        number_of(kinds[6], fields.properties.score.max) as max,
-        number_of(kinds[7], fields.properties.score.percentage) as percentage,
-        count_of(kinds[8], fields.properties.weight) as weight,
-        count_of(kinds[9], fields.properties.healthyResourceCount) as healthy,
-        count_of(kinds[10], fields.properties.unhealthyResourceCount) as unhealthy,
-        count_of(kinds[11], fields.properties.notApplicableResourceCount) as not_applicable,
+        * exclude (fields, looks_like_object),
+        looks_like_object and fields is not null as is_object,
+        text_of(fields.id) as id,
+        lower(text_of(fields.id)) as finding_uid,
+        text_of(fields.name) as name,
+        text_of(fields.type) as type,
+        text_of(fields.properties.displayName) as display_name,
+        number_of(fields.properties.score.current) as current,
+        number_of(fields.properties.score.max) as max,
+        number_of(fields.properties.score.percentage) as percentage,
+        count_of(fields.properties.weight) as weight,
+        count_of(fields.properties.healthyResourceCount) as healthy,
+        count_of(fields.properties.unhealthyResourceCount) as unhealthy,
+        count_of(fields.properties.notApplicableResourceCount) as not_applicable,
         -- Its digest alone: a definition is long, and the same for every subscription.
-        case when kinds[12] = 'OBJECT' then md5(cast(fields.properties.definition as varchar)) end as definition_key
+        case
+            when starts_with(cast(fields.properties.definition as varchar), '{')
+            then md5(cast(fields.properties.definition as varchar))
+        end as definition_key
     from parsed
 ),
 -- An id belongs to the event type and subscription that it was first seen with.

@@ -22,7 +22,7 @@ _SPOOL_BUFFER = 1 << 20
 _DERIVED = ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots", "entities")
 """The tables of `ocsf` that a rebuild makes anew."""
 
-BODIES_PER_SLICE = 8_000
+BODIES_PER_SLICE = 32_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 
