@@ -446,6 +446,46 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
 
 
 @main.command()
+@click.argument("sql", required=False)
+@click.option("--file", type=click.File(), help="Read the SQL from a file; - reads standard input.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "csv", "json", "markdown")),
+    default="table",
+    show_default=True,
+    help="How rows are printed.",
+)
+def query(sql: str | None, file: TextIO | None, form: str) -> None:
+    """Ask the database a question in SQL, and print the rows. It is opened for reading only.
+
+    Without SQL the tables and views are listed. Exit code: 0 when it was answered, 1 when it could not be.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.asking import FORMS, asked
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.warehouse import sql as named
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    text = file.read() if file else sql or named("tables")
+    try:
+        with Warehouse.from_environment().get_reader() as connection:
+            columns, rows = asked(connection, text)
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    if form == "table":
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for column in columns:
+            table.add_column(Text(printable(column)), overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
+        console.print(table)
+    else:
+        click.echo(FORMS[form](columns, rows), nl=False)
+
+
+@main.command()
 @click.option(
     "--retention-days",
     type=click.IntRange(min=1),

@@ -456,6 +456,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Run `secscore sync` first.",
         ),
         Failure(
+            "query-wrong",
+            "The database did not understand the question",
+            "The SQL names something that is not there, or is no SQL; or it would change the database, which is opened "
+            "for reading only.",
+            "See what there is: secscore query, without SQL, lists the tables; docs/tables.md every column.",
+        ),
+        Failure(
             "database-held",
             "Another process holds the database open",
             "DuckDB lets one process write a file, and nobody read it meanwhile.",

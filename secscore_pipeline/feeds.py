@@ -76,7 +76,11 @@ def configured_feeds() -> tuple[Feed, ...]:
         if os.environ.get("SECSCORE_FEEDS", "").strip():
             raise SettingsError([explained(f"SECSCORE_FEEDS={str(path)!r} is no file.", "feeds-malformed")])
         return (Feed(),)
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = f"SECSCORE_FEEDS={str(path)!r} cannot be read as text ({type(error).__name__})."
+        raise SettingsError([explained(what, "feeds-malformed")]) from error
     if not text.strip():
         return (Feed(),)
     return _read(path, text)
@@ -88,10 +92,15 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         held = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _wrong(path, [(line, f"is no YAML ({error.problem})")]) from error
-    problems = list(_problems(node, held))
+    except RecursionError as error:
+        raise _wrong(path, [(1, "is nested without end")]) from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", "no text")
+        raise _wrong(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
+    try:
+        problems = list(_problems(node, held))
+    except RecursionError as error:
+        raise _wrong(path, [(1, "is nested without end")]) from error
     if problems:
         raise _wrong(path, problems)
     names = [given["name"] for given in held["feeds"]]

@@ -125,6 +125,23 @@ def test_a_file_that_is_named_and_absent_is_a_mistake(monkeypatch):
         configured_feeds()
 
 
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"a" + b"[" * 50_000, b"feeds: &a [*a]", b"feeds: " + b"[" * 50_000, b"\x00"]
+)
+def test_what_is_no_such_file_at_all_is_a_sentence(tmp_path, monkeypatch, content):
+    path = tmp_path / "feeds.yaml"
+    path.write_bytes(content)
+    monkeypatch.setenv("SECSCORE_FEEDS", str(path))
+    with pytest.raises(SettingsError, match="feeds-malformed"):
+        configured_feeds()
+
+
+def test_a_folder_is_no_file_of_feeds(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECSCORE_FEEDS", str(tmp_path))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        configured_feeds()
+
+
 class Two:
     """Two tenants, each with a local Azure of its own, and a file with a feed of each."""
 

@@ -1,0 +1,14 @@
+-- One row: one table or view, and what one row of it is.
+with relations as (
+    select schema_name, table_name, comment
+    from duckdb_tables()
+    where not internal
+    union all
+    select schema_name, view_name, comment
+    from duckdb_views()
+    where not internal
+)
+select schema_name || '.' || table_name as name, regexp_replace(comment, '^One row: ', '') as "a row is"
+from relations
+where schema_name in ('posture', 'ocsf', 'raw')
+order by list_position(['posture', 'ocsf', 'raw'], schema_name), name;
