@@ -5,9 +5,12 @@ import re
 
 import pytest
 
+from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.warehouse.connection import writing
+from secscore_pipeline.warehouse.store import retain
 from secscore_pipeline_tests.conftest import failed_checks, secscore
 
 ENTITIES = "select name, state, owner, management_group_path, is_listed from posture.entities where subscription_id = ?"
@@ -181,3 +184,22 @@ def test_a_disabled_subscription_is_listed_as_such(azure, store):
 def test_the_command_line_shows_names(azure, tmp_path):
     done = secscore("sync", cwd=tmp_path, env=azure.settings())
     assert re.search(r"corp one +\d", done.stdout)
+
+
+def test_a_retention_lets_old_names_go_and_keeps_those_that_are_referred_to(azure, store):
+    corp, *_ = azure.world.subscriptions
+    for name in ("corp one", "corp two", "corp three"):
+        azure.world.subscriptions[corp].name = name
+        cutoff = utc_now()
+        store.sync()
+    with writing(store.path) as connection:
+        retain(connection, cutoff)
+    assert set(store.query("select record ->> '$.displayName' from raw.subscriptions")) == {
+        ("platform one",), ("root one",), ("corp two",), ("corp three",),
+    }  # fmt: skip
+    before = store.query("from ocsf.entities order by all")
+    history = "select subscription_name from posture.score_history where subscription_id = ? order by observed_at"
+    assert store.query(history, corp) == [("corp two",), ("corp three",)]
+    store.sync(config={"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}})
+    assert store.query("from ocsf.entities order by all") == before
+    assert store.query(history, corp) == [("corp two",), ("corp three",), ("corp three",)]

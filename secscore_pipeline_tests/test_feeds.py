@@ -196,7 +196,8 @@ COUNTS = "select feed, count(distinct subscription_id), count(*) from posture.cu
 
 
 def test_each_feed_is_read_into_the_same_tables(two, store):
-    two.run("sync")
+    shown = two.run("sync").stdout
+    assert all(one in shown for azure in two.azures.values() for one in azure.world.subscriptions)
     assert store.query(COUNTS) == [("north", 2, 2), ("south", 3, 3)]
     assert store.query("select distinct feed, is_in_scope from posture.coverage order by all") == [
         ("north", True),

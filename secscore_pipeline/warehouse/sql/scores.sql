@@ -1,9 +1,18 @@
--- One row: one secure score of the newest normalized snapshot, worst first; a score that is none comes last.
+-- One row: one secure score of the newest normalized snapshot of its feed, worst first; a score that is none comes last.
 create or replace temp table looked as
-select *
-from raw.fetches
-where event_type = 'secure_scores'
-    and snapshot_id = ocsf.newest_snapshot('secure_scores');
+with newest as (
+    select fetches.feed, max_by(fetches.snapshot_id, fetches.look_id) as snapshot_id
+    from raw.fetches as fetches
+    join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
+    where fetches.event_type = 'secure_scores'
+    group by fetches.feed
+)
+select fetches.*
+from raw.fetches as fetches
+join newest using (feed, snapshot_id)
+where fetches.event_type = 'secure_scores'
+-- A subscription that went over to another feed is told of by that one.
+qualify row_number() over (partition by fetches.subscription_id order by fetches.look_id desc) = 1;
 
 select
     observations.subscription_id,
