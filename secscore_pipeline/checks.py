@@ -9,6 +9,7 @@ import duckdb
 from secscore_pipeline.assets.findings import FINDINGS
 from secscore_pipeline.assets.raw import CONTROLS, SCORES
 from secscore_pipeline.assets.tables import failures_explained, preview, rows
+from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.ocsf.validation import event, problems
@@ -169,7 +170,7 @@ def _days_left(azure: AzureConnection) -> int | None:
     """Return how many days a connection's credential still lasts; None where that is not known."""
     try:
         ends = azure.settings().credential.expires_at
-    except SettingsError:  # the feed's own run says so
+    except (SettingsError, AzureError):  # the feed's own run says so
         return None
     return (ends - utc_now()).days if ends else None
 

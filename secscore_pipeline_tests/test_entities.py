@@ -174,6 +174,23 @@ def test_an_odd_record_is_kept_and_costs_its_own_fields_only(azure, store, recor
     assert store.one("select count(*) from posture.current_scores") == 3
 
 
+def test_an_odd_management_group_costs_itself_only(azure, store):
+    everything = azure.world.descendants
+
+    odd = [7, {"id": 5}, {"id": "/x", "properties": None}, {"id": "/y", "properties": {"parent": {"id": "/y"}}}]
+    azure.world.descendants = lambda group: [*odd, *everything(group)]
+    assert failed_checks(store.sync()) == set()
+    assert store.query("select count(management_group_path) from posture.entities") == [(3,)]
+
+
+def test_an_element_of_the_list_that_is_no_subscription_is_left_out(azure, store):
+    documents = azure.world.subscription_document
+    first, *_ = azure.world.subscriptions
+    azure.world.subscription_document = lambda one: 7 if one.subscription_id == first else documents(one)
+    assert failed_checks(store.sync()) == set()
+    assert store.one("select count(*) from posture.entities") == 2
+
+
 def test_a_disabled_subscription_is_listed_as_such(azure, store):
     corp, *_ = azure.world.subscriptions
     azure.world.subscriptions[corp].state = State.DISABLED

@@ -224,6 +224,15 @@ def test_one_that_fails_does_not_touch_the_other(two, store):
     assert "6 of 6 readings gave data" in two.run("test-connection", "--feed", "south").stdout
 
 
+def test_a_certificate_that_cannot_be_read_is_its_own_feeds_failure(two, store):
+    two.entries[0]["credential"] = {"certificate": "/nowhere.pem"}
+    two.write()
+    done = two.run("sync")
+    assert "/nowhere.pem" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert store.query(COUNTS) == [("south", 3, 3)]
+
+
 def test_a_feed_that_is_not_there_is_named(two):
     assert "there are north, south" in two.run("sync", "--feed", "east", check=2).stderr
 

@@ -40,7 +40,7 @@ WARNED = 20
 """How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""
 
 
-RAW = dg.AssetKey(["raw", "subscriptions"])
+SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
 
 _DESCRIBED = (
@@ -63,11 +63,13 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
     @dg.asset(
-        key=RAW,
+        key=SUBSCRIPTIONS,
         description="What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
         "them. A row for each time one is listed otherwise than before.",
         metadata={"dagster/table_name": "raw.subscriptions"},
-        check_specs=[dg.AssetCheckSpec("names_read", asset=RAW, description="The subscriptions' names could be read.")],
+        check_specs=[
+            dg.AssetCheckSpec("names_read", asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
+        ],
         group_name="raw",
         kinds={"azure", "duckdb"},
         owners=OWNERS,
@@ -84,7 +86,7 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         @dg.asset(
             key=["raw", event_type.name],
             description=description,
-            deps=[RAW],
+            deps=[SUBSCRIPTIONS],
             metadata={"dagster/table_name": f"raw.{event_type.name}"},
             group_name="raw",
             kinds={"azure", "duckdb"},

@@ -1,5 +1,6 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,6 +10,8 @@ import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import Outcome, RequestError
+
+log = logging.getLogger(__name__)
 
 SUBSCRIPTIONS_API = "2022-12-01"
 GROUPS_API = "2020-05-01"
@@ -61,7 +64,10 @@ def visible(client: ArmClient) -> list[Seen]:
     seen = []
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
         for text in page.records:
-            record: dict[str, Any] = msgspec.json.decode(text)
+            record: Any = msgspec.json.decode(text)
+            if not isinstance(record, dict):
+                log.debug("left out of the subscriptions: %s", text[:200])
+                continue
             subscription_id = str(record.get("subscriptionId") or "").lower()
             if subscription_id:
                 name, state = str(record.get("displayName") or ""), str(record.get("state") or "")
@@ -114,7 +120,11 @@ def below(client: ArmClient, management_group: str) -> Hierarchy:
     try:
         for page in client.pages(path, _version(GROUPS_API)):
             for text in page.records:
-                one = msgspec.json.decode(text, type=_Descendant)
+                try:
+                    one = msgspec.json.decode(text, type=_Descendant)
+                except msgspec.ValidationError:
+                    log.debug("left out of the management groups: %s", text[:200])
+                    continue
                 records[one.id.lower()] = text
                 parents[one.id.lower()] = one.properties.parent.id.lower()
     except RequestError as error:
