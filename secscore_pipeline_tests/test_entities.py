@@ -191,6 +191,16 @@ def test_an_element_of_the_list_that_is_no_subscription_is_left_out(azure, store
     assert store.one("select count(*) from posture.entities") == 2
 
 
+def test_one_that_is_listed_twice_counts_once(azure, store):
+    everything = azure.world.subscriptions
+    first, *_ = everything
+    azure.world.subscriptions = {**everything, "again": everything[first]}
+    store.use(azure, "*")
+    assert failed_checks(store.sync()) == set()
+    assert store.one("select count(*) from raw.subscriptions") == 3
+    assert store.one("select count(*) from raw.fetches where event_type = 'secure_scores'") == 3
+
+
 def test_a_disabled_subscription_is_listed_as_such(azure, store):
     corp, *_ = azure.world.subscriptions
     azure.world.subscriptions[corp].state = State.DISABLED

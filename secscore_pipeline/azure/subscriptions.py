@@ -56,12 +56,12 @@ class _Descendant(msgspec.Struct):
 
 
 def visible(client: ArmClient) -> list[Seen]:
-    """Return every subscription on which the identity has any role.
+    """Return every subscription on which the identity has any role, once, though pages may overlap.
 
     Raises:
         RequestError: the list could not be had.
     """
-    seen = []
+    seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
         for text in page.records:
             record: Any = msgspec.json.decode(text)
@@ -72,8 +72,8 @@ def visible(client: ArmClient) -> list[Seen]:
             if subscription_id:
                 name, state = str(record.get("displayName") or ""), str(record.get("state") or "")
                 tenant_id = str(record.get("tenantId") or "").lower()
-                seen.append(Seen(subscription_id, name, state, tenant_id, text))
-    return seen
+                seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
+    return list(seen.values())
 
 
 @dataclass(frozen=True)
