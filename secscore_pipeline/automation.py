@@ -51,7 +51,7 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
 
 def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
     """Make the schedules: daily and hourly for one feed, or each feed's own of feeds.yaml. All are off."""
-    if feeds[0].settings is not None:
+    if feeds[0].partition:
         return [_schedule_of(feed) for feed in feeds]
     return [
         dg.ScheduleDefinition(
@@ -74,7 +74,7 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
     tags = {f"secscore/{name}": text for name, text in known.items() if text}
 
     def run(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(partition_key=feed.name, tags=tags)
+        return dg.RunRequest(partition_key=feed.partition, tags=tags)
 
     return dg.ScheduleDefinition(
         name=feed.name,

@@ -532,8 +532,7 @@ def dev(port: int) -> None:
     With no Azure settings a local Azure is started with it; with them, the real one is used.
     """
     load_dotenv(Path.cwd() / ".env")
-    if Path(value("SECSCORE_FEEDS")).expanduser().is_file():
-        configured_feeds()
+    if configured_feeds()[0].partition:
         _dagster_dev(port)
         return
     if any(os.environ.get(name, "").strip() for name in REQUIRED):
@@ -611,13 +610,13 @@ def _feeds(names: tuple[str, ...]) -> tuple[Feed, ...]:
 
 def _sync(feeds: tuple[Feed, ...]) -> Synced:
     """Run the job once for each feed; say what failed, and return how they ended together."""
-    if feeds[0].settings is None:
+    if not feeds[0].partition:
         azure_settings(os.environ)
     database_path(value("SECSCORE_DATABASE"))
     results = []
     with _instance() as instance:
         for feed in feeds:
-            if feed.settings is not None:
+            if feed.partition:
                 console.rule(f"Feed {feed.name}")
             results.append(_sync_feed(instance, feed))
     if len(set(results)) == 1:
@@ -654,7 +653,7 @@ def _run(
         run_config={"loggers": {"plain": {}}},
         raise_on_error=False,
         tags={"secscore/started_by": "command line", "secscore/feed": feed.name},
-        partition_key=feed.name if feed.settings is not None else None,
+        partition_key=feed.partition,
         asset_selection=selection,
     )
 

@@ -60,9 +60,14 @@ class Feed:
     others: tuple[str, ...] = ()
 
     @property
+    def partition(self) -> str | None:
+        """Its partition of the raw assets; None where it is the only feed, by the settings of the environment."""
+        return None if self.settings is None else self.name
+
+    @property
     def resource_key(self) -> str:
         """What its connection is called among Dagster's resources."""
-        return "azure" if self.settings is None else f"azure_{self.name}"
+        return f"azure_{self.partition}" if self.partition else "azure"
 
 
 def configured_feeds() -> tuple[Feed, ...]:
@@ -92,15 +97,12 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         held = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
+        problems = list(_problems(node, held))
     except RecursionError as error:
         raise _wrong(path, [(1, "is nested without end")]) from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", "no text")
         raise _wrong(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
-    try:
-        problems = list(_problems(node, held))
-    except RecursionError as error:
-        raise _wrong(path, [(1, "is nested without end")]) from error
     if problems:
         raise _wrong(path, problems)
     names = [given["name"] for given in held["feeds"]]
@@ -120,24 +122,20 @@ def _problems(node: Any, held: Any) -> Iterator[tuple[int, str]]:
 
     yield from _repeated(node)
     schema = json.loads(files(__package__).joinpath("feeds.schema.json").read_text(encoding="utf-8"))
-    for error in sorted(Draft202012Validator(schema).iter_errors(held), key=lambda error: list(map(str, error.path))):
+    errors: list[Any] = list(Draft202012Validator(schema).iter_errors(held))
+    for error in sorted(errors, key=lambda error: list(map(str, error.path))):
         here = list(error.absolute_path)
         if error.validator == "additionalProperties":
-            allowed = _object(error.schema)["properties"]
+            allowed = error.schema["properties"]
             for key in error.instance.keys() - allowed.keys():
                 known = ", ".join(allowed)
                 yield _line(node, [*here, key]), f"{key!r} is not known here; known are {known}"
         elif error.validator == "required":
-            missing = [key for key in _object(error.schema)["required"] if key not in error.instance]
+            missing = [key for key in error.schema["required"] if key not in error.instance]
             yield _line(node, here), f"{', '.join(missing)} is missing"
         else:
             where = ".".join(str(part) for part in here if not isinstance(part, int)) or "the file"
             yield _line(node, here), f"{where} must be {_described(error, schema)}"
-
-
-def _object(schema: Any) -> Mapping[str, Any]:
-    """Return a schema that is no mere true or false, as ours are."""
-    return dict(schema)
 
 
 def _described(error: Any, schema: Any) -> str:
@@ -216,7 +214,7 @@ def _overlaps(node: Any, feeds: tuple[Feed, ...]) -> Iterator[tuple[int, str]]:
                 places[f"the subscription {one}"].append(number)
         else:
             scope = ("AZURE_TENANT_ID", "AZURE_MANAGEMENT_GROUP_ID", "SECSCORE_INCLUDE", "SECSCORE_EXCLUDE")
-            places["every subscription that", *(settings.get(name, "").lower() for name in scope)].append(number)
+            places[tuple(settings.get(name, "").lower() for name in scope)].append(number)
         try:
             ZoneInfo(feed.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -58,7 +58,7 @@ _DESCRIBED = (
 
 def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     """Make the assets of the raw layer: for one feed, or partitioned by feed where feeds.yaml names them."""
-    named = [feed.name for feed in feeds if feed.settings is not None]
+    named = [feed.partition for feed in feeds if feed.partition]
     partitions = dg.StaticPartitionsDefinition(named) if named else None
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
