@@ -60,9 +60,15 @@ def measured(command: list[str], environment: Mapping[str, str], folder: Path) -
     return {"wall_s": seconds, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": memory / 1e6}
 
 
+def files(database: Path) -> dict[str, str]:
+    """Return the settings that have runs write a file, and publish another beside it."""
+    published = database.with_name(f"published-{database.name}")
+    return {"SECSCORE_WORK_DATABASE": str(database), "SECSCORE_DATABASE": str(published)}
+
+
 def synced(environment: Mapping[str, str], database: Path) -> Measures:
     """Measure one `secscore sync` into a database; every subscription must be stored."""
-    whole = {**environment, "SECSCORE_PARTIAL_FAILURE": "fail", "SECSCORE_DATABASE": str(database)}
+    whole = {**environment, "SECSCORE_PARTIAL_FAILURE": "fail", **files(database)}
     ours = {name: text for name, text in whole.items() if name.startswith(("AZURE_", "SECSCORE_"))}
     # In a file, since Linux hands no variable of more than 128 kB, or 3,500 subscriptions, to a new process.
     (database.parent / ".env").write_text("".join(f"{name}={text}\n" for name, text in ours.items()))

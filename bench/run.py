@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from processes import SECSCORE, Measures, local_azure, measured, medians, new_folder, synced
+from processes import SECSCORE, Measures, files, local_azure, measured, medians, new_folder, synced
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / ".bench"
@@ -191,7 +191,7 @@ def year_store(subscriptions: int) -> Path:
             sys.executable, str(HERE / "history.py"), str(path), "--subscriptions", str(subscriptions), "--days", "365",
         ], check=True)  # fmt: skip
     # Opened once by the program of today, so that no measurement pays for bringing its views up to date.
-    maintained = {"SECSCORE_DATABASE": str(path)}
+    maintained = files(path)
     subprocess.run([*SECSCORE, "maintain"], check=True, env=maintained, stdout=subprocess.DEVNULL)
     return path
 

@@ -38,6 +38,7 @@ from secscore_pipeline.settings import (
     kept_days,
     partial_failure_fails,
     value,
+    work_path,
 )
 from secscore_pipeline.shown import printable
 
@@ -469,7 +470,7 @@ def query(sql: str | None, file: TextIO | None, form: str) -> None:
 
     text = file.read() if file else sql or named("tables")
     try:
-        with Warehouse.from_environment().get_reader() as connection:
+        with Warehouse.from_environment().get_published() as connection:
             columns, rows = asked(connection, text)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
@@ -511,6 +512,7 @@ def maintain(retention_days: int | None) -> None:
                 retain(connection, utc_now() - timedelta(days=days))
         with console.status("Compacting"):
             compact(warehouse.path)
+            warehouse.publish()
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
@@ -612,7 +614,7 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
     """Run the job once for each feed; say what failed, and return how they ended together."""
     if not feeds[0].partition:
         azure_settings(os.environ)
-    database_path(value("SECSCORE_DATABASE"))
+    work_path(value("SECSCORE_WORK_DATABASE"), database_path(value("SECSCORE_DATABASE")))
     results = []
     with _instance() as instance:
         for feed in feeds:
@@ -626,6 +628,7 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
 
 def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     from secscore_pipeline.assets.findings import FINDINGS
+    from secscore_pipeline.assets.posture import DATABASE
 
     result = _run(instance, feed, None)
     _complain(result)
@@ -636,7 +639,7 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     if _made(result, FINDINGS):
         return Synced.IN_PART
     # One event type could not be read at all, and Dagster skips what depends on it: the other one was stored.
-    again = _run(instance, feed, [FINDINGS])
+    again = _run(instance, feed, [FINDINGS, DATABASE])
     _complain(again)
     return Synced.IN_PART if _made(again, FINDINGS) else Synced.NOTHING
 

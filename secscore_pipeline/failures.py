@@ -469,6 +469,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Close it there, or wait until that run has ended, and start again.",
         ),
         Failure(
+            "work-is-published",
+            "Readers and runs have the same file",
+            "A file that a run writes is locked, so readers have one of their own.",
+            "Give SECSCORE_WORK_DATABASE another path, or leave it empty.",
+        ),
+        Failure(
             "database-foreign",
             "The file is no database of this program",
             "It is no DuckDB file, or one of something else. It was left untouched.",

@@ -27,8 +27,9 @@ from secscore_pipeline.settings import (
     azure_settings,
     database_path,
     value,
+    work_path,
 )
-from secscore_pipeline.warehouse import connection
+from secscore_pipeline.warehouse import connection, store
 
 SHARED = (
     "SECSCORE_CA_BUNDLE",
@@ -191,29 +192,48 @@ def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
 
 
 class Warehouse(DuckDBResource):
-    """The DuckDB file: `DuckDBResource`, but always closed, owner-only, migrated, and clear when it is held.
+    """Two DuckDB files: the one that runs write, and the one that is published for readers and never locked.
 
-    Its `database` is the file's path; `~` is the home directory.
+    `DuckDBResource`, but always closed, owner-only, migrated, and clear when the file is held. Its `database` is the
+    path of the published file; `~` is the home directory.
     """
+
+    work_database: str = Field(default="", description=_MEANINGS["SECSCORE_WORK_DATABASE"])
 
     @classmethod
     def from_environment(cls) -> "Warehouse":
-        """Make the warehouse that SECSCORE_DATABASE names."""
-        return cls(database=value("SECSCORE_DATABASE"))
+        """Make the warehouse that SECSCORE_DATABASE and SECSCORE_WORK_DATABASE name."""
+        return cls(database=value("SECSCORE_DATABASE"), work_database=value("SECSCORE_WORK_DATABASE"))
 
     @property
     def path(self) -> Path:
-        """The file's absolute path."""
+        """The absolute path of the file that runs write."""
+        return work_path(self.work_database, self.published_path)
+
+    @property
+    def published_path(self) -> Path:
+        """The absolute path of the file for readers."""
         return database_path(self.database)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for writing, made and migrated when needed."""
+        """Open the file that runs write, made and migrated when needed; it begins as what is published."""
+        store.begin_with(self.path, self.published_path)
         with connection.writing(self.path) as opened:
             yield opened
 
     @contextmanager
     def get_reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for reading only."""
+        """Open the file that runs write for reading only: what a run has just stored."""
         with connection.reading(self.path) as opened:
             yield opened
+
+    @contextmanager
+    def get_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for readers: what the newest run published."""
+        with connection.reading(self.published_path) as opened:
+            yield opened
+
+    def publish(self) -> int:
+        """Put what is stored into the file for readers, as a whole; return its size in bytes."""
+        return store.publish(self.path, self.published_path)

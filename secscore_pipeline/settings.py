@@ -81,7 +81,16 @@ SETTINGS = (
         "A file with several connections to read into one database; without it, these settings are the one there is.",
         "feeds.yaml",
     ),
-    Setting("SECSCORE_DATABASE", "The DuckDB file.", "data/secscore.duckdb"),
+    Setting(
+        "SECSCORE_DATABASE",
+        "The DuckDB file for readers: never locked, replaced as a whole after each run that stored something.",
+        "data/secscore.duckdb",
+    ),
+    Setting(
+        "SECSCORE_WORK_DATABASE",
+        "The DuckDB file that runs write; empty: beside it, with .work in its name.",
+        "",
+    ),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
     Setting(
@@ -346,11 +355,11 @@ def kept_days(given: str) -> int | None:
     return int(given)
 
 
-def database_path(given: str) -> Path:
+def database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Path:
     """Return the DuckDB file's absolute path; `~` is the home directory.
 
     Raises:
-        SettingsError: it is a directory, or nothing.
+        SettingsError: it is a directory, or has a name that DuckDB would mistake for a schema's.
     """
     path = Path(given or DEFAULTS["SECSCORE_DATABASE"]).expanduser().absolute()
     problem = None
@@ -362,8 +371,23 @@ def database_path(given: str) -> Path:
     elif path.is_dir():
         problem = "is a folder"
     if problem:
-        what = f"SECSCORE_DATABASE={str(path)!r} {problem}."
-        raise SettingsError([explained(what, "folder-unusable", setting="SECSCORE_DATABASE")])
+        what = f"{setting}={str(path)!r} {problem}."
+        raise SettingsError([explained(what, "folder-unusable", setting=setting)])
+    return path
+
+
+def work_path(given: str, published: Path) -> Path:
+    """Return the absolute path of the DuckDB file that runs write, by default beside the one for readers.
+
+    Raises:
+        SettingsError: it cannot be a DuckDB file, or is the one for readers.
+    """
+    if not given:
+        return published.with_name(f"{published.stem}.work{published.suffix}")
+    path = database_path(given, "SECSCORE_WORK_DATABASE")
+    if path.resolve() == published.resolve():
+        what = f"SECSCORE_WORK_DATABASE={given!r} is SECSCORE_DATABASE itself."
+        raise SettingsError([explained(what, "work-is-published")])
     return path
 
 

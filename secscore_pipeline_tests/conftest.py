@@ -43,17 +43,18 @@ def local_azure() -> Iterator[Callable[..., LocalAzure]]:
 
 
 class Store:
-    """A database of the test's own, and the whole job run on it."""
+    """A database of the test's own, and the whole job run on it: `path` is what runs write, `published` for readers."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
+        self.published = path.with_name(f"published-{path.name}")
+        self.settings = {"SECSCORE_DATABASE": str(self.published), "SECSCORE_WORK_DATABASE": str(path)}
         self._monkeypatch = monkeypatch
 
     def use(self, azure: LocalAzure, *subscription_ids: str, **settings: str) -> None:
         """Point the settings to a local Azure."""
-        for name, text in {**azure.settings(*subscription_ids), **settings}.items():
+        for name, text in {**azure.settings(*subscription_ids), **self.settings, **settings}.items():
             self._monkeypatch.setenv(name, text)
-        self._monkeypatch.setenv("SECSCORE_DATABASE", str(self.path))
 
     def sync(self, *, succeeds: bool = True, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:
         """Run the whole job through Dagster, as the command line does."""

@@ -19,9 +19,7 @@ def ask(local_azure, store, tmp_path):
     store.sync()
 
     def run(*arguments, check=0, **options):
-        return secscore(
-            "query", *arguments, cwd=tmp_path, env={"SECSCORE_DATABASE": str(store.path)}, check=check, **options
-        )
+        return secscore("query", *arguments, cwd=tmp_path, env=store.settings, check=check, **options)
 
     return run
 

@@ -188,7 +188,7 @@ class Two:
 def two(local_azure, store):
     store.path.parent.mkdir(exist_ok=True)
     both = Two(local_azure, store.path.parent)
-    both.environment["SECSCORE_DATABASE"] = str(store.path)
+    both.environment |= store.settings
     return both
 
 
@@ -266,7 +266,8 @@ def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monk
     ):
         (request,) = schedules["south"].evaluate_tick(context).run_requests
         assert (request.partition_key, request.tags["secscore/owner"]) == ("south", "team south")
-        monkeypatch.setenv("SECSCORE_DATABASE", str(store.path))
+        for name, path in store.settings.items():
+            monkeypatch.setenv(name, path)
         definitions = two.gathered(monkeypatch)
         result = definitions.resolve_job_def("sync").execute_in_process(
             instance=instance, partition_key="south", run_config={"loggers": {"plain": {}}}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
@@ -79,7 +80,7 @@ def azure(local_azure, store):
 
 @pytest.fixture
 def environment(azure, store):
-    return {**azure.settings(), "SECSCORE_DATABASE": str(store.path), "SECSCORE_MAX_CONNECTIONS": "1"}
+    return {**azure.settings(), **store.settings, "SECSCORE_MAX_CONNECTIONS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def undisturbed(tmp_path_factory, mortal):
         everything = "secure_scores,secure_score_controls"
         for first in (None, "secure_scores", "secure_score_controls", everything):
             store = Store(tmp_path_factory.mktemp("undisturbed") / "store.duckdb", pytest.MonkeyPatch())
-            environment = {**azure.settings(), "SECSCORE_DATABASE": str(store.path), "SECSCORE_MAX_CONNECTIONS": "1"}
+            environment = {**azure.settings(), **store.settings, "SECSCORE_MAX_CONNECTIONS": "1"}
             if first:
                 assert mortal({**environment, "SECSCORE_EVENT_TYPES": first})[0] == 0
             code, statements = mortal({**environment, "SECSCORE_EVENT_TYPES": everything})
@@ -106,13 +107,18 @@ def undisturbed(tmp_path_factory, mortal):
     return possible, *measured[0]
 
 
+LOOKS = "select * from raw.fetches order by all"
+
+
 def repaired(store, possible):
     """Run once more, undisturbed, and hold the tables against those of runs that nothing ever disturbed."""
     store.sync()
     assert stored(store) in possible
     assert store.one("select count(*) from raw.fetches anti join ocsf.normalized_snapshots using (snapshot_id)") == 0
     assert store.one("select count(*) = count(distinct metadata.uid) from ocsf.assessment_findings")
-    assert [file.name for file in store.path.parent.iterdir()] == [store.path.name]
+    assert {file.name for file in store.path.parent.iterdir()} == {store.path.name, store.published.name}
+    with duckdb.connect(str(store.published), read_only=True) as published:
+        assert published.execute(LOOKS).fetchall() == store.query(LOOKS)
 
 
 @pytest.mark.parametrize("number", range(1, 2 * SUBSCRIPTIONS + 1))

@@ -74,6 +74,5 @@ def assessment_findings(
             "scores": preview(scores[:100]),
             **{name: float(number) for name, number in totals.items() if number is not None},
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
-            "database": dg.MetadataValue.path(str(warehouse.path)),
         }
     )

@@ -286,7 +286,6 @@ def _materialize(
             "requests": taken.requests,
             "cloud": azure.cloud().described,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
-            "database": dg.MetadataValue.path(str(warehouse.path)),
         }
     )
 

@@ -79,12 +79,7 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     Raises:
         WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
     """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise WarehouseError(
-            f"{path.parent} cannot be made ({error.strerror}).", "folder-unusable", setting="SECSCORE_DATABASE"
-        ) from error
+    make_folder(path.parent)
     if not path.exists():
         _make(path, lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
@@ -109,6 +104,20 @@ def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         raise WarehouseError(f"There is no database at {path} yet.", "database-absent")
     with _opened(path, read_only=True, lock_patience=lock_patience) as connection:
         yield connection
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a database, for its owner alone, where it is not there.
+
+    Raises:
+        WarehouseError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"{folder} cannot be made ({error.strerror}).", "folder-unusable", setting="SECSCORE_DATABASE"
+        ) from error
 
 
 @contextmanager

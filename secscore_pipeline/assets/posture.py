@@ -1,0 +1,41 @@
+"""The posture layer: the database that analysts read, published whole after each run."""
+
+import dagster as dg
+
+from secscore_pipeline.assets.findings import FINDINGS
+from secscore_pipeline.assets.tables import OWNERS, failures_explained, preview, rows
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.warehouse import sql
+
+DATABASE = dg.AssetKey(["posture", "database"])
+
+
+@dg.asset(
+    key=DATABASE,
+    deps=[FINDINGS],
+    group_name="posture",
+    kinds={"duckdb"},
+    owners=OWNERS,
+)
+def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """Publish the DuckDB file for readers, with every table and view: never locked, and replaced as a whole.
+
+    Who has it open reads on undisturbed; who opens it sees all of a run, or nothing of it.
+    """
+    started_at = utc_now()
+    with failures_explained():
+        size = warehouse.publish()
+        with warehouse.get_published() as connection:
+            counts = rows(connection, sql("row_counts"))
+            newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+    context.log.info("published: %s (%.1f MB)", warehouse.published_path, size / 1e6)
+    return dg.MaterializeResult(
+        metadata={
+            "database": dg.MetadataValue.path(str(warehouse.published_path)),
+            "bytes": size,
+            "tables": preview(counts),
+            "newest_look": str(newest[0]) if newest else "",
+            "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
+        }
+    )

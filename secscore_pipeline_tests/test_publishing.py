@@ -1,0 +1,232 @@
+"""The database for readers: never locked, always whole, replaced in one step."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import duckdb
+import pytest
+
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline_tests.conftest import secscore
+
+HOLDING = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    query = "select count(distinct snapshot_id) from raw.fetches"
+    print(connection.execute(query).fetchone(), flush=True)
+    sys.stdin.readline()
+    print(connection.execute(query).fetchone())
+"""
+
+HAMMERING = """
+import select, sys, duckdb
+path = sys.argv[1]
+query = '''
+    select count(*), count(distinct snapshot_id), count(distinct (snapshot_id, subscription_id, event_type)),
+        (select count(distinct metadata.correlation_uid) from ocsf.assessment_findings)
+    from raw.fetches
+'''
+reads, newest = 0, 0
+print("reading", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    with duckdb.connect(path, read_only=True) as connection:
+        first = connection.execute(query).fetchone()
+        again = connection.execute(query).fetchone()
+    looks, snapshots, keys, normalized = first
+    assert first == again, (first, again)
+    assert looks == keys == snapshots * int(sys.argv[2]), first
+    assert normalized == snapshots >= newest, first
+    reads, newest = reads + 1, snapshots
+print(reads, newest)
+"""
+
+
+@pytest.fixture
+def python():
+    """Start Python processes; they and their pipes end with the test."""
+    with ExitStack() as stack:
+
+        def start(code, *arguments):
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, *map(str, arguments)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python):
+    azure = local_azure(World(subscriptions=3))
+    store.use(azure)
+    store.sync()
+    readers = [python(HAMMERING, store.published, 3 * 2) for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout.readline() == "reading\n"
+    holding = python(HOLDING, store.published)
+    assert holding.stdout.readline() == "(1,)\n"
+    for _ in range(4):
+        store.sync()
+    said, complaints = holding.communicate("end\n", timeout=60)
+    assert said == "(1,)\n", complaints
+    for reader in readers:
+        said, complaints = reader.communicate("end\n", timeout=60)
+        assert reader.returncode == 0, complaints
+        reads, newest = map(int, said.split())
+        assert reads > 4
+        assert newest >= 2
+    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (5,)
+
+
+def read(path, query):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(query).fetchone()
+
+
+def test_a_published_file_that_is_open_for_writing_blocks_no_run(local_azure, store, python):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    store.published.chmod(0o600)
+    code = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("set checkpoint_threshold = '1GB'")
+connection.execute("create table mine as select 1")
+print("holding", flush=True)
+sys.stdin.readline()
+connection.execute("create table more as select 2")
+"""
+    writer = python(code, store.published)
+    assert writer.stdout.readline() == "holding\n"
+    assert store.published.with_name(f"{store.published.name}.wal").exists()
+    store.sync()
+    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (2,)
+    _, complaints = writer.communicate("go on\n", timeout=60)
+    assert writer.returncode == 0, complaints
+    store.sync()
+    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (3,)
+
+
+def test_the_published_file_can_only_be_read_and_only_by_its_owner(local_azure, store):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    assert store.published.stat().st_mode & 0o777 == 0o400
+    assert store.path.stat().st_mode & 0o777 == 0o600
+    with Warehouse.from_environment().get_published() as connection:
+        counts = connection.execute("select count(*) from raw.records").fetchone()
+    assert counts == store.query("select count(*) from raw.records")[0]
+    comments = read(store.published, "select count(*) from duckdb_columns() where comment is null and not internal "
+                    "and schema_name in ('raw', 'ocsf', 'posture')")  # fmt: skip
+    assert comments == (0,)
+
+
+def test_a_store_that_is_gone_begins_as_what_was_published(local_azure, store):
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
+    before = store.query("select * from ocsf.assessment_findings order by all")
+    store.path.unlink()
+    store.sync()
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    first = "select * from ocsf.assessment_findings where metadata.correlation_uid = ? order by all"
+    (snapshot_id,) = {row[0] for row in store.query("select min_by(snapshot_id, stored_at) from raw.fetches")}
+    assert store.query(first, snapshot_id) == before
+
+
+def test_a_run_that_stores_nothing_publishes_nothing(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    store.use(azure)
+    store.sync()
+    before = store.published.stat().st_ino
+    store.use(azure, AZURE_CLIENT_SECRET="wrong-" + "x" * 20)
+    store.sync(succeeds=False)
+    assert store.published.stat().st_ino == before
+
+
+def test_a_file_of_something_else_is_never_replaced(local_azure, store):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    store.published.unlink()
+    with duckdb.connect(str(store.published)) as connection:
+        connection.execute("create table theirs as select 1 as a")
+    before = store.published.read_bytes()
+    with pytest.raises(WarehouseError, match="is a DuckDB file of something else"):
+        Warehouse.from_environment().publish()
+    store.path.unlink()
+    with pytest.raises(WarehouseError, match="is a DuckDB file of something else"):
+        store_it()
+    store.published.write_bytes(b"notes")
+    with pytest.raises(WarehouseError, match="is no DuckDB file"):
+        Warehouse.from_environment().publish()
+    assert store.published.read_bytes() == b"notes"
+    assert before
+
+
+def store_it():
+    with Warehouse.from_environment().get_connection():
+        raise AssertionError("it was opened")
+
+
+@pytest.mark.parametrize("instant", ["os.fsync", "pathlib.Path.replace"])
+def test_a_kill_while_publishing_leaves_the_old_file_whole(local_azure, store, python, instant):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    before = store.published.read_bytes()
+    code = f"""
+import os, pathlib, signal
+from secscore_pipeline.resources import Warehouse
+{instant} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Warehouse.from_environment().publish()
+"""
+    killed = python(code)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -9
+    assert store.published.read_bytes() == before
+    Warehouse.from_environment().publish()
+    assert sorted(file.name for file in store.path.parent.iterdir()) == sorted([store.path.name, store.published.name])
+
+
+def test_where_there_is_no_room_for_the_copy_the_old_file_stays(local_azure, store, python):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    before = store.published.read_bytes()
+    code = """
+import resource, signal, sys
+from secscore_pipeline.resources import Warehouse
+warehouse = Warehouse.from_environment()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    warehouse.publish()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    said, complaints = python(code).communicate(timeout=60)
+    assert said.startswith("WarehouseError"), said + complaints
+    assert "[database-unwritable]" in said
+    assert store.published.read_bytes() == before
+
+
+def test_readers_and_runs_cannot_share_one_file(tmp_path):
+    path = str(tmp_path / "one.duckdb")
+    env = {"SECSCORE_DATABASE": path, "SECSCORE_WORK_DATABASE": path}
+    done = secscore("maintain", cwd=tmp_path, check=2, env=env)
+    assert "is SECSCORE_DATABASE itself" in done.stderr
+    assert "[work-is-published]" in done.stderr
+
+
+def test_what_was_one_file_before_goes_on_as_two(local_azure, store):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    shutil.move(store.path, store.path.with_name("old.duckdb"))
+    old = store.path.with_name("old.duckdb")
+    env = {**os.environ, "SECSCORE_DATABASE": str(old), "SECSCORE_WORK_DATABASE": ""}
+    secscore("sync", cwd=old.parent, env=env)
+    assert read(old, "select count(distinct snapshot_id) from raw.fetches") == (2,)
+    assert read(old.with_name("old.work.duckdb"), "select count(distinct snapshot_id) from raw.fetches") == (2,)
