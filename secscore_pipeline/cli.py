@@ -58,6 +58,7 @@ _LISTABLE = 3_000
 """How many subscriptions fit into one variable of the environment, which Linux holds to 128 kB."""
 
 _DEMO_DATABASE = "data/demo.duckdb"
+_DEMO_REPORT = "data/demo-report.html"
 _DEMO_QUERY = """select finding_info.title, compliance.status, unmapped.secure_score."current"
 from ocsf.assessment_findings
 where metadata.event_code = 'secureScoreControls'
@@ -412,8 +413,9 @@ def demo(subscriptions: int, days: int) -> None:
         _print_opportunities()
         _print_row_counts()
         path = database_path(value("SECSCORE_DATABASE"))
-        console.print(f"\nDuckDB file: {path}\nA query to paste:\n", soft_wrap=True, highlight=False)
-        console.print(Text(_DEMO_QUERY))
+        console.print(Text(f"\nA query to paste:\n\n{_DEMO_QUERY}\n"))
+        _write_report(None)
+        console.print(f"Database: {path} (never locked: open it read-only)", soft_wrap=True, highlight=False)
 
 
 def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
@@ -527,6 +529,43 @@ def maintain(retention_days: int | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it; SECSCORE_REPORT when not given.",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(output: Path | None, show: bool) -> None:
+    """Write the report: one HTML file with the score, its path, what moved it, and what is still to win.
+
+    It asks for nothing from any network: mail it, print it, keep it.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    path = _write_report(output)
+    if show:
+        click.launch(path.as_uri())
+
+
+def _write_report(output: Path | None) -> Path:
+    """Write the report of what is published, say where it is, and return its path."""
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.report.page import gather, report_path, write_report
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    path = report_path(str(output) if output else value("SECSCORE_REPORT"))
+    try:
+        with Warehouse.from_environment().get_published() as connection:
+            made = gather(connection, utc_now())
+        size = write_report(made, path)
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    console.print(f"Report: {path} ({size / 1e6:.2f} MB)", soft_wrap=True, highlight=False)
+    return path
+
+
+@main.command()
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 def dev(port: int) -> None:
     """Open Dagster's UI on this project, on loopback.
@@ -573,7 +612,13 @@ def _local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
     with LocalAzure(World(subscriptions=subscriptions, mixed=subscriptions > 3)) as azure:
         database = os.environ.get("SECSCORE_DATABASE") or _DEMO_DATABASE
         # An empty file of feeds: what is in the working directory leads elsewhere.
-        settings = {**azure.settings(), "SECSCORE_DATABASE": database, "SECSCORE_FEEDS": os.devnull}
+        report = os.environ.get("SECSCORE_REPORT") or _DEMO_REPORT
+        settings = {
+            **azure.settings(),
+            "SECSCORE_DATABASE": database,
+            "SECSCORE_REPORT": report,
+            "SECSCORE_FEEDS": os.devnull,
+        }
         before = {setting.name: os.environ.pop(setting.name, None) for setting in SETTINGS}
         os.environ.update(settings)
         try:
@@ -647,6 +692,7 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
 def _run(
     instance: "dg.DagsterInstance", feed: Feed, selection: "list[dg.AssetKey] | None"
 ) -> "dg.ExecuteInProcessResult":
+    from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.definitions import defs
 
     gc.freeze()
@@ -657,7 +703,8 @@ def _run(
         raise_on_error=False,
         tags={"secscore/started_by": "command line", "secscore/feed": feed.name},
         partition_key=feed.partition,
-        asset_selection=selection,
+        # The report has a command of its own: what draws its charts takes a second and 200 MB.
+        asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key != REPORT],
     )
 
 

@@ -469,6 +469,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Close it there, or wait until that run has ended, and start again.",
         ),
         Failure(
+            "report-unwritable",
+            "The report cannot be written",
+            "Its place is a folder, or may not be written, or the disk is full. What was there is left as it was.",
+            "Change SECSCORE_REPORT or --output, or make room on that disk.",
+        ),
+        Failure(
             "work-is-published",
             "Readers and runs have the same file",
             "A file that a run writes is locked, so readers have one of their own.",

@@ -98,6 +98,7 @@ SETTINGS = (
         "What a run is in which some subscriptions could not be read: warn or fail. The others are stored.",
         "warn",
     ),
+    Setting("SECSCORE_REPORT", "The report's HTML file.", "data/report.html"),
     Setting(
         "SECSCORE_RETENTION_DAYS",
         "How many days `secscore maintain` keeps; empty: all of them.",

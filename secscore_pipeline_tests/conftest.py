@@ -48,7 +48,11 @@ class Store:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
         self.published = path.with_name(f"published-{path.name}")
-        self.settings = {"SECSCORE_DATABASE": str(self.published), "SECSCORE_WORK_DATABASE": str(path)}
+        self.settings = {
+            "SECSCORE_DATABASE": str(self.published),
+            "SECSCORE_WORK_DATABASE": str(path),
+            "SECSCORE_REPORT": str(path.parents[1] / "report.html"),
+        }
         self._monkeypatch = monkeypatch
 
     def use(self, azure: LocalAzure, *subscription_ids: str, **settings: str) -> None:

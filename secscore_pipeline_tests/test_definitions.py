@@ -20,6 +20,7 @@ def test_the_graph_is_what_it_is_meant_to_be():
             ["raw/secure_score_controls", "raw/secure_scores"], "ocsf", ["duckdb", "ocsf"]
         ),
         "posture/database": (["ocsf/assessment_findings"], "posture", ["duckdb"]),
+        "posture/report": (["posture/database"], "posture", ["html"]),
     }  # fmt: skip
 
 

@@ -1,0 +1,79 @@
+"""The report as an asset: one HTML file for people who do not query."""
+
+import base64
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from secscore_pipeline.assets.posture import DATABASE
+from secscore_pipeline.assets.tables import OWNERS, failures_explained
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.settings import value
+from secscore_pipeline.shown import printable
+
+if TYPE_CHECKING:
+    from secscore_pipeline.report import page
+
+REPORT = dg.AssetKey(["posture", "report"])
+
+SHOWN = 5
+"""How many controls the preview shows."""
+
+
+@dg.asset(key=REPORT, deps=[DATABASE], group_name="posture", kinds={"html"}, owners=OWNERS)
+def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """Write the report: the score and its path, what moved it, what is to win, what is missing, in one HTML file.
+
+    It asks for nothing from any network, and can be mailed, printed and kept.
+    """
+    # Here, since nobody who only syncs should wait for what draws charts.
+    from secscore_pipeline.report import page
+
+    path = page.report_path(value("SECSCORE_REPORT"))
+    with failures_explained():
+        with warehouse.get_published() as connection:
+            made = page.gather(connection, utc_now())
+        size = page.write_report(made, path)
+    picture = page.path_picture(made)
+    context.log.info("report: %s (%.1f MB)", path, size / 1e6)
+    scores = {
+        f"score_percentage_{tenant.tenant_id}" if len(made.tenants) > 1 else "score_percentage": round(
+            100 * tenant.newest["fraction"], 2
+        )
+        for tenant in made.tenants
+        if tenant.newest
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(path.as_uri()),
+            "path": dg.MetadataValue.path(str(path)),
+            "bytes": size,
+            **scores,
+            "preview": dg.MetadataValue.md("\n\n".join(map(_summary, made.tenants)) or "Nothing is stored yet."),
+            **({"trend": dg.MetadataValue.md(_image(picture))} if picture else {}),
+        }
+    )
+
+
+def _summary(tenant: "page.Tenant") -> str:
+    """Say the most important of one tenant in Markdown."""
+    if tenant.newest is None:
+        return f"**{tenant.tenant_id}**: no score yet."
+    week = tenant.won_since(7)
+    moved = "" if week is None else f", {100 * week:+.2f} percentage points in 7 days"
+    lines = [
+        f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.newest['subscriptions']} subscriptions with a "
+        f"score, {tenant.unread} that could not be read.",
+        "",
+        "| control | points to win | resources to fix |",
+        "|---|---|---|",
+    ]
+    for control in tenant.controls[:SHOWN]:
+        name = "".join(f"\\{mark}" if mark in "\\`*_[]<>|!#" else mark for mark in printable(str(control["control"])))
+        lines.append(f"| {name} | {control['points_to_win']:.2f} | {control['unhealthy_resources']} |")
+    return "\n".join(lines)
+
+
+def _image(picture: bytes) -> str:
+    return f"![The score by day](data:image/png;base64,{base64.b64encode(picture).decode()})"

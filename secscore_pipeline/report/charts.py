@@ -1,0 +1,88 @@
+"""The report's charts: described with Vega-Altair, drawn to SVG or PNG without a browser or a network."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from secscore_pipeline.shown import printable
+
+_FONT = "system-ui, sans-serif"
+_WIDTH = 760
+_ROOM = {"left": 24, "right": 12, "top": 5, "bottom": 5}
+"""What a page's font may need more than the one that the texts were measured with."""
+
+
+def path_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the path of a tenant's score.
+
+    Args:
+        days: `day` (date) and `fraction` (0..1), oldest first.
+        events: `day`, `fraction` and `number` of each day on which something moved it.
+
+    Returns:
+        A Vega-Lite specification.
+    """
+    points = [{"day": day["day"].isoformat(), "percent": 100 * day["fraction"]} for day in days]
+    marks = [
+        {"day": event["day"].isoformat(), "percent": 100 * event["fraction"], "number": str(event["number"])}
+        for event in events
+    ]
+    x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", tickCount=6, grid=False))
+    y = alt.Y("percent:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(format=".0f", tickCount=5))
+    lines = alt.Chart(alt.InlineData(points)).encode(x=x, y=y)
+    line = lines.mark_line(strokeWidth=2.5, color="var(--accent)", point=len(points) == 1)
+    here = alt.Chart(alt.InlineData(marks)).encode(x=x, y=y)
+    dots = here.mark_circle(size=280, color="var(--card)", stroke="var(--accent)", strokeWidth=1.5, opacity=1)
+    numbers = here.mark_text(fontSize=11, fontWeight=600, color="var(--text)", baseline="middle").encode(
+        text="number:N"
+    )
+    return _finished(alt.layer(line, dots, numbers).properties(width=_WIDTH, height=220))
+
+
+def controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the points still to win by control: `control` and `points_to_win`, most first."""
+    values = [
+        {"control": printable(str(control["control"])), "points": control["points_to_win"]} for control in controls
+    ]
+    bars = alt.Chart(alt.InlineData(values)).encode(
+        y=alt.Y("control:N", sort=None, title=None, axis=alt.Axis(labelLimit=300, ticks=False, domain=False)),
+        x=alt.X("points:Q", title=None, axis=None),
+    )
+    labels = bars.mark_text(align="left", dx=6, color="var(--text)").encode(text=alt.Text("points:Q", format=".1f"))
+    bar = bars.mark_bar(color="var(--accent)", cornerRadiusEnd=3, size=16)
+    return _finished(alt.layer(bar, labels).properties(width=_WIDTH - 300, height=alt.Step(28)))
+
+
+def as_svg(chart: Mapping[str, Any], name: str = "chart") -> str:
+    """Draw a chart as SVG whose colours are the custom properties of the page it stands in; `name` is its own there."""
+    drawn = str(vl_convert.vegalite_to_svg(dict(chart)))
+    return re.sub(r"\bclip(\d+)\b", rf"{name}-clip\1", drawn)
+
+
+def as_png(chart: Mapping[str, Any]) -> bytes:
+    """Draw a chart as PNG, for where no page gives it colours."""
+    text = as_svg(chart)
+    for name, colour in _COLOURS.items():
+        text = text.replace(f"var(--{name})", colour)
+    return bytes(vl_convert.svg_to_png(text, scale=2))
+
+
+_COLOURS = {"accent": "#2563eb", "text": "#1f2937", "muted": "#6b7280", "line": "#e5e7eb", "card": "#ffffff"}
+
+
+def _finished(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
+    axis = alt.AxisConfig(
+        labelColor="var(--muted)",
+        labelFontSize=12,
+        gridColor="var(--line)",
+        domainColor="var(--line)",
+        tickColor="var(--line)",
+    )
+    view = alt.ViewConfig(stroke=None)
+    described: dict[str, Any] = chart.configure(
+        background="transparent", font=_FONT, axis=axis, view=view, padding=_ROOM
+    ).to_dict()
+    return described

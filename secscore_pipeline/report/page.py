@@ -1,0 +1,284 @@
+"""Makes the report: asks the store, draws the charts, fills in the page."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from secscore_pipeline.report.charts import as_png, as_svg, controls_chart, path_chart
+from secscore_pipeline.shown import printable
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import WarehouseError, execute, make_folder, scratch_folder
+
+Row = dict[str, Any]
+
+EVENTS = 6
+"""How many of the days that moved a score most the path names."""
+
+CONTROLS = 10
+"""How many controls the chart shows; the table has them all."""
+
+NOTEWORTHY = 0.001
+"""From which move of the score (fraction) a day is worth naming."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """What the report says of one tenant; fractions are 0..1.
+
+    Attributes:
+        days: its path, a row a day, oldest first.
+        events: the days that moved its score most, with their numbers in the chart and what moved it.
+        subscriptions, controls, changes, gaps: a row each, in the order in which they are shown.
+    """
+
+    tenant_id: str
+    cloud: str
+    days: list[Row]
+    events: list[Row]
+    subscriptions: list[Row]
+    controls: list[Row]
+    changes: list[Row]
+    gaps: list[Row]
+
+    @property
+    def newest(self) -> Row | None:
+        """The newest day of its path; None while nothing is scored."""
+        return self.days[-1] if self.days else None
+
+    def won_since(self, days: int) -> float | None:
+        """Return how much its score has moved in that many days, as a fraction; None where that is not known."""
+        if not self.days:
+            return None
+        then = self.days[-1]["day"] - timedelta(days=days)
+        before = [day for day in self.days if day["day"] <= then]
+        moved: float | None = self.days[-1]["fraction"] - before[-1]["fraction"] if before else None
+        return moved
+
+    @cached_property
+    def path(self) -> dict[str, Any]:
+        """The chart of its path."""
+        return path_chart(self.days, self.events)
+
+    @property
+    def unread(self) -> int:
+        """How many of its subscriptions could not be read last."""
+        return sum(not row["is_read"] for row in self.subscriptions)
+
+    @property
+    def unscored(self) -> int:
+        """How many of its subscriptions have no score."""
+        return sum(row["fraction"] is None for row in self.subscriptions)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report.
+
+    Attributes:
+        made_at: when it was made, UTC.
+        source: where the data comes from (see report_source.sql).
+        tenants: those with subscriptions that are looked at.
+    """
+
+    made_at: datetime
+    source: Row
+    tenants: list[Tenant]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether some of the data is a local Azure's."""
+        return any(cloud.startswith(("localhost", "127.")) for cloud in self.source["clouds"] or [])
+
+    def page(self) -> str:
+        """Return the report as one HTML document that asks for nothing else."""
+        style, script = (_part(name) for name in ("report.css", "report.js"))
+        template = _environment().from_string(_part("report.html.j2"))
+        return template.render(
+            report=self,
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            version=version("secscore_pipeline"),
+            controls_shown=CONTROLS,
+        )
+
+
+def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
+    """Ask the store for everything that the report says.
+
+    Args:
+        connection: open for reading.
+        made_at: the present, UTC.
+    """
+    source = _rows(connection, "report_source", {})[0]
+    days = _rows(connection, "report_path", {})
+    newest = days and max(day["day"] for day in days)
+    since = {"day": newest or made_at.date()}
+    parts = {
+        name: _rows(connection, f"report_{name}", since) for name in ("subscriptions", "controls", "changes", "gaps")
+    }
+    moves = {}
+    for tenant_id, path in _by_tenant(days).items():
+        moves[tenant_id] = _moves(path)
+    moved_on = sorted({move["day"] for found in moves.values() for move in found})
+    causes = {
+        (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
+        for cause in _rows(connection, "report_causes", {"days": moved_on})
+    }
+    tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"]]})
+    tenants = []
+    for tenant_id in tenant_ids:
+        path = _by_tenant(days).get(tenant_id, [])
+        events = [
+            {**move, "number": number, "says": _cause(move, causes.get((tenant_id, move["day"], move["won"] > 0)))}
+            for number, move in enumerate(moves.get(tenant_id, []), 1)
+        ]
+        mine = {name: [row for row in rows if row["tenant_id"] == tenant_id] for name, rows in parts.items()}
+        tenants.append(Tenant(tenant_id, path[-1]["cloud_partition"] if path else "", path, events, **mine))
+    return Report(made_at, source, tenants)
+
+
+def write_report(report: Report, path: Path) -> int:
+    """Write the report to a file in one step, for its owner alone; return its size in bytes.
+
+    Raises:
+        WarehouseError: it cannot be written there.
+    """
+    make_folder(path.parent)
+    if path.is_dir():
+        raise WarehouseError(f"{path} is a folder.", "report-unwritable")
+    try:
+        with scratch_folder(path) as folder:
+            new = folder / path.name
+            new.touch(mode=0o600)
+            new.write_text(report.page(), encoding="utf-8")
+            new.replace(path)
+    except WarehouseError as error:
+        raise WarehouseError(f"{path} cannot be written ({error.__cause__}).", "report-unwritable") from error
+    return path.stat().st_size
+
+
+def path_picture(report: Report) -> bytes | None:
+    """Return the path of the first tenant's score as PNG; None where there is no path yet."""
+    path = next((tenant.path for tenant in report.tenants if len(tenant.days) > 1), None)
+    return as_png(path) if path else None
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:
+    cursor = execute(connection, sql(name), parameters)
+    columns = [column[0] for column in cursor.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _by_tenant(days: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for day in days:
+        found.setdefault(day["tenant_id"], []).append(day)
+    return found
+
+
+def _moves(path: Sequence[Row]) -> list[Row]:
+    """Return the days that moved a path most, oldest first, each with the move and the subscriptions that came."""
+    moves = [
+        {**day, "won": day["fraction"] - before["fraction"], "came": day["subscriptions"] - before["subscriptions"]}
+        for before, day in pairwise(path)
+    ]
+    largest = sorted(moves, key=_size, reverse=True)[:EVENTS]
+    return sorted((move for move in largest if _size(move) >= NOTEWORTHY), key=_day)
+
+
+def _size(move: Row) -> float:
+    return abs(float(move["won"]))
+
+
+def _day(move: Row) -> date:
+    day: date = move["day"]
+    return day
+
+
+def _cause(move: Row, cause: Row | None) -> str:
+    """Say in words what moved a score on a day."""
+    said = []
+    if move["came"]:
+        count = abs(move["came"])
+        said.append(f"{count} {_plural('subscription', count)} {'came' if move['came'] > 0 else 'went'}")
+    if cause:
+        fixed = int(cause["resources_fixed"] or 0)
+        how = f", {abs(fixed)} {_plural('resource', abs(fixed))} {'fixed' if fixed > 0 else 'broken'}" if fixed else ""
+        said.append(f"most by {cause['control']}{how}")
+    return "; ".join(said) or "no single control explains it"
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def _percent(fraction: float | None) -> str:
+    return "no score" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _moved(fraction: float | None) -> str:
+    """Say a move of the score in percentage points."""
+    if fraction is None:
+        return "not known"
+    rounded = round(100 * fraction, 2)
+    return "unchanged" if rounded == 0 else f"{rounded:+.2f} pp".replace("-", "−")
+
+
+def _signed(number: float | None) -> str:
+    rounded = round(number or 0, 2)
+    return "" if rounded == 0 else f"{rounded:+.2f}".replace("-", "−")
+
+
+def _moment(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _shown(text: object) -> str:
+    return "" if text is None else printable(str(text))
+
+
+def _svg(chart: Mapping[str, Any], name: str) -> Markup:
+    return Markup(as_svg(chart, name))  # noqa: S704 - the library escapes every text in it
+
+
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "percent": _percent,
+        "moved": _moved,
+        "signed": _signed,
+        "moment": _moment,
+        "shown": _shown,
+        "svg": _svg,
+        "plural": _plural,
+    }
+    environment.globals["controls_chart"] = controls_chart
+    return environment
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def report_path(given: str) -> Path:
+    """Return the report's absolute path; `~` is the home directory."""
+    return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111 - a name that has no home stays as it is

@@ -1,0 +1,16 @@
+-- One row: one subscription that could not be read last, or has days without a complete look; what was lost first.
+select
+    coverage.tenant_id,
+    coverage.subscription_id,
+    entities.name,
+    string_agg(distinct coverage.event_type, ', ' order by coverage.event_type) as event_types,
+    max_by(coverage.last_outcome, coverage.last_look_at) as last_outcome,
+    max(coverage.last_complete_at) as last_complete_at,
+    max_by(coverage.last_failure, coverage.last_failure_at) as last_failure,
+    max(coverage.days_missed) as days_missed
+from posture.coverage as coverage
+left join posture.entities as entities using (tenant_id, subscription_id)
+where coverage.is_in_scope
+    and (coverage.last_outcome not in ('complete', 'no_score') or coverage.days_missed > 0)
+group by coverage.tenant_id, coverage.subscription_id, entities.name
+order by max(coverage.last_outcome not in ('complete', 'no_score')) desc, days_missed desc, entities.name;

@@ -1,0 +1,10 @@
+-- One row: where the data comes from, and from when to when it was observed.
+select
+    list(distinct cloud_partition order by cloud_partition) as clouds,
+    list(distinct feed order by feed) as feeds,
+    count(distinct snapshot_id) as snapshots,
+    count(*) as looks,
+    min(observed_at) as first_look_at,
+    max(observed_at) as newest_look_at,
+    max_by(snapshot_id, look_id) as newest_snapshot_id
+from raw.fetches;

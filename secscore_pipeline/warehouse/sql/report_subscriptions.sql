@@ -1,0 +1,42 @@
+-- One row: one subscription that the newest run of its feed looked at, with its score now and a week before, lowest first;
+-- those without a score come last.
+with scored as (
+    select *
+    from posture.current_scores
+    where lower(score) = 'ascscore'
+),
+before as (
+    select tenant_id, subscription_id, max_by(fraction, day) as fraction
+    from posture.daily_score
+    where lower(score) = 'ascscore'
+        and day between cast($day as date) - 37 and cast($day as date) - 7
+    group by tenant_id, subscription_id
+),
+failing as (
+    select tenant_id, subscription_id, sum(unhealthy) as unhealthy
+    from posture.current_controls
+    where lower(score) = 'ascscore'
+    group by tenant_id, subscription_id
+)
+select
+    coverage.tenant_id,
+    coverage.subscription_id,
+    coalesce(entities.name, scored.subscription_name) as name,
+    entities.owner,
+    entities.management_group_path,
+    scored."current",
+    scored."max",
+    scored.fraction,
+    scored.fraction - before.fraction as fraction_won,
+    failing.unhealthy,
+    coverage.last_complete_at,
+    coverage.last_outcome,
+    coverage.last_outcome in ('complete', 'no_score') as is_read
+from posture.coverage as coverage
+left join scored using (tenant_id, subscription_id)
+left join before using (tenant_id, subscription_id)
+left join failing using (tenant_id, subscription_id)
+left join posture.entities as entities using (tenant_id, subscription_id)
+where coverage.event_type = 'secure_scores'
+    and coverage.is_in_scope
+order by scored.fraction nulls last, name, coverage.subscription_id;
