@@ -31,7 +31,7 @@ def path_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, 
         for event in events
     ]
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", tickCount=6, grid=False))
-    y = alt.Y("percent:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(format=".0f", tickCount=5))
+    y = alt.Y("percent:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(format=".1f", tickCount=5))
     lines = alt.Chart(alt.InlineData(points)).encode(x=x, y=y)
     line = lines.mark_line(strokeWidth=2.5, color="var(--accent)", point=len(points) == 1)
     here = alt.Chart(alt.InlineData(marks)).encode(x=x, y=y)
