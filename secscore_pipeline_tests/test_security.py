@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from secscore_pipeline.azure.secure_score import SECURE_SCORES, fetch
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
-from secscore_pipeline.emulator.world import World
+from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline.shown import printable, quoted
 from secscore_pipeline_tests.conftest import secscore
@@ -126,8 +127,8 @@ EVIL = [
 
 
 def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
-    azure = local_azure(World(subscriptions=1))
-    (only,) = azure.world.subscriptions
+    azure = local_azure(World(subscriptions=2))
+    only, scored = azure.world.subscriptions
     scope = f"/subscriptions/{only}/providers/Microsoft.Security/secureScores/ascScore/secureScoreControls"
     records = [
         {
@@ -146,6 +147,7 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
     azure.arm.verbatim[only, "secureScores"] = json.dumps(
         {"value": [{"id": f"{scope}/s", "name": name, "properties": {"score": {"max": 5}}} for name in EVIL]}
     ).encode()
+    azure.world.subscriptions[scored].counts = dict.fromkeys(azure.world.subscriptions[scored].counts, Counts(9, 0, 0))
     store.use(azure)
     result = store.sync()
     shown = [
@@ -153,7 +155,12 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
         for event in (*result.get_asset_materialization_events(), *result.get_asset_check_evaluations())
         for value in getattr(event, "materialization", event).metadata.values()
     ]
-    assert not [value for value in shown if isinstance(value, dg.MarkdownMetadataValue | dg.UrlMetadataValue)]
+    markdown = "".join(value.md_str for value in shown if isinstance(value, dg.MarkdownMetadataValue))
+    urls = [value.url for value in shown if isinstance(value, dg.UrlMetadataValue)]
+    assert "script" in markdown
+    assert not [name for name in EVIL if name in markdown]
+    assert not re.search(r"(?<!\\)[<\[]", markdown)
+    assert all(url.startswith("file:///") for url in urls)
     assert "<script>" in "".join(str(value) for value in shown)
     capfd.readouterr()
     from secscore_pipeline import cli
