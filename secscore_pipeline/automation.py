@@ -2,18 +2,37 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any
+from zoneinfo import available_timezones
 
 import dagster as dg
+from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
 from secscore_pipeline.assets.tables import preview
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
-from secscore_pipeline.feeds import DAILY, Feed
+from secscore_pipeline.failures import explained
+from secscore_pipeline.feeds import Feed
+from secscore_pipeline.settings import SettingsError, kept_days, schedules_are_on, value
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""What is done about a failure that may be gone later: again after about a minute, and after three."""
+
+GRACE = timedelta(hours=1)
+"""How long a run may take before what it makes counts as late."""
+
+LOOKED_AHEAD = 100
+"""How many runs of a schedule are looked at for the longest time between two."""
+
+_A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 sync_job = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.all(),
     executor_def=dg.in_process_executor,
+    op_retry_policy=RETRIES,
     description="Read every subscription, store what Azure answered, normalize it, and check it.",
 )
 
@@ -50,42 +69,107 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
 
 
 def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
-    """Make the schedules: daily and hourly for one feed, or each feed's own of feeds.yaml. All are off."""
-    if feeds[0].partition:
-        return [_schedule_of(feed) for feed in feeds]
-    return [
-        dg.ScheduleDefinition(
-            name=name,
-            job=sync_job,
-            cron_schedule=cron,
-            execution_timezone="UTC",
-            default_status=dg.DefaultScheduleStatus.STOPPED,
-            description=f"{when} Off until it is switched on.",
-        )
-        for name, cron, when in (
-            ("daily", DAILY, "Every day at 05:00 UTC."),
-            ("hourly", "0 * * * *", "Every hour, UTC. Azure recomputes the score every 8 hours."),
-        )
-    ]
+    """Make the schedules: one for each feed, and one that forgets old runs. They are off until they are switched on.
+
+    Raises:
+        SettingsError: SECSCORE_SCHEDULE or SECSCORE_TIMEZONE cannot be read.
+    """
+    return [*map(_schedule_of, feeds), _scheduled(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC")]
 
 
 def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
+    _must_be_cron(feed)
     known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
-    tags = {f"secscore/{name}": text for name, text in known.items() if text}
+    tags = {"secscore/started_by": "schedule"}
+    tags |= {f"secscore/{name}": text for name, text in known.items() if text}
 
     def run(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(partition_key=feed.partition, tags=tags)
 
-    return dg.ScheduleDefinition(
-        name=feed.name,
-        job=sync_job,
-        cron_schedule=feed.schedule,
-        execution_timezone=feed.time_zone,
-        execution_fn=run,
-        metadata=known,
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"Reads the feed {feed.name}. Off until it is switched on.",
+    name = feed.partition or "sync_schedule"
+    return _scheduled(
+        sync_job, name, feed.schedule, feed.time_zone, f"Reads the feed {feed.name}.", execution_fn=run, metadata=known
     )
+
+
+def _scheduled(
+    job: Any, name: str, cron: str, time_zone: str, description: str = "", **options: Any
+) -> dg.ScheduleDefinition:
+    is_on = schedules_are_on()
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
+        description=f"{description} Off until it is switched on.".strip() if not is_on else description,
+        **options,
+    )
+
+
+def _must_be_cron(feed: Feed) -> None:
+    for setting, is_known in (
+        ("SECSCORE_SCHEDULE", is_valid_cron_schedule(feed.schedule)),
+        ("SECSCORE_TIMEZONE", feed.time_zone in available_timezones()),
+    ):
+        if not is_known:
+            given = feed.schedule if setting == "SECSCORE_SCHEDULE" else feed.time_zone
+            what = f"{setting}={given!r} cannot be read."
+            raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_SCHEDULE")])
+
+
+def fresh(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
+    """Give assets a freshness policy by the schedules: late after a run was missed, stale after two were.
+
+    Dagster's daemon judges it, and shows it in the UI.
+    """
+    gap = max(map(_longest_gap, feeds))
+    policy = dg.FreshnessPolicy.time_window(fail_window=2 * gap + GRACE, warn_window=gap + GRACE)
+
+    def judged(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(freshness_policy=policy)
+
+    return list(dg.map_asset_specs(judged, assets))
+
+
+def _longest_gap(feed: Feed) -> timedelta:
+    """Return the longest time between two of the next runs of a feed."""
+    _must_be_cron(feed)
+    ticks = list(islice(cron_string_iterator(_A_MONDAY.timestamp(), feed.schedule, feed.time_zone), LOOKED_AHEAD))
+    return max(after - before for before, after in pairwise(ticks))
+
+
+@dg.op(description="Delete Dagster's record of runs that ended before SECSCORE_RUN_RETENTION_DAYS; no data of ours.")
+def old_runs(context: dg.OpExecutionContext) -> None:
+    """Delete the record of old runs, and say how many there were."""
+    setting = "SECSCORE_RUN_RETENTION_DAYS"
+    try:
+        days = kept_days(value(setting), setting)
+    except SettingsError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if days is None:
+        context.log.info("%s is empty: every run is kept.", setting)
+        return
+    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=days))
+    context.log.info("%d runs that ended more than %d days ago are forgotten.", forgotten, days)
+
+
+def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    asked = dg.RunsFilter(statuses=ended, created_before=before)
+    forgotten = 0
+    while records := instance.get_run_records(asked, limit=100):
+        for record in records:
+            instance.delete_run(record.dagster_run.run_id)
+        forgotten += len(records)
+    return forgotten
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")
+def forget_old_runs() -> None:
+    """Forget what Dagster keeps of old runs."""
+    old_runs()
 
 
 class _OurWords(logging.Formatter):

@@ -95,7 +95,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     )
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        with failures_explained(), warehouse.get_reader() as connection:
+        with failures_explained(context), warehouse.get_reader() as connection:
             _look_at_newest(connection, context.run.run_id)
             for check in checks:
                 if check.name in wanted:
@@ -129,7 +129,7 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
-    with failures_explained(), warehouse.get_reader() as connection:
+    with failures_explained(context), warehouse.get_reader() as connection:
         _look_at_newest(connection, context.run.run_id)
         found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}

@@ -586,6 +586,11 @@ def dev(port: int) -> None:
 
 
 def _dagster_dev(port: int) -> None:
+    from secscore_pipeline.assets.tables import POOL
+
+    if os.environ.get("DAGSTER_HOME", "").strip():
+        with _instance() as instance:  # the default limit of dagster.yaml holds from a pool's second run on only
+            instance.event_log_storage.set_concurrency_slots(POOL, 1)
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     if not Path("workspace.yaml").exists():
         command += ["--module-name", "secscore_pipeline.definitions"]
@@ -693,6 +698,7 @@ def _run(
     instance: "dg.DagsterInstance", feed: Feed, selection: "list[dg.AssetKey] | None"
 ) -> "dg.ExecuteInProcessResult":
     from secscore_pipeline.assets.report import REPORT
+    from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
 
     gc.freeze()
@@ -701,7 +707,7 @@ def _run(
         instance=instance,
         run_config={"loggers": {"plain": {}}},
         raise_on_error=False,
-        tags={"secscore/started_by": "command line", "secscore/feed": feed.name},
+        tags={**BY_HAND, "secscore/feed": feed.name},
         partition_key=feed.partition,
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
         asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key != REPORT],

@@ -8,7 +8,7 @@ from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.posture import database
 from secscore_pipeline.assets.raw import raw_assets
 from secscore_pipeline.assets.report import report
-from secscore_pipeline.automation import plain_logger, schedules, sync_job, test_connection
+from secscore_pipeline.automation import forget_old_runs, fresh, plain_logger, schedules, sync_job, test_connection
 from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.resources import AzureConnection, Warehouse
@@ -17,9 +17,9 @@ from secscore_pipeline.resources import AzureConnection, Warehouse
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     """Return the definitions that read these feeds."""
     return dg.Definitions(
-        assets=[*raw_assets(feeds), assessment_findings, database, report],
+        assets=fresh([*raw_assets(feeds), assessment_findings, database, report], feeds),
         asset_checks=asset_checks(feeds),
-        jobs=[sync_job, test_connection(feeds)],
+        jobs=[sync_job, test_connection(feeds), forget_old_runs],
         schedules=schedules(feeds),
         resources={
             **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},

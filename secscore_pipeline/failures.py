@@ -1,5 +1,6 @@
 """The catalogue of failures: each by its name, with its meaning and its cure. Errors and docs are made of it."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -146,6 +147,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "A setting of two choices is neither",
             "SECSCORE_PARTIAL_FAILURE is warn or fail, SECSCORE_ENTITIES on or off.",
             "Set {setting} to {choices}.",
+        ),
+        Failure(
+            "schedule-malformed",
+            "The schedule cannot be read",
+            "It is no cron expression of five fields, or its time zone is unknown.",
+            "Set <setting> to a cron expression such as 0 5 * * *, and its time zone to one such as Europe/Berlin.",
         ),
         Failure(
             "feeds-malformed",
@@ -502,6 +509,27 @@ PARTS: dict[str, tuple[Failure, ...]] = {
 }
 
 FAILURES = {failure.name: failure for part in PARTS.values() for failure in part}
+
+PASSING = frozenset(
+    {
+        "name-unresolved",
+        "unreachable",
+        "proxy-failing",
+        "tls-broken",
+        "sign-in-failing",
+        "throttled",
+        "azure-failing",
+        "read-broken",
+        "database-held",
+    }
+)
+"""The failures that may be gone some minutes later, when nothing was changed."""
+
+
+def may_pass(message: str) -> bool:
+    """Tell whether an error message, which ends with the name of its failure, is of one that may be gone later."""
+    name = re.search(r"\[([a-z-]+)\]$", message)
+    return name is not None and name[1] in PASSING
 
 
 class _Named(dict[str, object]):

@@ -80,15 +80,20 @@ def configured_feeds() -> tuple[Feed, ...]:
     if not path.exists():
         if os.environ.get("SECSCORE_FEEDS", "").strip():
             raise SettingsError([explained(f"SECSCORE_FEEDS={str(path)!r} is no file.", "feeds-malformed")])
-        return (Feed(),)
+        return (_only(),)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         what = f"SECSCORE_FEEDS={str(path)!r} cannot be read as text ({type(error).__name__})."
         raise SettingsError([explained(what, "feeds-malformed")]) from error
     if not text.strip():
-        return (Feed(),)
+        return (_only(),)
     return _read(path, text)
+
+
+def _only() -> Feed:
+    """Return the feed of the environment's settings."""
+    return Feed(schedule=value("SECSCORE_SCHEDULE"), time_zone=value("SECSCORE_TIMEZONE"))
 
 
 def _read(path: Path, text: str) -> tuple[Feed, ...]:
@@ -190,8 +195,8 @@ def _feed(given: Mapping[str, Any], names: list[str]) -> Feed:
         name=given["name"],
         settings=settings,
         secrets={_SECRETS[key]: held["env"] for key, held in credential.items() if key in _SECRETS},
-        schedule=given.get("schedule", DAILY),
-        time_zone=given.get("time_zone", "UTC"),
+        schedule=given.get("schedule", value("SECSCORE_SCHEDULE")),
+        time_zone=given.get("time_zone", value("SECSCORE_TIMEZONE")),
         owner=given.get("owner", ""),
         contact=given.get("contact", ""),
         others=tuple(name for name in names if name != given["name"]),

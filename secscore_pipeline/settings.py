@@ -99,6 +99,18 @@ SETTINGS = (
         "warn",
     ),
     Setting("SECSCORE_REPORT", "The report's HTML file.", "data/report.html"),
+    Setting("SECSCORE_SCHEDULE", "When Dagster's schedule runs the job, as cron has it.", "0 5 * * *"),
+    Setting("SECSCORE_TIMEZONE", "The time zone of that schedule.", "UTC"),
+    Setting(
+        "SECSCORE_SCHEDULES",
+        "on or off: whether schedules run from the first time Dagster sees them, without being switched on in its UI.",
+        "off",
+    ),
+    Setting(
+        "SECSCORE_RUN_RETENTION_DAYS",
+        "How many days Dagster's record of a run is kept; empty: for good. It is no part of the database.",
+        "",
+    ),
     Setting(
         "SECSCORE_RETENTION_DAYS",
         "How many days `secscore maintain` keeps; empty: all of them.",
@@ -342,7 +354,20 @@ def partial_failure_fails() -> bool:
     return value("SECSCORE_PARTIAL_FAILURE").lower() == "fail"
 
 
-def kept_days(given: str) -> int | None:
+def schedules_are_on() -> bool:
+    """Tell whether schedules run without being switched on (SECSCORE_SCHEDULES).
+
+    Raises:
+        SettingsError: it is neither on nor off.
+    """
+    given = value("SECSCORE_SCHEDULES")
+    if given.lower() not in ("on", "off"):
+        what = f"SECSCORE_SCHEDULES={given!r} is unknown."
+        raise SettingsError([explained(what, "policy-malformed", setting="SECSCORE_SCHEDULES", choices="on or off")])
+    return given.lower() == "on"
+
+
+def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | None:
     """Return how many days are kept; None for all of them.
 
     Raises:
@@ -351,7 +376,7 @@ def kept_days(given: str) -> int | None:
     if not given.strip():
         return None
     if not (given.isascii() and given.isdigit() and int(given) > 0):
-        what = f"SECSCORE_RETENTION_DAYS={given!r} is no number of days."
+        what = f"{setting}={given!r} is no number of days."
         raise SettingsError([explained(what, "number-malformed", range="of days, or leave it empty to keep all")])
     return int(given)
 

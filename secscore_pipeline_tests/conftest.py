@@ -12,6 +12,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.settings import SETTINGS
@@ -71,6 +72,7 @@ class Store:
                 raise_on_error=False,
                 resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
                 run_config={"loggers": {"plain": {}}, **(config or {})},
+                tags=BY_HAND,
             )
         failures = [
             event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure

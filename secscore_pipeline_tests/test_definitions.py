@@ -51,8 +51,8 @@ def test_the_checks_of_each_table():
 def test_the_schedules_are_off_until_switched_on():
     schedules = {schedule.name: schedule for schedule in defs.schedules or []}
     assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
-        "daily": "0 5 * * *",
-        "hourly": "0 * * * *",
+        "sync_schedule": "0 5 * * *",
+        "forget_old_runs": "0 3 * * 0",
     }
     for schedule in schedules.values():
         assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED

@@ -256,7 +256,11 @@ def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monk
     definitions = two.gathered(monkeypatch)
     assert {key for key in definitions.resources or {} if key.startswith("azure")} == {"azure_north", "azure_south"}
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
-    assert {name: (one.cron_schedule, one.execution_timezone) for name, one in schedules.items()} == {
+    assert {
+        name: (one.cron_schedule, one.execution_timezone)
+        for name, one in schedules.items()
+        if name in ("north", "south")
+    } == {
         "north": ("0 5 * * *", "UTC"),
         "south": ("30 6 * * 1-5", "Europe/Berlin"),
     }

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from secscore_pipeline import ocsf
 from secscore_pipeline.assets.raw import CONTROLS, SCORES
-from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, preview, rows
+from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
@@ -45,6 +45,7 @@ class Normalization(dg.Config):
     group_name="ocsf",
     kinds={"duckdb", "ocsf"},
     owners=OWNERS,
+    pool=POOL,
     metadata={"dagster/table_name": "ocsf.assessment_findings"},
 )
 def assessment_findings(
@@ -55,7 +56,7 @@ def assessment_findings(
     Adds the snapshots that are not in the table yet; a second run adds nothing.
     """
     started_at = utc_now()
-    with failures_explained(), warehouse.get_connection() as connection:
+    with failures_explained(context), warehouse.get_connection() as connection:
         if config.rebuild:
             forget_findings(connection)
         added = normalize(connection, config.mapping())

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from secscore_pipeline.assets.findings import FINDINGS
-from secscore_pipeline.assets.tables import OWNERS, failures_explained, preview, rows
+from secscore_pipeline.assets.tables import OWNERS, POOL, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
@@ -17,6 +17,7 @@ DATABASE = dg.AssetKey(["posture", "database"])
     group_name="posture",
     kinds={"duckdb"},
     owners=OWNERS,
+    pool=POOL,
 )
 def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """Publish the DuckDB file for readers, with every table and view: never locked, and replaced as a whole.
@@ -24,7 +25,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     Who has it open reads on undisturbed; who opens it sees all of a run, or nothing of it.
     """
     started_at = utc_now()
-    with failures_explained():
+    with failures_explained(context):
         size = warehouse.publish()
         with warehouse.get_published() as connection:
             counts = rows(connection, sql("row_counts"))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from secscore_pipeline.assets.tables import OWNERS, column_schema, failures_explained, rows
+from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failure, failures_explained, rows
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.secure_score import (
@@ -75,11 +75,12 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         owners=OWNERS,
         required_resource_keys=resources,
         partitions_def=partitions,
+        pool=POOL,
     )
     def subscriptions(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with failures_explained():
+        with failures_explained(context):
             yield from _materialize_subscriptions(context, connection_of(context), context.resources.warehouse)
 
     def asset_of(event_type: EventType, description: str) -> dg.AssetsDefinition:
@@ -93,9 +94,10 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             owners=OWNERS,
             required_resource_keys=resources,
             partitions_def=partitions,
+            pool=POOL,
         )
         def raw_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-            with failures_explained():
+            with failures_explained(context):
                 return _materialize(context, connection_of(context), context.resources.warehouse, event_type)
 
         return raw_asset
@@ -270,7 +272,7 @@ def _materialize(
     started_at = utc_now()
     taken = take_snapshot(azure, warehouse, event_type, context.run.run_id, tell=context.log.info)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
-        raise dg.Failure(_nothing_read(event_type, taken), allow_retries=False)
+        raise failure(context, _nothing_read(event_type, taken))
     for error in taken.errors[:WARNED]:
         context.log.warning("%s", error)
     with warehouse.get_reader() as connection:

@@ -31,7 +31,7 @@ def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Materi
     from secscore_pipeline.report import page
 
     path = page.report_path(value("SECSCORE_REPORT"))
-    with failures_explained():
+    with failures_explained(context):
         with warehouse.get_published() as connection:
             made = page.gather(connection, utc_now())
         size = page.write_report(made, path)

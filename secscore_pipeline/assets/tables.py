@@ -8,19 +8,35 @@ import dagster as dg
 import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.failures import may_pass
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
 OWNERS = ["team:security-posture"]
 
+POOL = "secscore_warehouse"
+"""The concurrency pool of everything that writes the database: dagster.yaml lets one run at a time into it."""
+
+BY_HAND = {"secscore/started_by": "command line"}
+"""The tag of a run that somebody waits for."""
+
 
 @contextmanager
-def failures_explained() -> Iterator[None]:
-    """Turn an error that already says what happened and what to do into a Dagster failure with that text."""
+def failures_explained(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
+    """Turn an error that already says what happened and what to do into a Dagster failure with that text.
+
+    It is tried again, as the job's retry policy has it, where it may be gone later and nobody waits for the run.
+    """
     try:
         yield
     except (AzureError, SettingsError, WarehouseError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise failure(context, str(error)) from error
+
+
+def failure(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, message: str) -> dg.Failure:
+    """Return the failure that a message tells of, to be tried again or not."""
+    is_awaited = BY_HAND.items() <= context.run.tags.items()
+    return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)
 
 
 def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:

@@ -1,0 +1,252 @@
+"""The running service: its processes on both instance files, its queue, retries, freshness and old runs."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import requests
+
+from secscore_pipeline.automation import RETRIES, forget_runs, fresh, schedules
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.definitions import defs, gathered
+from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.feeds import Feed, configured_feeds
+from secscore_pipeline.settings import SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
+DEADLINE = 120
+LAUNCH = """mutation {launchRun(executionParams: {runConfigData: {}, selector: {jobName: "sync",
+repositoryLocationName: "secscore_pipeline", repositoryName: "__repository__"}})
+{__typename ... on Error {message}}}"""
+RUNS = "{runsOrError {... on Runs {results {id status startTime endTime}}}}"
+SERVED = "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
+FRESHNESS = """{assetNodes {assetKey {path} internalFreshnessPolicy {__typename}
+freshnessStatusInfo {freshnessStatus}}}"""
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def awaited(ask, is_there):
+    """Ask until the answer is there, at most DEADLINE seconds long."""
+    until = time.monotonic() + DEADLINE
+    while not is_there(answer := ask()):
+        if time.monotonic() > until:
+            raise AssertionError(f"it did not come in {DEADLINE} s: {answer}")
+        time.sleep(0.3)  # between two questions to another process
+    return answer
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """Start a PostgreSQL server of the test's own; yield its URL."""
+    if POSTGRES is None:
+        pytest.skip("no PostgreSQL server is installed")
+    shutil.chown(tmp_path, "postgres") if os.getuid() == 0 else None
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.stat().st_uid == os.getuid() and os.getuid() == 0:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    data, port = tmp_path / "postgres", free_port()
+    user = {"user": "postgres"} if os.getuid() == 0 else {}
+    initdb = [str(POSTGRES.parent / "initdb"), "-D", str(data), "-U", "dagster", "--auth=trust", "-N"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd="/", **user)
+    server = subprocess.Popen(
+        [
+            str(POSTGRES), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1",
+            "-c", "unix_socket_directories=", "-c", "fsync=off",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **user,
+    )  # fmt: skip
+    ready = [str(POSTGRES.parent / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]
+    try:
+        awaited(lambda: subprocess.run(ready, capture_output=True, check=False).returncode, lambda code: code == 0)
+        yield f"postgresql+psycopg2://dagster@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=30)
+
+
+def is_served(answer):
+    entries = answer and answer["workspaceOrError"]["locationEntries"]
+    return entries == [{"locationOrLoadError": {"__typename": "RepositoryLocation"}}]
+
+
+class Service:
+    """The three processes of deploy/run, and questions to the webserver."""
+
+    def __init__(self, stack, environment):
+        self.stack, self.environment = stack, environment
+        self.url = f"http://127.0.0.1:{environment['SECSCORE_UI_PORT']}/graphql"
+        self.session = stack.enter_context(requests.Session())
+        self.session.trust_env = False
+
+    def start(self, name):
+        process = subprocess.Popen(
+            [str(ROOT / "deploy" / "run"), name], env=self.environment, cwd=self.environment["HOME"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.stack.callback(process.wait, timeout=60)
+        self.stack.callback(process.send_signal, signal.SIGTERM)
+
+    def ask(self, query):
+        try:
+            return self.session.post(self.url, json={"query": query}, timeout=30).json()["data"]
+        except requests.ConnectionError:
+            return None
+
+
+@pytest.fixture
+def service(store, tmp_path):
+    """Start the service on an instance file and a local Azure."""
+    with ExitStack() as stack:
+
+        def start(instance_file, azure, **more):
+            home = tmp_path / "dagster"
+            home.mkdir()
+            shutil.copy(ROOT / instance_file, home / "dagster.yaml")
+            environment = {
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
+                "DAGSTER_HOME": str(home), "SECSCORE_CODE_PORT": str(free_port()),
+                "SECSCORE_UI_PORT": str(free_port()), "DAGSTER_DISABLE_TELEMETRY": "1",
+                **azure.settings(), **store.settings, **more,
+            }  # fmt: skip
+            service = Service(stack, environment)
+            for name in ("code", "webserver", "daemon"):
+                service.start(name)
+            awaited(lambda: service.ask(SERVED), is_served)
+            return service
+
+        yield start
+
+
+def two_runs_one_after_the_other(service, store):
+    launched = [service.ask(LAUNCH)["launchRun"] for _ in range(2)]
+    assert launched == [{"__typename": "LaunchRunSuccess"}] * 2
+    runs = awaited(
+        lambda: service.ask(RUNS)["runsOrError"]["results"],
+        lambda found: all(run["status"] in ("SUCCESS", "FAILURE") for run in found),
+    )
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 2
+    first, second = sorted(runs, key=lambda run: run["startTime"])
+    assert second["startTime"] >= first["endTime"]
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+
+
+def test_on_one_machine_two_runs_go_one_after_the_other(local_azure, store, service):
+    running = service("dagster.yaml", local_azure(World(subscriptions=2)))
+    two_runs_one_after_the_other(running, store)
+    judged = awaited(
+        lambda: running.ask(FRESHNESS)["assetNodes"],
+        lambda nodes: all((node["freshnessStatusInfo"] or {}).get("freshnessStatus") == "HEALTHY" for node in nodes),
+    )
+    assert {node["internalFreshnessPolicy"]["__typename"] for node in judged} == {"TimeWindowFreshnessPolicy"}
+
+
+def test_on_a_server_the_history_of_runs_is_in_postgresql(local_azure, store, service, postgres):
+    running = service("deploy/dagster.yaml", local_azure(World(subscriptions=2)), DAGSTER_POSTGRES_URL=postgres)
+    two_runs_one_after_the_other(running, store)
+    assert not list((Path(running.environment["DAGSTER_HOME"])).rglob("runs.db"))
+
+
+def test_run_says_how_it_is_used():
+    done = subprocess.run([str(ROOT / "deploy" / "run")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split(maxsplit=1)[0]) == (2, "usage:")
+
+
+def run_unattended(instance):
+    """Run the job as a schedule would, with hardly a wait between two tries."""
+    from secscore_pipeline.resources import AzureConnection, Warehouse
+
+    impatient = dg.define_asset_job("impatient", op_retry_policy=RETRIES._replace(delay=0.01))
+    definitions = dg.Definitions(
+        assets=defs.assets, asset_checks=defs.asset_checks, jobs=[impatient],
+        resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
+        executor=dg.in_process_executor,
+    )  # fmt: skip
+    return definitions.resolve_job_def("impatient").execute_in_process(instance=instance, raise_on_error=False)
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as ephemeral:
+        yield ephemeral
+
+
+def test_what_may_pass_is_tried_again_and_what_may_not_is_not(local_azure, store, instance):
+    azure = local_azure(World(subscriptions=1))
+    store.use(azure, SECSCORE_EVENT_TYPES="secure_scores")
+    azure.faults.append(Fault(Kind.STATUS, path="securescores", status=400, times=1))
+    result = run_unattended(instance)
+    assert result.success
+    assert sum(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events) == 1
+    store.use(azure, AZURE_CLIENT_SECRET="wrong-" + "x" * 20)
+    result = run_unattended(instance)
+    assert not result.success
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_nobody_who_waits_for_a_run_waits_for_its_retries(local_azure, store):
+    azure = local_azure(World(subscriptions=1))
+    store.use(azure, SECSCORE_EVENT_TYPES="secure_scores")
+    azure.faults.append(Fault(Kind.STATUS, path="securescores", status=400, times=1))
+    result = store.sync(succeeds=False)
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+
+
+def test_old_runs_are_forgotten_and_new_ones_kept(local_azure, store, instance):
+    store.use(local_azure(World(subscriptions=1)), SECSCORE_RUN_RETENTION_DAYS="30")
+    first = run_unattended(instance)
+    assert defs.resolve_job_def("forget_old_runs").execute_in_process(instance=instance).success
+    assert instance.has_run(first.run_id)
+    assert forget_runs(instance, utc_now() + timedelta(seconds=1)) >= 1
+    assert not instance.has_run(first.run_id)
+    assert store.one("select count(*) from raw.fetches") > 0
+
+
+def test_schedules_follow_the_settings(monkeypatch):
+    monkeypatch.setenv("SECSCORE_SCHEDULE", "30 6 * * 1-5")
+    monkeypatch.setenv("SECSCORE_TIMEZONE", "Europe/Berlin")
+    monkeypatch.setenv("SECSCORE_SCHEDULES", "on")
+    feeds = configured_feeds()
+    schedule, forgetting = schedules(feeds)
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
+    assert schedule.default_status is forgetting.default_status is dg.DefaultScheduleStatus.RUNNING
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_schedule_context(instance, repository_def=gathered(feeds).get_repository_def()) as context,
+    ):
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.tags.items() >= {"secscore/started_by": "schedule", "secscore/feed": "default"}.items()
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [("SECSCORE_SCHEDULE", "daily"), ("SECSCORE_TIMEZONE", "Mars"), ("SECSCORE_SCHEDULES", "maybe")],
+)
+def test_a_schedule_that_cannot_be_read_is_explained(monkeypatch, setting, text):
+    monkeypatch.setenv(setting, text)
+    with pytest.raises(SettingsError, match=f"{setting}='{text}'"):
+        schedules(configured_feeds())
+
+
+@pytest.mark.parametrize(("cron", "warn_hours"), [("0 * * * *", 2), ("0 5 * * *", 25), ("0 5 * * 1-5", 73)])
+def test_what_is_fresh_follows_the_schedule(cron, warn_hours):
+    (asset,) = fresh([next(iter(defs.assets or []))], [Feed(schedule=cron)])
+    (policy,) = {spec.freshness_policy for spec in asset.specs}
+    assert policy.warn_window.to_timedelta() == timedelta(hours=warn_hours)
+    assert policy.fail_window.to_timedelta() == timedelta(hours=2 * warn_hours - 1)
+    assert RETRIES.max_retries == 2
