@@ -529,6 +529,33 @@ def maintain(retention_days: int | None) -> None:
 
 
 @main.command()
+@click.option("--test", "is_test", is_flag=True, help="Send a test message over every channel that is set.")
+def alert(is_test: bool) -> None:
+    """Tell Slack, Teams or a webhook what is new: the sensor `alerts` does the same in Dagster, by itself.
+
+    Each thing is told once over each channel. Exit code: 0 when every channel took everything, 1 when one did not.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.alerting import channels, tell_news, tell_of, trial
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    if not channels():
+        what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
+        raise SettingsError([explained(what, "setting-missing")])
+    try:
+        told = tell_of(trial(utc_now())) if is_test else tell_news(configured_feeds())
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    console.print(f"{told.sent} messages sent.", highlight=False)
+    for name, why in told.failed.items():
+        complaints.print(Text(f"✗ {name}: {why}", style="red"), soft_wrap=True)
+    if told.failed:
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+
+
+@main.command()
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from secscore_pipeline.alerting import sensors
 from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.posture import database
 from secscore_pipeline.assets.raw import raw_assets
@@ -21,6 +22,7 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
         asset_checks=asset_checks(feeds),
         jobs=[sync_job, test_connection(feeds), forget_old_runs],
         schedules=schedules(feeds),
+        sensors=sensors(feeds),
         resources={
             **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},
             "warehouse": Warehouse.from_environment(),

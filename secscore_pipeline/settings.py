@@ -106,6 +106,17 @@ SETTINGS = (
         "on or off: whether schedules run from the first time Dagster sees them, without being switched on in its UI.",
         "off",
     ),
+    Setting("SECSCORE_ALERT_SLACK_TOKEN", "A Slack bot's token (chat:write): alerts go to Slack.", ""),
+    Setting("SECSCORE_ALERT_SLACK_CHANNEL", "The Slack channel they go to.", "#alerts"),
+    Setting("SECSCORE_ALERT_SLACK_URL", "Where Slack's API is; GovSlack has its own.", "https://slack.com/api/"),
+    Setting("SECSCORE_ALERT_TEAMS", "The address of a Teams workflow or webhook: alerts go to Teams.", ""),
+    Setting("SECSCORE_ALERT_WEBHOOK", "The address of any other receiver of alerts, as JSON.", ""),
+    Setting("SECSCORE_ALERT_WEBHOOK_SECRET", "What its alerts are signed with (HMAC-SHA256).", ""),
+    Setting("SECSCORE_ALERT_SCORE_DROP", "From how many percentage points a drop of a score is told.", "2"),
+    Setting(
+        "SECSCORE_BRIEFING", "When the briefing is sent, as cron has it, in SECSCORE_TIMEZONE; off: never.", "0 8 * * 1"
+    ),
+    Setting("SECSCORE_DAGSTER_URL", "Where Dagster's UI is, for the links in alerts.", "http://127.0.0.1:3000"),
     Setting(
         "SECSCORE_RUN_RETENTION_DAYS",
         "How many days Dagster's record of a run is kept; empty: for good. It is no part of the database.",
@@ -120,7 +131,14 @@ SETTINGS = (
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS if setting.default is not None}
 REQUIRED = tuple(setting.name for setting in SETTINGS if setting.default is None)
 
-SECRETS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+SECRETS = (
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "SECSCORE_ALERT_SLACK_TOKEN",
+    "SECSCORE_ALERT_TEAMS",
+    "SECSCORE_ALERT_WEBHOOK",
+    "SECSCORE_ALERT_WEBHOOK_SECRET",
+)
 """The settings that never stand anywhere but in the environment."""
 
 CREDENTIALS = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential")
@@ -365,6 +383,28 @@ def schedules_are_on() -> bool:
         what = f"SECSCORE_SCHEDULES={given!r} is unknown."
         raise SettingsError([explained(what, "policy-malformed", setting="SECSCORE_SCHEDULES", choices="on or off")])
     return given.lower() == "on"
+
+
+def alert_settings() -> dict[str, str]:
+    """Return the settings of alerts by their names, checked.
+
+    Raises:
+        SettingsError: names each that is malformed; no address is repeated, since it is a secret.
+    """
+    given = {setting.name: value(setting.name) for setting in SETTINGS if setting.name.startswith("SECSCORE_ALERT_")}
+    problems = []
+    for name in ("SECSCORE_ALERT_SLACK_URL", "SECSCORE_ALERT_TEAMS", "SECSCORE_ALERT_WEBHOOK"):
+        parts = urlsplit(given[name])
+        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if given[name] and not (parts.scheme == "https" and parts.hostname) and not is_here:
+            problems.append(explained(f"{name} is no https URL.", "url-malformed", example="https://example.com/hook"))
+    drop = given["SECSCORE_ALERT_SCORE_DROP"]
+    if not re.fullmatch(r"\d+(\.\d+)?", drop):
+        what = f"SECSCORE_ALERT_SCORE_DROP={drop!r} is no number."
+        problems.append(explained(what, "number-malformed", range="of percentage points, such as 2 or 0.5"))
+    if problems:
+        raise SettingsError(problems)
+    return given
 
 
 def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | None:

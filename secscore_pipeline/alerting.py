@@ -1,0 +1,152 @@
+"""Alerts in Dagster and on the command line: what is new, told over the channels that are set."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._utils.schedules import is_valid_cron_schedule, reverse_cron_string_iterator
+
+from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened
+from secscore_pipeline.alerts.tell import Told, journal_of, tell
+from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.failures import explained
+from secscore_pipeline.feeds import Feed
+from secscore_pipeline.resources import AzureConnection, Warehouse
+from secscore_pipeline.settings import SettingsError, alert_settings, schedules_are_on, value
+
+if TYPE_CHECKING:
+    from secscore_pipeline.alerts.channels import Channel
+
+EVERY = 60
+"""How often the sensor looks, in seconds."""
+
+
+def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> Told:
+    """Tell every channel that is set what is new since alerts were first asked for.
+
+    Raises:
+        SettingsError, WarehouseError: each says what is wrong and what to do.
+    """
+    threshold = float(alert_settings()["SECSCORE_ALERT_SCORE_DROP"])
+    warehouse = Warehouse.from_environment()
+    with journal_of(warehouse.published_path, clock()) as journal:
+        news = list(_news(feeds, warehouse, journal.begun, threshold, clock))
+        return tell(news, channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+
+
+def tell_of(alert: Alert, clock: Clock = utc_now) -> Told:
+    """Tell every channel that is set of one alert."""
+    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
+        return tell([alert], channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+
+
+def channels() -> "list[Channel]":
+    """Return the channels that are set."""
+    from secscore_pipeline.alerts.channels import configured  # a run that tells nobody need not load their libraries
+
+    return configured(alert_settings())
+
+
+def trial(now: datetime) -> Alert:
+    """Return an alert that says that alerts arrive."""
+    return Alert(
+        f"test/{now.isoformat()}", "test", "A test: alerts of secscore_pipeline arrive here", (), "Nothing to do."
+    )
+
+
+def _news(
+    feeds: Sequence[Feed], warehouse: Warehouse, begun: datetime, threshold: float, clock: Clock
+) -> Iterator[Alert]:
+    now = clock()
+    for feed in feeds:
+        ends = _ends(feed)
+        if ends and (alert := credential_ends(feed.name, ends, now)):
+            yield alert
+    if not warehouse.published_path.exists():
+        return
+    with warehouse.get_published() as connection:
+        yield from happened(connection, begun, threshold)
+        due = _briefing_due(now)
+        if due and due >= begun and (alert := briefing(connection, due)):
+            yield alert
+
+
+def _ends(feed: Feed) -> datetime | None:
+    """Return when a feed's credential ends; None where that is not known."""
+    try:
+        connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
+        return connection.settings().credential.expires_at
+    except (SettingsError, AzureError):  # the feed's own run says so
+        return None
+
+
+def _briefing_due(now: datetime) -> datetime | None:
+    """Return when the newest briefing was due; None where there is none."""
+    cron, zone = value("SECSCORE_BRIEFING"), value("SECSCORE_TIMEZONE")
+    if cron.lower() == "off":
+        return None
+    if not is_valid_cron_schedule(cron):
+        what = f"SECSCORE_BRIEFING={cron!r} cannot be read."
+        raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_BRIEFING")])
+    newest: datetime = next(reverse_cron_string_iterator(now.timestamp(), cron, zone))
+    return newest.astimezone(UTC)
+
+
+def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+    """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
+    status = dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=EVERY,
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, credentials "
+        "that end, and the week's briefing: each once.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if not channels():
+            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
+        return _said(context.log, tell_news(feeds))
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        return _said(context.log, tell_of(run_failed(context)))
+
+    return [alerts, failed_runs]
+
+
+def run_failed(context: dg.RunFailureSensorContext) -> Alert:
+    """Return the alert of a run that failed: the first sentence of each failed step, which holds its cure."""
+    run = context.dagster_run
+    steps = [event.step_failure_data for event in context.get_step_failure_events()]
+    said = [
+        step.user_failure_data.description
+        if step.user_failure_data and step.user_failure_data.description
+        else step.error.message.strip().splitlines()[0]
+        for step in steps
+        if step.error
+    ]
+    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition") or "default"
+    return Alert(
+        f"run_failed/{run.run_id}",
+        "run_failed",
+        f"The run of {run.job_name} for the feed {feed} failed",
+        tuple(dict.fromkeys(said)) or (context.failure_event.message or "",),
+        "Open the run; docs/troubleshooting.md has each failure by the name at its end.",
+        run.run_id,
+    )
+
+
+def _said(log: logging.Logger, told: Told) -> dg.SkipReason:
+    """Log what a channel did not take, and return the tick's word on it all."""
+    for name, why in told.failed.items():
+        log.warning("%s: %s It is tried again at the next tick.", name, why)
+    failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
+    return dg.SkipReason(f"{told.sent} messages sent.{failed}")

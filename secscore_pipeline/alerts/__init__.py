@@ -1,0 +1,1 @@
+"""Tells people what needs them: what happened, over which channel, and once."""

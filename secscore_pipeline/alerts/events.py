@@ -1,0 +1,159 @@
+"""What happened that somebody should know of, read from the published database."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import duckdb
+
+from secscore_pipeline.shown import printable
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+
+Row = dict[str, Any]
+
+NAMED = 10
+"""How many things an alert names; of more it says how many there are."""
+
+BEST = 5
+"""How many opportunities a briefing names."""
+
+
+class Alert(NamedTuple):
+    """One thing to tell.
+
+    Attributes:
+        key: what makes it this one: no channel is told of the same key twice.
+        kind: score_dropped, control_failed, coverage_lost, run_failed, credential_ends, briefing or test.
+        title: one line that says what happened.
+        lines: what exactly, a line each.
+        advice: what to do.
+        run_id: the run that saw it; None where no run did.
+    """
+
+    key: str
+    kind: str
+    title: str
+    lines: tuple[str, ...]
+    advice: str
+    run_id: str | None = None
+
+
+def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: float) -> list[Alert]:
+    """Return what happened after an instant: an alert for each kind and run, the oldest run first.
+
+    Args:
+        connection: open for reading.
+        since: UTC; what was observed until then is known.
+        threshold: from how many percentage points a drop of a score is told.
+    """
+    asked = {"since": since, "threshold": threshold}
+    return [
+        *_grouped("score_dropped", _rows(connection, "alert_drops", asked), _drop),
+        *_grouped("control_failed", _rows(connection, "alert_controls", asked), _failing),
+        *_grouped("coverage_lost", _rows(connection, "alert_coverage", asked), _lost),
+    ]
+
+
+_TITLES = {
+    "score_dropped": ("{n} secure {thing} dropped", "score"),
+    "control_failed": ("{n} {thing} turned from Pass to Fail", "control"),
+    "coverage_lost": ("{n} {thing} can no longer be read", "subscription"),
+}
+_ADVICE = {
+    "score_dropped": "posture.changes has what moved each score; begin with the resources that broke.",
+    "control_failed": "Fix the unhealthy resources, or exempt them in Defender for Cloud with a reason.",
+    "coverage_lost": "Do what the message says; `secscore test-connection` tries it. Missed days stay missing.",
+}
+
+
+def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[Alert]:
+    by_run: dict[str, list[Row]] = {}
+    for row in rows:
+        by_run.setdefault(row["snapshot_id"], []).append(row)
+    for run_id, found in by_run.items():
+        title, thing = _TITLES[kind]
+        lines = [say(row) for row in found[:NAMED]]
+        if len(found) > NAMED:
+            lines.append(f"and {len(found) - NAMED} more")
+        said = title.format(n=len(found), thing=thing if len(found) == 1 else f"{thing}s")
+        yield Alert(f"{kind}/{run_id}", kind, said, tuple(lines), _ADVICE[kind], run_id)
+
+
+def _drop(row: Row) -> str:
+    points = 100 * (row["fraction"] - row["fraction_before"])
+    return (
+        f"{printable(row['subscription'])}: {100 * row['fraction_before']:.2f} % to {100 * row['fraction']:.2f} % "
+        f"({points:+.2f} percentage points)"
+    )
+
+
+def _failing(row: Row) -> str:
+    lost = "" if row["points_lost"] is None else f", {row['points_lost']:.2f} points"
+    return f"{printable(row['control'])} in {printable(row['subscription'])}: {row['unhealthy']} unhealthy{lost}"
+
+
+def _lost(row: Row) -> str:
+    return f"{printable(row['subscription'])} ({row['outcome']}): {printable(row['error'] or '')}"
+
+
+def credential_ends(feed: str, ends: datetime, now: datetime) -> Alert | None:
+    """Return the alert that a feed's credential nears its end: 30, 14, 7 days and a day before; None before that."""
+    left = (ends - now).days
+    passed = [days for days in (1, 7, 14, 30) if left < days]
+    if not passed:
+        return None
+    when = f"ended on {ends:%Y-%m-%d}" if ends <= now else f"ends on {ends:%Y-%m-%d}, in {left} days"
+    return Alert(
+        f"credential_ends/{feed}/{ends:%Y-%m-%d}/{passed[0]}",
+        "credential_ends",
+        f"The credential of the feed {feed} {when}",
+        (),
+        "Make a new one in Entra ID, App registrations, Certificates & secrets, and change AZURE_CLIENT_SECRET and "
+        "SECSCORE_SECRET_EXPIRES; without it nothing is read, and missed days stay missing.",
+    )
+
+
+def briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | None:
+    """Return the briefing of a week: score, change, what moved it, the best opportunities; None without a score.
+
+    Args:
+        connection: open for reading.
+        due: when it was due, UTC: there is one briefing for it.
+    """
+    days = _rows(connection, "report_path", {})
+    if not days:
+        return None
+    newest = max(day["day"] for day in days)
+    changes = _rows(connection, "report_changes", {"day": newest})
+    controls = _rows(connection, "report_controls", {})
+    lines: list[str] = []
+    for tenant_id in dict.fromkeys(day["tenant_id"] for day in days):
+        path = [day for day in days if day["tenant_id"] == tenant_id]
+        lines += _tenant(path, [row for row in changes if row["tenant_id"] == tenant_id])
+        lines += [
+            f"To win: {printable(row['control'])}, {row['points_to_win']:.2f} points by "
+            f"{row['unhealthy_resources']} resources in {row['subscriptions']} subscriptions"
+            for row in [row for row in controls if row["tenant_id"] == tenant_id][:BEST]
+        ]
+    advice = "`secscore report` has all of it, subscription by subscription."
+    return Alert(f"briefing/{due:%Y-%m-%dT%H:%MZ}", "briefing", f"Secure score, {newest}", tuple(lines), advice)
+
+
+def _tenant(path: list[Row], changes: list[Row]) -> Iterator[str]:
+    """Say a tenant's score, its change in seven days, and the three controls that moved it most."""
+    newest = path[-1]
+    before = [day for day in path if (newest["day"] - day["day"]).days >= 7]
+    moved = (
+        f", {100 * (newest['fraction'] - before[-1]['fraction']):+.2f} percentage points in 7 days" if before else ""
+    )
+    yield f"Tenant {newest['tenant_id']}: {100 * newest['fraction']:.2f} %{moved}"
+    for change in changes[:3]:
+        control = printable(change["control"] or "what no control explains")
+        yield f"Moved: {control}, {change['points']:+.2f} points in {change['subscriptions']} subscriptions"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, object]) -> list[Row]:
+    cursor = execute(connection, sql(name), asked)
+    columns = [column[0] for column in cursor.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,28 @@
+-- One row: one subscription that could be read at one look and not at the next, which was made after an instant.
+with compared as (
+    select
+        *,
+        lag(outcome) over (partition by tenant_id, subscription_id, event_type order by look_id) as outcome_before
+    from raw.fetches
+),
+lost as (
+    select
+        snapshot_id,
+        subscription_id,
+        min(outcome) as outcome,
+        min(error) as error
+    from compared
+    where observed_at > $since
+        and outcome_before in ('complete', 'no_score')
+        and outcome not in ('complete', 'no_score')
+    group by snapshot_id, subscription_id
+)
+select
+    lost.snapshot_id,
+    lost.subscription_id,
+    coalesce(entities.name, lost.subscription_id) as subscription,
+    lost.outcome,
+    lost.error
+from lost
+left join posture.entities as entities using (subscription_id)
+order by subscription;

@@ -1,0 +1,21 @@
+-- One row: one score that fell by a threshold (percentage points) or more from one observation to the next, which was made
+-- after an instant.
+with compared as (
+    select
+        *,
+        lag(fraction) over (partition by tenant_id, subscription_id order by observed_at) as fraction_before
+    from posture.score_history
+    where lower(score) = 'ascscore'
+        and fraction is not null
+        and day >= cast($since as date) - 8
+)
+select
+    snapshot_id,
+    subscription_id,
+    coalesce(subscription_name, subscription_id) as subscription,
+    fraction_before,
+    fraction
+from compared
+where observed_at > $since
+    and 100 * (fraction_before - fraction) >= $threshold
+order by fraction - fraction_before, subscription;
