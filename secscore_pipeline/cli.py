@@ -46,8 +46,10 @@ if TYPE_CHECKING:
     import dagster as dg
     import pandas as pd
 
+    from secscore_pipeline.asking import Rows
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.standing import Standing
 
 EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
@@ -65,6 +67,8 @@ where metadata.event_code = 'secureScoreControls'
 order by time desc limit 10;"""
 
 console = Console()
+answers = Console()
+"""For what was asked for: --quiet leaves it."""
 complaints = Console(stderr=True)
 
 
@@ -86,19 +90,37 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("secscore_pipeline"), prog_name="secscore")
 @click.option("--verbose", "-v", is_flag=True, help="Show the log of every request.")
-def main(verbose: bool) -> None:
+@click.option("--quiet", "-q", is_flag=True, help="Print what failed, and nothing else but what was asked for.")
+def main(verbose: bool, quiet: bool) -> None:
     """Azure secure scores in, OCSF Assessment Findings in DuckDB out.
 
     Settings come from the environment and from a file .env in the working directory; the environment wins.
     .env.example explains each.
     """
     os.umask(0o077)  # whatever a command makes is for its owner alone
+    console.quiet = quiet
+    if quiet:
+        logging.disable(logging.INFO)
     if verbose:
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
         logging.getLogger("msal").setLevel(logging.INFO)
 
 
-_feed_option = click.option("--feed", "names", multiple=True, help="Only this feed of feeds.yaml, as often as given.")
+def _known_feeds(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Return the feeds whose names begin with what was typed."""
+    try:
+        return [feed.name for feed in configured_feeds() if feed.name.startswith(typed)]
+    except SettingsError:  # completing is no place to complain
+        return []
+
+
+_feed_option = click.option(
+    "--feed",
+    "names",
+    multiple=True,
+    shell_complete=_known_feeds,
+    help="Only this feed of feeds.yaml, as often as given.",
+)
 
 
 @main.command()
@@ -462,14 +484,21 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
 def query(sql: str | None, file: TextIO | None, form: str) -> None:
     """Ask the database a question in SQL, and print the rows. It is opened for reading only.
 
-    Without SQL the tables and views are listed. Exit code: 0 when it was answered, 1 when it could not be.
+    Without SQL there is a prompt on a terminal; elsewhere the tables and views are listed.
+
+    Exit code: 0 when it was answered, 1 when it could not be.
     """
     load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.asking import FORMS, asked
+    from secscore_pipeline.asking import asked
     from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse import sql as named
     from secscore_pipeline.warehouse.connection import WarehouseError
 
+    if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
+        from secscore_pipeline.prompt import prompt
+
+        prompt(Warehouse.from_environment(), partial(_print_rows, form=form), complaints)
+        return
     text = file.read() if file else sql or named("tables")
     try:
         with Warehouse.from_environment().get_published() as connection:
@@ -477,15 +506,22 @@ def query(sql: str | None, file: TextIO | None, form: str) -> None:
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
-    if form == "table":
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for column in columns:
-            table.add_column(Text(printable(column)), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-        console.print(table)
-    else:
+    _print_rows(columns, rows, form=form)
+
+
+def _print_rows(columns: list[str], rows: "Rows", *, form: str) -> None:
+    """Print the answer to a question in one of the forms."""
+    from secscore_pipeline.asking import FORMS
+
+    if form != "table":
         click.echo(FORMS[form](columns, rows), nl=False)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(Text(printable(column)), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
+    answers.print(table)
 
 
 @main.command()
@@ -526,6 +562,74 @@ def maintain(retention_days: int | None) -> None:
         f"{before / 1e6:.1f} MB became {size / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
         highlight=False,
     )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, for machines.")
+def status(as_json: bool) -> None:
+    """Show how things stand: what each feed read last, the scores and their change, and what wants attention.
+
+    It reads the published database and asks no network. Exit code: 0 when nothing wants attention, 1 when something
+    does.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.standing import standing
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    warehouse, feeds = Warehouse.from_environment(), configured_feeds()
+    try:
+        with warehouse.get_published() as connection:
+            found = standing(connection, feeds, utc_now())
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    size = warehouse.published_path.stat().st_size
+    if as_json:
+        database = {"path": str(warehouse.published_path), "bytes": size}
+        click.echo(json.dumps({**found._asdict(), "database": database}, indent=2, default=str, ensure_ascii=False))
+    else:
+        _print_standing(found, feeds)
+        line = f"Database: {warehouse.published_path} ({size / 1e6:.1f} MB)"
+        answers.print(Text(line), soft_wrap=True)
+    if found.attention:
+        raise click.exceptions.Exit(1)
+
+
+def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
+    schedules = {feed.name: f"{feed.schedule} {feed.time_zone}" for feed in feeds}
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("Feed", "Schedule", "Last look", "Subscriptions", "Not read", "Without score"):
+        table.add_column(name, no_wrap=True)
+    for row in found.feeds:
+        numbers = (str(row[name]) for name in ("subscriptions", "not_read", "without_score"))
+        seen = f"{row['observed_at']:%Y-%m-%d %H:%M} UTC"
+        table.add_row(Text(printable(row["feed"])), schedules.get(row["feed"], "not configured"), seen, *numbers)
+    answers.print(table)
+    for row in found.scores:
+        before = row["fraction_before"]
+        moved = "" if before is None else f", {100 * (row['fraction'] - before):+.2f} percentage points in 7 days"
+        line = f"Tenant {row['tenant_id']}: {100 * row['fraction']:.2f} %{moved} ({row['day']})"
+        answers.print(Text(printable(line), style="bold"), soft_wrap=True)
+    for line in found.attention:
+        answers.print(Text(f"! {printable(line)}", style="yellow"), soft_wrap=True)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands and options.
+
+    bash: secscore completion bash > ~/.local/share/bash-completion/completions/secscore; zsh and fish alike, in a
+    folder of fpath as _secscore, or in ~/.config/fish/completions/secscore.fish.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.BadParameter(f"click cannot complete for {shell}.")
+    click.echo(kind(main, {}, "secscore", "_SECSCORE_COMPLETE").source())
 
 
 @main.command()
