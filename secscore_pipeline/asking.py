@@ -36,7 +36,7 @@ def as_csv(columns: Sequence[str], rows: Rows) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
-    writer.writerows([[_safe(cell) for cell in row] for row in rows])
+    writer.writerows([[safe(cell) for cell in row] for row in rows])
     return out.getvalue()
 
 
@@ -54,7 +54,8 @@ def as_markdown(columns: Sequence[str], rows: Rows) -> str:
     )
 
 
-def _safe(cell: Any) -> Any:
+def safe(cell: Any) -> Any:
+    """Return a cell for CSV: a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return f"'{cell}"
     return _text(cell) if not isinstance(cell, str | int | float) else cell

@@ -29,12 +29,14 @@ from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import (
+    EXPORTS,
     REQUIRED,
     SECRETS,
     SETTINGS,
     SettingsError,
     azure_settings,
     database_path,
+    exported_formats,
     kept_days,
     partial_failure_fails,
     value,
@@ -565,6 +567,47 @@ def maintain(retention_days: int | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--format",
+    "forms",
+    multiple=True,
+    required=True,
+    type=click.Choice(EXPORTS),
+    help="What to write, as often as given.",
+)
+@click.option("--output", help="A folder, or a URL that fsspec knows; SECSCORE_EXPORT_URL when not given.")
+@click.option("--all", "everything", is_flag=True, help="Write again what is there already.")
+def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None:
+    """Write findings or views as files for other programs: what is not there yet, or has changed.
+
+    jsonl: a line of OCSF 1.8.0 for each finding. parquet: the same, nested. security-lake: OCSF 1.3.0 in the layout of
+    Amazon Security Lake. csv: each posture view. Stopped in the middle, it goes on where it was.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.exports.destination import Destination
+    from secscore_pipeline.exports.export import Lake
+    from secscore_pipeline.exports.export import export as write
+    from secscore_pipeline.resources import Warehouse
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    lake = Lake(value("SECSCORE_EXPORT_SOURCE"), value("SECSCORE_EXPORT_REGION"))
+    try:
+        destination = Destination(output or value("SECSCORE_EXPORT_URL"))
+        with Warehouse.from_environment().get_published() as connection, console.status("Exporting") as shown:
+            for form in dict.fromkeys(forms):
+                done = write(connection, form, destination, lake, everything=everything, tell=shown.update)
+                console.print(
+                    f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
+                    f"{done.rows:,} rows, {done.bytes / 1e6:.1f} MB",
+                    highlight=False,
+                )
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, for machines.")
 def status(as_json: bool) -> None:
     """Show how things stand: what each feed read last, the scores and their change, and what wants attention.
@@ -828,10 +871,12 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
 def _run(
     instance: "dg.DagsterInstance", feed: Feed, selection: "list[dg.AssetKey] | None"
 ) -> "dg.ExecuteInProcessResult":
+    from secscore_pipeline.assets.exports import key_of
     from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
 
+    left_out = {REPORT, *(key_of(form) for form in EXPORTS if form not in exported_formats())}
     gc.freeze()
     gc.enable()
     return defs.resolve_job_def("sync").execute_in_process(
@@ -841,7 +886,7 @@ def _run(
         tags={**BY_HAND, "secscore/feed": feed.name},
         partition_key=feed.partition,
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
-        asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key != REPORT],
+        asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key not in left_out],
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from secscore_pipeline.alerting import sensors
+from secscore_pipeline.assets.exports import export_assets
 from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.posture import database
 from secscore_pipeline.assets.raw import raw_assets
@@ -18,7 +19,7 @@ from secscore_pipeline.resources import AzureConnection, Warehouse
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     """Return the definitions that read these feeds."""
     return dg.Definitions(
-        assets=fresh([*raw_assets(feeds), assessment_findings, database, report], feeds),
+        assets=fresh([*raw_assets(feeds), assessment_findings, database, report, *export_assets()], feeds),
         asset_checks=asset_checks(feeds),
         jobs=[sync_job, test_connection(feeds), forget_old_runs],
         schedules=schedules(feeds),

@@ -476,6 +476,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Close it there, or wait until that run has ended, and start again.",
         ),
         Failure(
+            "export-unwritable",
+            "The destination of an export cannot be used",
+            "It may not be written, is full or out of reach, or the package for such a URL is not installed.",
+            "Check the URL and what may write there; fsspec names a package that is missing. Start again: what was "
+            "written stays, and the rest is gone on with.",
+        ),
+        Failure(
             "report-unwritable",
             "The report cannot be written",
             "Its place is a folder, or may not be written, or the disk is full. What was there is left as it was.",

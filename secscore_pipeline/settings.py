@@ -20,6 +20,9 @@ from secscore_pipeline.azure.credentials import (
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.failures import explained
 
+EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
+"""The formats of exports."""
+
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
@@ -99,6 +102,10 @@ SETTINGS = (
         "warn",
     ),
     Setting("SECSCORE_REPORT", "The report's HTML file.", "data/report.html"),
+    Setting("SECSCORE_EXPORTS", "What each run exports: jsonl, parquet, security-lake, csv; separated by commas.", ""),
+    Setting("SECSCORE_EXPORT_URL", "Where to: a folder, or a URL that fsspec knows (s3://bucket/x).", "data/exports"),
+    Setting("SECSCORE_EXPORT_SOURCE", "The custom source's name in the Security Lake layout.", "AzureSecureScore"),
+    Setting("SECSCORE_EXPORT_REGION", "The region in the Security Lake layout.", "local"),
     Setting("SECSCORE_SCHEDULE", "When Dagster's schedule runs the job, as cron has it.", "0 5 * * *"),
     Setting("SECSCORE_TIMEZONE", "The time zone of that schedule.", "UTC"),
     Setting(
@@ -383,6 +390,21 @@ def schedules_are_on() -> bool:
         what = f"SECSCORE_SCHEDULES={given!r} is unknown."
         raise SettingsError([explained(what, "policy-malformed", setting="SECSCORE_SCHEDULES", choices="on or off")])
     return given.lower() == "on"
+
+
+def exported_formats() -> tuple[str, ...]:
+    """Return the formats that each run exports (SECSCORE_EXPORTS).
+
+    Raises:
+        SettingsError: it names one that there is not.
+    """
+    given = tuple(dict.fromkeys(_split(value("SECSCORE_EXPORTS").lower())))
+    if unknown := [one for one in given if one not in EXPORTS]:
+        what = f"SECSCORE_EXPORTS holds {unknown[0]!r}, which is unknown."
+        raise SettingsError(
+            [explained(what, "policy-malformed", setting="SECSCORE_EXPORTS", choices=f"some of {', '.join(EXPORTS)}")]
+        )
+    return given
 
 
 def alert_settings() -> dict[str, str]:

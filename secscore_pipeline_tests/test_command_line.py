@@ -225,7 +225,19 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
 
 def test_help_names_every_command(tmp_path):
     done = secscore("--help", cwd=tmp_path)
-    for command in ("alert", "report", "sync", "test-connection", "emulator", "demo", "dev", "maintain"):
+    for command in (
+        "alert",
+        "completion",
+        "export",
+        "report",
+        "status",
+        "sync",
+        "test-connection",
+        "emulator",
+        "demo",
+        "dev",
+        "maintain",
+    ):
         assert command in done.stdout
         assert secscore(command, "--help", cwd=tmp_path).stdout
 

@@ -255,6 +255,7 @@ ELSEWHERE = {
     "sign-in-failing", "managed-identity-absent", "read-broken", "stopped", "folder-unusable",
     "database-absent", "database-held", "database-foreign", "database-newer", "database-unwritable",
     "feeds-malformed", "feeds-overlap", "secret-unset", "query-wrong", "work-is-published", "report-unwritable",
+    "export-unwritable",
     "schedule-malformed",
 }  # fmt: skip
 """What other tests bring about: lasting faults that are waited for, the database's, and those of feeds.yaml."""

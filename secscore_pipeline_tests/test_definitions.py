@@ -21,6 +21,10 @@ def test_the_graph_is_what_it_is_meant_to_be():
         ),
         "posture/database": (["ocsf/assessment_findings"], "posture", ["duckdb"]),
         "posture/report": (["posture/database"], "posture", ["html"]),
+        "exports/jsonl": (["posture/database"], "exports", ["jsonl"]),
+        "exports/parquet": (["posture/database"], "exports", ["parquet"]),
+        "exports/security_lake": (["posture/database"], "exports", ["parquet"]),
+        "exports/csv": (["posture/database"], "exports", ["csv"]),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from secscore_pipeline.ocsf import CLASS_UID, OCSF_VERSION, PROFILES
+from secscore_pipeline.ocsf import CLASS_UID, LAKE_VERSION, OCSF_VERSION, PROFILES
 
 _CLASS = "databee/assessment_finding"
 
@@ -31,6 +31,20 @@ def problems(finding: dict[str, Any]) -> list[str]:
         found.append("$.type_uid: is not class_uid * 100 + activity_id")
     found.extend(_caption_problems(finding, _schema()["classes"][_CLASS]["attributes"], "$"))
     return found
+
+
+def lake_problems(finding: dict[str, Any]) -> list[str]:
+    """Return what is wrong with an event of the Security Lake export, by the schema of OCSF 1.3.0."""
+    return [f"{error.json_path}: {error.message[:200]}" for error in _lake_validator().iter_errors(finding)]
+
+
+@cache
+def _lake_validator() -> Any:
+    from jsonschema import Draft202012Validator
+    from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+
+    embedded = OcsfJsonSchemaEmbedded(get_ocsf_schema(LAKE_VERSION))
+    return Draft202012Validator(embedded.get_class_schema("compliance_finding", list(PROFILES)))
 
 
 def _present(value: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Exports: findings and views as files, in a folder or any store that fsspec knows."""
