@@ -2,8 +2,11 @@
 
 import json
 import socket
+import struct
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -278,6 +281,77 @@ def test_each_mistake_is_named_with_its_cure(stage, name, bring_about):
         assert stage.azure.application.secret not in step.says
     if other := getattr(stage.azure, "other", None):
         other.__exit__(None, None, None)
+
+
+def close(connection):
+    connection.close()
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def read_and(end, size=1 << 16, answer=b""):
+    """Read up to so many bytes of the greeting, say something, then end the connection: bytes left unread reset it."""
+
+    def cut(connection):
+        connection.recv(size)
+        connection.sendall(answer)
+        end(connection)
+
+    return cut
+
+
+CUTS = {
+    "closed at once": close,
+    "reset at once": reset,
+    "closed after the greeting": read_and(close),
+    "closed amid the greeting": read_and(close, size=5),
+    "reset after the greeting": read_and(reset),
+    "speaks no TLS": read_and(close, answer=b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+}
+
+
+@contextmanager
+def door(cut):
+    """Listen, and end each connection in one way; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            while True:
+                connection, _ = listening.accept()
+                if closing.is_set():
+                    connection.close()
+                    return
+                cut(connection)
+
+        closing = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            closing.set()
+            socket.create_connection(listening.getsockname()).close()
+            thread.join()
+
+
+# Of a socket that is reset before TLS is begun, Python's ssl leaves a half-made one to the garbage collection.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_handshake_is_called_by_its_name_however_it_is_cut(stage, cut):
+    with door(cut) as port:
+        stage.set(SECSCORE_ARM_ENDPOINT=f"https://localhost:{port}")
+        for _ in range(5):
+            assert [step.failure for step in stage.diagnose() if step.failure] == ["tls-broken"]
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_proxy_that_cuts_the_connection_is_named(stage, cut):
+    with door(cut) as port:
+        stage.set(HTTPS_PROXY=f"http://127.0.0.1:{port}")
+        assert [step.failure for step in stage.diagnose() if step.failure] == ["proxy-failing"]
 
 
 def test_every_failure_of_the_catalogue_is_brought_about_somewhere():

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
 
 from secscore_pipeline.azure.errors import SignInError
 
@@ -17,6 +20,49 @@ class _NoAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
+
+
+class _Connection(HTTPSConnection):
+    """A connection that calls a handshake by its name, however the other side cut it.
+
+    Whoever closes a connection that has unread bytes resets it: the same cut is an end of file or a reset, as the
+    kernels' timing has it. urllib3 tells the one as an error of TLS, and the other as one of the connection.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except ConnectionError as error:
+            raise ssl.SSLError(f"the connection was cut while TLS was set up ({error})") from error
+        except NewConnectionError as error:
+            # A port that nobody listens on refuses; only a connection that was accepted can be reset.
+            if not isinstance(error.__cause__, ConnectionResetError):
+                raise
+            raise ssl.SSLError(f"the connection was cut before TLS was set up ({error.__cause__})") from error
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except ConnectionError as error:  # the proxy's doing, and told as its other refusals are
+            self.close()
+            raise OSError(f"Tunnel connection failed: {error}") from error
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter, whose connections over TLS are ours, with a proxy and without."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {**self.poolmanager.pool_classes_by_scheme, "https": _Pool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": _Pool}
+        return manager
 
 
 class AzureSession(requests.Session):
@@ -37,7 +83,7 @@ class AzureSession(requests.Session):
         self.timeout = timeout
         self.auth = _NoAuth()
         self._merged: dict[str, Any] = {}
-        self.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
+        self.mount("https://", _Adapter(pool_connections=4, pool_maxsize=max_connections, max_retries=0))
         self.adapters.pop("http://")
 
     def allow_plain_http(self) -> None:
