@@ -4,10 +4,12 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
 import dagster as dg
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
 from secscore_pipeline.assets.tables import preview
@@ -161,9 +163,18 @@ def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     forgotten = 0
     while records := instance.get_run_records(asked, limit=100):
         for record in records:
-            instance.delete_run(record.dagster_run.run_id)
+            _forget(instance, record.dagster_run.run_id)
         forgotten += len(records)
     return forgotten
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete a run's record, with what Dagster itself leaves of it: what its steps printed, and its emptied file."""
+    instance.delete_run(run_id)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")

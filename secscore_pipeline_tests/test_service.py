@@ -217,6 +217,30 @@ def test_old_runs_are_forgotten_and_new_ones_kept(local_azure, store, instance):
     assert store.one("select count(*) from raw.fetches") > 0
 
 
+def test_nothing_of_a_forgotten_run_stays_on_the_disk(tmp_path):
+    @dg.op
+    def speaks():
+        sys.stdout.write("something to keep\n")
+
+    @dg.job
+    def speaking():
+        speaks()
+
+    def left(run_id):
+        return [file for file in tmp_path.rglob("*") if run_id in str(file)]
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        old = speaking.execute_in_process(instance=instance)
+        between = utc_now()
+        new = speaking.execute_in_process(instance=instance)
+        kept = left(new.run_id)
+        assert {file.suffix for file in left(old.run_id)} >= {".db", ".out"}
+        assert forget_runs(instance, between) == 1
+        assert left(old.run_id) == []
+        assert left(new.run_id) == kept
+        assert instance.all_logs(new.run_id)
+
+
 def test_schedules_follow_the_settings(monkeypatch):
     monkeypatch.setenv("SECSCORE_SCHEDULE", "30 6 * * 1-5")
     monkeypatch.setenv("SECSCORE_TIMEZONE", "Europe/Berlin")
