@@ -1,7 +1,7 @@
 """Alerts in Dagster and on the command line: what is new, told over the channels that are set."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._utils.schedules import is_valid_cron_schedule, reverse_cron_string_iterator
 
 from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened
-from secscore_pipeline.alerts.tell import Told, journal_of, tell
+from secscore_pipeline.alerts.tell import Journal, Told, journal_of, tell
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.failures import explained
@@ -32,9 +32,13 @@ def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> Told:
     """
     threshold = float(alert_settings()["SECSCORE_ALERT_SCORE_DROP"])
     warehouse = Warehouse.from_environment()
+    over = channels()
     with journal_of(warehouse.published_path, clock()) as journal:
-        news = list(_news(feeds, warehouse, journal.begun, threshold, clock))
-        return tell(news, channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+        news, newest = _gathered(feeds, warehouse, journal, threshold, clock)
+        told = tell(news, over, journal, value("SECSCORE_DAGSTER_URL"), clock)
+        if newest and over and not told.failed:
+            journal.settle(newest)
+    return told
 
 
 def tell_of(alert: Alert, clock: Clock = utc_now) -> Told:
@@ -57,21 +61,22 @@ def trial(now: datetime) -> Alert:
     )
 
 
-def _news(
-    feeds: Sequence[Feed], warehouse: Warehouse, begun: datetime, threshold: float, clock: Clock
-) -> Iterator[Alert]:
+def _gathered(
+    feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, threshold: float, clock: Clock
+) -> tuple[list[Alert], datetime | None]:
+    """Return what is to be told, and up to when the published database was looked at; None where there is none."""
     now = clock()
-    for feed in feeds:
-        ends = _ends(feed)
-        if ends and (alert := credential_ends(feed.name, ends, now)):
-            yield alert
+    ending = [(feed.name, ends) for feed in feeds if (ends := _ends(feed))]
+    news = [alert for name, ends in ending if (alert := credential_ends(name, ends, now))]
     if not warehouse.published_path.exists():
-        return
+        return news, None
     with warehouse.get_published() as connection:
-        yield from happened(connection, begun, threshold)
+        news += happened(connection, journal.settled, threshold)
         due = _briefing_due(now)
-        if due and due >= begun and (alert := briefing(connection, due)):
-            yield alert
+        if due and due >= journal.begun and (alert := briefing(connection, due)):
+            news.append(alert)
+        row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+    return news, row[0] if row else None
 
 
 def _ends(feed: Feed) -> datetime | None:

@@ -5,9 +5,7 @@ import hmac
 import json
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
@@ -15,63 +13,16 @@ import pytest
 from secscore_pipeline.alerting import sensors, tell_news
 from secscore_pipeline.alerts.channels import Slack, Teams
 from secscore_pipeline.alerts.events import NAMED, Alert, credential_ends
+from secscore_pipeline.alerts.tell import journal_of
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.feeds import configured_feeds
 from secscore_pipeline.settings import SettingsError, alert_settings
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.receiver import Receiver
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
-
-
-class Receiver:
-    """A server on loopback that takes messages, and fails as it is told to."""
-
-    def __init__(self):
-        self.got = []
-        self.faults = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                fault = receiver.faults.pop(0) if receiver.faults else None
-                if fault == "drop":
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                if fault is None:
-                    receiver.got.append((self.path, dict(self.headers), body))
-                status = fault or 200
-                answer = b'{"ok": true}'
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                if status == 302:
-                    self.send_header("Location", "http://127.0.0.1:9/elsewhere")
-                if status == 429:
-                    self.send_header("Retry-After", "0")
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    @property
-    def told(self):
-        """What the webhook was told, by kind."""
-        return [json.loads(body) for path, _, body in self.got if path == "/hook"]
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
 
 @pytest.fixture
@@ -183,6 +134,29 @@ def test_a_dead_channel_keeps_nobody_else_from_being_told(world, store, receiver
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{receiver.url}/teams")
     assert told() == (2, {})
     assert [path for path, _, _ in receiver.got] == ["/hook", "/hook", "/teams", "/teams"]
+
+
+def test_what_every_channel_was_told_is_not_gathered_again(world, store, receiver, monkeypatch):
+    lose(world)
+    store.sync()
+    receiver.faults = [404]
+    told()
+    with journal_of(store.published, utc_now()) as journal:
+        assert journal.settled < newest_look(store)
+    assert told() == (2, {})
+    with journal_of(store.published, utc_now()) as journal:
+        assert journal.settled == newest_look(store)
+    monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{receiver.url}/teams")
+    assert told() == (0, {})
+    lose(world, ("4db8d6cf-075b-4149-a813-da09ca2ae120", "a000c66f-6da2-4f9d-826d-2364347d2588"))
+    store.sync()
+    sent, failed = told()
+    assert failed == {}
+    assert {path for path, _, _ in receiver.got[-sent:]} == {"/hook", "/teams"}
+
+
+def newest_look(store):
+    return store.one("select max(observed_at) from raw.fetches")
 
 
 def test_a_kill_between_two_messages_repeats_none(world, store, receiver):

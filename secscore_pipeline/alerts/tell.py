@@ -32,6 +32,7 @@ class Journal:
         connection.execute(
             "create table if not exists told (key text, channel text, at text not null, primary key (key, channel))"
         )
+        connection.execute("create table if not exists settled (at text not null)")
         connection.execute("insert into begun select ? where not exists (select 1 from begun)", [now.isoformat()])
         connection.commit()
 
@@ -40,6 +41,18 @@ class Journal:
         """When alerts were first asked for: nothing that happened before is told."""
         (at,) = self._connection.execute("select at from begun").fetchone()
         return datetime.fromisoformat(at)
+
+    @property
+    def settled(self) -> datetime:
+        """Up to when everything that happened has been told: an old store is asked for no more than what came since."""
+        at = self._connection.execute("select max(at) from settled").fetchone()[0]
+        return max(self.begun, datetime.fromisoformat(at)) if at else self.begun
+
+    def settle(self, at: datetime) -> None:
+        """Remember that everything which happened until then has been told over every channel."""
+        with self._connection:
+            self._connection.execute("delete from settled")
+            self._connection.execute("insert into settled (at) values (?)", [at.isoformat()])
 
     def lacks(self, alert: Alert, channel: Channel) -> bool:
         """Tell whether a channel has not been told of an alert."""
