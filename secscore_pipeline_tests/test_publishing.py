@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -21,28 +22,6 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
     print(connection.execute(query).fetchone(), flush=True)
     sys.stdin.readline()
     print(connection.execute(query).fetchone())
-"""
-
-HAMMERING = """
-import select, sys, duckdb
-path = sys.argv[1]
-query = '''
-    select count(*), count(distinct snapshot_id), count(distinct (snapshot_id, subscription_id, event_type)),
-        (select count(distinct metadata.correlation_uid) from ocsf.assessment_findings)
-    from raw.fetches
-'''
-reads, newest = 0, 0
-print("reading", flush=True)
-while not select.select([sys.stdin], [], [], 0)[0]:
-    with duckdb.connect(path, read_only=True) as connection:
-        first = connection.execute(query).fetchone()
-        again = connection.execute(query).fetchone()
-    looks, snapshots, keys, normalized = first
-    assert first == again, (first, again)
-    assert looks == keys == snapshots * int(sys.argv[2]), first
-    assert normalized == snapshots >= newest, first
-    reads, newest = reads + 1, snapshots
-print(reads, newest)
 """
 
 
@@ -64,10 +43,11 @@ def python():
 
 
 def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python):
+    hammering = Path(__file__).with_name("hammering.py").read_text(encoding="utf-8")
     azure = local_azure(World(subscriptions=3))
     store.use(azure)
     store.sync()
-    readers = [python(HAMMERING, store.published, 3 * 2) for _ in range(2)]
+    readers = [python(hammering, store.published, 3 * 2) for _ in range(2)]
     for reader in readers:
         assert reader.stdout.readline() == "reading\n"
     holding = python(HOLDING, store.published)

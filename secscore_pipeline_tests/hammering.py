@@ -1,0 +1,36 @@
+"""Reads a published database over and over, until a line comes in: each time it must be whole, and no older.
+
+`python hammering.py DATABASE LOOKS [PAUSE]`, where a run makes so many looks, and PAUSE seconds lie between two
+readings. It says `reading` when it begins, and at the end
+how often it read, and the number of snapshots it saw last.
+"""
+
+import select
+import sys
+
+import duckdb
+
+QUERY = """
+    select count(*), count(distinct snapshot_id), count(distinct (snapshot_id, subscription_id, event_type)),
+        (select count(distinct metadata.correlation_uid) from ocsf.assessment_findings)
+    from raw.fetches
+"""
+
+
+def main(path: str, looks_of_a_run: int, pause: float) -> None:
+    reads, newest = 0, 0
+    print("reading", flush=True)  # noqa: T201
+    while not select.select([sys.stdin], [], [], pause)[0]:
+        with duckdb.connect(path, read_only=True) as connection:
+            first = connection.execute(QUERY).fetchone()
+            again = connection.execute(QUERY).fetchone()
+        looks, snapshots, keys, normalized = first
+        assert first == again, (first, again)
+        assert looks == keys == snapshots * looks_of_a_run, first
+        assert normalized == snapshots >= newest, first
+        reads, newest = reads + 1, snapshots
+    print(reads, newest)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0)
