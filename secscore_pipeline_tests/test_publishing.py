@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -119,6 +120,23 @@ def test_a_store_that_is_gone_begins_as_what_was_published(local_azure, store):
     assert store.query(first, snapshot_id) == before
 
 
+def test_a_log_without_its_file_is_not_replayed_into_what_was_published(local_azure, store, python):
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    code = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("create table stray as select 1")
+os._exit(0)
+"""
+    python(code, store.path).communicate(timeout=60)
+    assert store.path.with_name(f"{store.path.name}.wal").exists()
+    store.path.unlink()
+    store.sync()
+    assert store.one("select count(*) from duckdb_tables() where table_name = 'stray'") == 0
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+
+
 def test_a_run_that_stores_nothing_publishes_nothing(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)
@@ -210,3 +228,41 @@ def test_what_was_one_file_before_goes_on_as_two(local_azure, store):
     secscore("sync", cwd=old.parent, env=env)
     assert read(old, "select count(distinct snapshot_id) from raw.fetches") == (2,)
     assert read(old.with_name("old.work.duckdb"), "select count(distinct snapshot_id) from raw.fetches") == (2,)
+
+
+def test_a_backup_taken_while_runs_go_on_brings_everything_back(local_azure, store, tmp_path):
+    """What docs/operate.md says: copy the published file whenever you like; put the copy back; the next run goes on."""
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
+    copies, is_over = [], threading.Event()
+
+    def back_up():
+        while not is_over.is_set():
+            copies.append(shutil.copyfile(store.published, tmp_path / f"backup-{len(copies)}.duckdb"))
+
+    copying = threading.Thread(target=back_up)
+    copying.start()
+    for _ in range(2):
+        store.sync()
+    is_over.set()
+    copying.join()
+    whole = "select count(distinct snapshot_id), count(*) = 4 * count(distinct snapshot_id) from raw.fetches"
+    sample = copies[:: max(len(copies) // 20, 1)]
+    assert {read(copy, whole) for copy in sample} <= {(1, True), (2, True), (3, True)}
+    kept = copies[-1]
+    events = "select * from ocsf.assessment_findings order by all"
+    with duckdb.connect(str(kept), read_only=True) as connection:
+        before = connection.execute(events).fetchall()
+    assert before
+
+    shutil.rmtree(store.path.parent)
+    store.published.parent.mkdir()
+    shutil.copyfile(kept, store.published)
+    newest = store.sync().run_id
+    after = store.query(events.replace("order", "where metadata.correlation_uid <> ? order"), newest)
+    assert after == before
+    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (read(kept, whole)[0] + 1,)
+    activities = {row[0] for row in store.query(
+        "select distinct activity_name from ocsf.assessment_findings where metadata.correlation_uid = ?", newest
+    )}  # fmt: skip
+    assert activities == {"Update"}  # they live on: nothing is created anew, and nothing closed

@@ -148,6 +148,17 @@ def scratch_folder(database: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes that ask for it by this; whoever has it is waited for."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
     """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however."""
     try:

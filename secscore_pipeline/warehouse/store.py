@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from shutil import copyfile
@@ -15,6 +15,7 @@ from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
     execute,
+    held,
     make_folder,
     reading,
     scratch_folder,
@@ -302,8 +303,12 @@ def begin_with(path: Path, published: Path) -> None:
     with scratch_folder(path) as folder:
         copy = folder / path.name
         copyfile(published, copy)
-        with suppress(FileExistsError):  # another process was quicker, and its file is as good
-            os.link(copy, path)
+        with held(path.parent):
+            if path.exists():  # another process was quicker, and its file is as good
+                return
+            # The log of the file that is gone: DuckDB would replay it into the copy.
+            Path(f"{path}.wal").unlink(missing_ok=True)
+            copy.replace(path)
 
 
 def _refuse_other(published: Path) -> None:
