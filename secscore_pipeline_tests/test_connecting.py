@@ -77,6 +77,7 @@ class Stage:
     def __init__(self, azure, folder, monkeypatch):
         self.azure, self.folder, self.monkeypatch = azure, folder, monkeypatch
         self.settings = dict(azure.settings())
+        self.taken = []
         self.subscription = next(iter(azure.world.subscriptions.values()), None)
 
     def set(self, **settings):
@@ -86,6 +87,12 @@ class Stage:
         path = self.folder / name
         path.write_bytes(content)
         return str(path)
+
+    def closed_port(self):
+        """Return a port that refuses connections, and is held for the test: nobody else can begin to listen there."""
+        self.taken.append(socket.socket())
+        self.taken[-1].bind(("127.0.0.1", 0))
+        return self.taken[-1].getsockname()[1]
 
     def use_certificate(self, content, password=""):
         self.set(
@@ -133,7 +140,10 @@ class Stage:
 
 @pytest.fixture
 def stage(local_azure, tmp_path, monkeypatch):
-    return Stage(local_azure(World(subscriptions=1)), tmp_path, monkeypatch)
+    made = Stage(local_azure(World(subscriptions=1)), tmp_path, monkeypatch)
+    yield made
+    for taken in made.taken:
+        taken.close()
 
 
 def swapped(stage):
@@ -154,12 +164,6 @@ def elsewhere(stage):
     both = stage.azure.ca_bundle.read_bytes() + other.ca_bundle.read_bytes()
     stage.set(AZURE_TENANT_ID=other.world.tenant_id, SECSCORE_CA_BUNDLE=stage.file("both.pem", both))
     stage.azure.other = other
-
-
-def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def stranger(stage):
@@ -205,8 +209,8 @@ MISTAKES = {
     "policy-malformed": [lambda s: s.set(SECSCORE_PARTIAL_FAILURE="shrug")],
     "date-malformed": [lambda s: s.set(SECSCORE_SECRET_EXPIRES="next year")],
     "name-unresolved": [lambda s: s.set(AZURE_AUTHORITY_HOST="https://login.invalid")],
-    "unreachable": [lambda s: s.set(SECSCORE_ARM_ENDPOINT=f"https://localhost:{closed_port()}")],
-    "proxy-failing": [lambda s: s.set(HTTPS_PROXY=f"http://127.0.0.1:{closed_port()}")],
+    "unreachable": [lambda s: s.set(SECSCORE_ARM_ENDPOINT=f"https://localhost:{s.closed_port()}")],
+    "proxy-failing": [lambda s: s.set(HTTPS_PROXY=f"http://127.0.0.1:{s.closed_port()}")],
     "tls-untrusted": [
         lambda s: s.set(SECSCORE_CA_BUNDLE=s.file("ca.pem", certificate(key()).public_bytes(Encoding.PEM)))
     ],
@@ -360,7 +364,7 @@ def test_every_failure_of_the_catalogue_is_brought_about_somewhere():
 
 
 def test_a_metadata_service_that_is_not_there_is_named(stage):
-    stage.monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{closed_port()}")
+    stage.monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{stage.closed_port()}")
     stage.set(AZURE_CLIENT_SECRET="", AZURE_CLIENT_ID="")
     assert [step.failure for step in stage.diagnose() if step.failure] == ["managed-identity-absent"]
 
