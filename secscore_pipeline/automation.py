@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import dagster as dg
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
 from secscore_pipeline.assets.tables import preview
@@ -169,10 +170,14 @@ def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
 
 
 def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a run's record, with what Dagster itself leaves of it: what its steps printed, and its emptied file."""
+    """Delete a run's record, with what Dagster itself leaves of it: outcomes of checks, printed text, an empty file."""
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     storage = instance.event_log_storage
+    if isinstance(storage, SqlEventLogStorage):
+        with storage.index_connection() as connection:
+            checks = AssetCheckExecutionsTable
+            connection.execute(checks.delete().where(checks.c.run_id == run_id))
     if isinstance(storage, SqliteEventLogStorage):
         Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
 

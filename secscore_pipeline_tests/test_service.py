@@ -23,6 +23,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import SettingsError
 
+HEARD = dg.AssetCheckKey(dg.AssetKey("speech"), "heard")
 ROOT = Path(__file__).resolve().parents[1]
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
 DEADLINE = 120
@@ -218,13 +219,13 @@ def test_old_runs_are_forgotten_and_new_ones_kept(local_azure, store, instance):
 
 
 def test_nothing_of_a_forgotten_run_stays_on_the_disk(tmp_path):
-    @dg.op
-    def speaks():
+    @dg.asset(check_specs=[dg.AssetCheckSpec("heard", asset="speech")])
+    def speech():
         sys.stdout.write("something to keep\n")
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(passed=True)
 
-    @dg.job
-    def speaking():
-        speaks()
+    speaking = dg.Definitions(assets=[speech], jobs=[dg.define_asset_job("speaking")]).resolve_job_def("speaking")
 
     def left(run_id):
         return [file for file in tmp_path.rglob("*") if run_id in str(file)]
@@ -238,6 +239,8 @@ def test_nothing_of_a_forgotten_run_stays_on_the_disk(tmp_path):
         assert forget_runs(instance, between) == 1
         assert left(old.run_id) == []
         assert left(new.run_id) == kept
+        checked = instance.event_log_storage.get_asset_check_execution_history(HEARD, limit=5)
+        assert [execution.run_id for execution in checked] == [new.run_id]
         assert instance.all_logs(new.run_id)
 
 
