@@ -43,6 +43,16 @@ SHARED = (
 _MEANINGS = {setting.name: setting.meaning for setting in SETTINGS}
 
 
+_PLAIN = {"SECSCORE_ENTITIES": {"on": "true", "off": "false"}}
+"""Words of settings that the launchpad writes bare, as YAML 1.2 may, and Dagster then reads as booleans of YAML 1.1."""
+
+
+def _shared(name: str) -> str:
+    """Return a setting of the environment, in a word that stays text in the launchpad."""
+    text = value(name)
+    return _PLAIN.get(name, {}).get(text.lower(), text)
+
+
 def _as_set(name: str) -> Any:
     """Make a field of a connection for a setting."""
     return Field(default="", description=_MEANINGS[name], json_schema_extra={"setting": name})
@@ -85,7 +95,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     def from_environment(cls) -> "AzureConnection":
         """Make the connection that the environment's settings describe; secrets stay references."""
         held: dict[str, Any] = {
-            field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else value(name)
+            field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else _shared(name)
             for field, name in cls._names().items()
         }
         return cls(**held)
@@ -107,7 +117,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             elif name in feed.settings:
                 held[known] = feed.settings[name]
             elif name in SHARED:
-                held[known] = value(name)
+                held[known] = _shared(name)
         return cls(**held)
 
     @classmethod

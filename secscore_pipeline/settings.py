@@ -260,7 +260,7 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
                 choices="warn or fail",
             )
         )
-    if (entities := given["SECSCORE_ENTITIES"]).lower() not in ("on", "off"):
+    if (entities := given["SECSCORE_ENTITIES"]).lower() not in ("on", "off", "true", "false"):
         problems.append(
             explained(
                 f"SECSCORE_ENTITIES={entities!r} is unknown.",
@@ -289,7 +289,7 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
         ca_bundle=ca_bundle,
         max_connections=int(connections),
         event_types=tuple(EVENT_TYPES[name] for name in names),
-        owner_tag=given["SECSCORE_OWNER_TAG"] if entities.lower() == "on" else None,
+        owner_tag=given["SECSCORE_OWNER_TAG"] if entities.lower() in ("on", "true") else None,
     )
 
 
