@@ -754,7 +754,11 @@ def dev(port: int) -> None:
         azure_settings(os.environ)
         _dagster_dev(port)
         return
-    with _local_azure(8):
+    from secscore_pipeline.clock import utc_now
+
+    with _local_azure(8) as azure:
+        azure.world.live_until(utc_now().date())  # it goes on where the past of `secscore demo` ends
+        os.environ.update(azure.settings())
         console.print("No Azure settings: using a local Azure with simulated data.")
         _dagster_dev(port)
 
