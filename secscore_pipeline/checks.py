@@ -1,7 +1,7 @@
 """What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
@@ -15,11 +15,15 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, partial_failure_fails
+from secscore_pipeline.shown import in_markdown
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 
 SHOWN = 10
 """How many violations a check shows."""
+
+CELL = 60
+"""How much of a cell they show: a long address that cannot be broken makes the page wider than the screen."""
 
 WARNED_DAYS = 30
 """How many days before its end a credential is warned of."""
@@ -117,9 +121,29 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
         check_name=check.name,
         passed=not violations,
         severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
-        description=check.says if not violations else f"{len(violations)} exceptions to: {check.says}",
-        metadata={"violations": len(violations), "examples": preview(violations[:SHOWN])},
+        description=_in_words(check, violations) if violations else check.says,
+        metadata={
+            "violations": len(violations),
+            **({"examples": preview(list(map(_short, violations[:SHOWN])))} if violations else {}),
+        },
     )
+
+
+def _short(violation: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{cell[:CELL]}…" if isinstance(cell, str) and len(cell) > CELL else cell
+        for name, cell in violation.items()
+    }
+
+
+def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
+    """Say what is wrong: how often, with what, and the first of it, in words that Dagster's UI shows as Markdown."""
+    count = len(violations)
+    first = ", ".join(
+        f"{name.replace('_', ' ')} {cell}" for name, cell in violations[0].items() if cell not in (None, "")
+    )
+    exceptions = f"{count} {'exception' if count == 1 else 'exceptions'} to: {check.says}"
+    return f"{exceptions} {'It is' if count == 1 else 'The first'}: {in_markdown(first)}"
 
 
 @dg.asset_check(

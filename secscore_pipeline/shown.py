@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     )
 
 
+def in_markdown(text: str) -> str:
+    """Return `text` as it may stand in Markdown: no link, picture, table or HTML comes of it."""
+    return "".join(f"\\{mark}" if mark in "\\`*[]<>|!#" else mark for mark in printable(text))
+
+
 def quoted(text: str, *secrets: str, length: int = 300) -> str:
     """Return what a server said as it may stand in a message: short, printable, without a token or secret.
 

@@ -1,5 +1,7 @@
 """The normalized layer: raw records become OCSF Assessment Findings."""
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 
@@ -12,6 +14,10 @@ from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
+
+
+SHOWN = 100
+"""How many scores a materialization shows; the lowest come first."""
 
 
 class Normalization(dg.Config):
@@ -72,8 +78,22 @@ def assessment_findings(
             "dagster/column_schema": columns,
             "findings_added": added,
             "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),
-            "scores": preview(scores[:100]),
+            "scores": preview([_shown(score) for score in scores[:SHOWN]]),
             **{name: float(number) for name, number in totals.items() if number is not None},
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )
+
+
+def _shown(score: dict[str, Any]) -> dict[str, Any]:
+    """Return what a materialization says of a score: what people look for first, and no wider than the page."""
+    fraction = score["fraction"]
+    return {
+        "name": score["subscription_name"],
+        "percent": None if fraction is None else round(100 * fraction, 2),
+        "current": score["current"],
+        "max": score["max"],
+        "status": score["status"],
+        "score": score["score"],
+        "subscription_id": score["subscription_id"],
+    }

@@ -1,7 +1,7 @@
 """The report as an asset: one HTML file for people who do not query."""
 
-import base64
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from secscore_pipeline.assets.tables import OWNERS, failures_explained
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import value
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import in_markdown
 
 if TYPE_CHECKING:
     from secscore_pipeline.report import page
@@ -70,10 +70,11 @@ def _summary(tenant: "page.Tenant") -> str:
         "|---|---|---|",
     ]
     for control in tenant.controls[:SHOWN]:
-        name = "".join(f"\\{mark}" if mark in "\\`*_[]<>|!#" else mark for mark in printable(str(control["control"])))
+        name = in_markdown(str(control["control"]))
         lines.append(f"| {name} | {control['points_to_win']:.2f} | {control['unhealthy_resources']} |")
     return "\n".join(lines)
 
 
-def _image(picture: bytes) -> str:
-    return f"![The score by day](data:image/png;base64,{base64.b64encode(picture).decode()})"
+def _image(picture: str) -> str:
+    address = quote(picture, safe=" ='/:,;")
+    return f"![The score by day](<data:image/svg+xml,{address}>)"

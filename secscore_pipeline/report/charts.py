@@ -62,15 +62,34 @@ def as_svg(chart: Mapping[str, Any], name: str = "chart") -> str:
     return re.sub(r"\bclip(\d+)\b", rf"{name}-clip\1", drawn)
 
 
-def as_png(chart: Mapping[str, Any]) -> bytes:
-    """Draw a chart as PNG, for where no page gives it colours."""
-    text = as_svg(chart)
-    for name, colour in _COLOURS.items():
-        text = text.replace(f"var(--{name})", colour)
-    return bytes(vl_convert.svg_to_png(text, scale=2))
+SMALL_POINTS = 50
+"""How many days the small picture of a path shows at most."""
 
 
-_COLOURS = {"accent": "#2563eb", "text": "#1f2937", "muted": "#6b7280", "line": "#e5e7eb", "card": "#ffffff"}
+def small_path(days: Sequence[Mapping[str, Any]]) -> str:
+    """Draw the path of a score as an SVG of well below 1,000 characters, with colours of its own.
+
+    Dagster's UI shows Markdown where it stands, and not behind a link, up to that length only.
+
+    Args:
+        days: `day` (date) and `fraction` (0..1), oldest first; where they are many, evenly picked ones are drawn.
+    """
+    shown = days[:: -len(days) // SMALL_POINTS][::-1]  # from the newest backwards
+    percents = [100 * day["fraction"] for day in shown]
+    low, high = min(percents), max(percents)
+    spread = max(high - low, 0.1)
+    points = " ".join(
+        f"{48 + 284 * number / max(len(percents) - 1, 1):.0f},{88 - 76 * (percent - low) / spread:.0f}"
+        for number, percent in enumerate(percents)
+    )
+    return (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='340' height='112' style='background:#fff' font-size='11' "
+        "font-family='sans-serif' fill='#555'><path d='M48 12h284M48 88h284' stroke='#ddd'/>"
+        f"<text x='4' y='16'>{high:.1f} %</text><text x='4' y='92'>{low:.1f} %</text>"
+        f"<text x='48' y='106'>{shown[0]['day']}</text>"
+        f"<text x='332' y='106' text-anchor='end'>{shown[-1]['day']}</text>"
+        f"<polyline points='{points}' fill='none' stroke='#2563eb' stroke-width='2'/></svg>"
+    )
 
 
 def _finished(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from secscore_pipeline.report.charts import as_png, as_svg, controls_chart, path_chart
+from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, make_folder, scratch_folder
@@ -172,10 +172,10 @@ def write_report(report: Report, path: Path) -> int:
     return path.stat().st_size
 
 
-def path_picture(report: Report) -> bytes | None:
-    """Return the path of the first tenant's score as PNG; None where there is no path yet."""
-    path = next((tenant.path for tenant in report.tenants if len(tenant.days) > 1), None)
-    return as_png(path) if path else None
+def path_picture(report: Report) -> str | None:
+    """Return the path of the first tenant's score as a small SVG; None where there is no path yet."""
+    days = next((tenant.days for tenant in report.tenants if len(tenant.days) > 1), None)
+    return small_path(days) if days else None
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:

@@ -4,9 +4,9 @@
 comment on column meta.views.digest is 'SHA-256 of the views'' SQL.';
 
 comment on column ocsf.assessment_findings.activity_name is 'Create, Update or Close.';
-comment on column ocsf.assessment_findings.category_uid is '2.';
+comment on column ocsf.assessment_findings.category_uid is 'Always 2.';
 comment on column ocsf.assessment_findings.category_name is 'Findings.';
-comment on column ocsf.assessment_findings.class_uid is '99402001.';
+comment on column ocsf.assessment_findings.class_uid is 'Always 99402001.';
 comment on column ocsf.assessment_findings.class_name is 'Assessment Finding.';
 comment on column ocsf.assessment_findings.type_uid is 'class_uid * 100 + activity_id.';
 comment on column ocsf.assessment_findings.type_name is 'Assessment Finding and the activity.';
