@@ -3,10 +3,8 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +20,11 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import SettingsError
+from secscore_pipeline_tests.conftest import awaited, free_port
 
 HEARD = dg.AssetCheckKey(dg.AssetKey("speech"), "heard")
 ROOT = Path(__file__).resolve().parents[1]
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
-DEADLINE = 120
 LAUNCH = """mutation {launchRun(executionParams: {runConfigData: {}, selector: {jobName: "sync",
 repositoryLocationName: "secscore_pipeline", repositoryName: "__repository__"}})
 {__typename ... on Error {message}}}"""
@@ -34,22 +32,6 @@ RUNS = "{runsOrError {... on Runs {results {id status startTime endTime}}}}"
 SERVED = "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
 FRESHNESS = """{assetNodes {assetKey {path} internalFreshnessPolicy {__typename}
 freshnessStatusInfo {freshnessStatus}}}"""
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def awaited(ask, is_there):
-    """Ask until the answer is there, at most DEADLINE seconds long."""
-    until = time.monotonic() + DEADLINE
-    while not is_there(answer := ask()):
-        if time.monotonic() > until:
-            raise AssertionError(f"it did not come in {DEADLINE} s: {answer}")
-        time.sleep(0.3)  # between two questions to another process
-    return answer
 
 
 @pytest.fixture

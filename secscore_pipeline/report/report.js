@@ -1,4 +1,8 @@
 "use strict";
+for (const path of document.querySelectorAll(".path")) path.scrollLeft = path.scrollWidth; // the newest day is on the right
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true; // paper cannot be unfolded
+});
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
