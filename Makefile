@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test check dev bench soak readme lock clean
+.PHONY: help demo test check dev bench soak readme screenshots lock clean
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -42,6 +42,9 @@ soak: $(READY) ## 200 simulated days of runs, readers, alerts and faults in one 
 
 readme: $(READY) ## write the README's query output anew
 	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.readme
+
+screenshots: $(READY) ## take the pictures in docs/images anew, of the running UI and the report
+	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.screenshots
 
 lock: ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --no-header --extra dev --extra scale --generate-hashes --no-emit-index-url --no-emit-trusted-host \

@@ -111,23 +111,20 @@ def try_connection(page: Page, url: str) -> None:
     page.get_by_placeholder("Filter…").fill("default:")
 
 
-def open_graph(page: Page, url: str) -> dict[str, Locator]:
-    """Open the asset graph with every group unfolded; return each asset's node."""
+def open_graph(page: Page, url: str) -> Locator:
+    """Open the asset graph with every group unfolded; return the nodes of the assets."""
     unfolded = ",".join(f"global@global:{group}" for group in GROUPS)
     page.goto(f"{url}/asset-groups?expanded={quote(unfolded)}")
     nodes = page.locator("foreignObject").filter(has_text=re.compile(r"\w")).filter(has_not_text=_IS_GROUP)
-    keys = [spec.key.path for spec in defs.resolve_all_asset_specs()]
-    expect(nodes).to_have_count(len(keys))
-    found = {}
-    for node in nodes.all():
-        start, _, end = node.inner_text().strip().partition("…")  # a long name is cut in its middle
-        (key,) = (
-            key
-            for key in keys
-            if key[-1] == start or (end and key[-1][: len(start)] + key[-1][-len(end) :] == start + end)
-        )
-        found["/".join(key)] = node
-    return found
+    expect(nodes).to_have_count(len(list(defs.resolve_all_asset_specs())))
+    return nodes
+
+
+def show_descriptions(page: Page) -> None:
+    """Have the nodes of the asset graph say what each asset is, as the graph's settings offer it."""
+    page.get_by_role("button", name="config").click()
+    page.get_by_role("dialog").get_by_text("Description", exact=True).click()
+    page.get_by_role("button", name="Save").click()
 
 
 def open_materialization(page: Page, url: str, asset: str) -> None:

@@ -25,6 +25,7 @@ from secscore_pipeline_tests.browsing import (
     open_graph,
     open_materialization,
     running_ui,
+    show_descriptions,
     try_connection,
 )
 from secscore_pipeline_tests.conftest import Store
@@ -88,14 +89,15 @@ def page(chromium):
 
 def test_the_asset_graph_reads_from_left_to_right_and_says_what_each_asset_is(ui, page):
     nodes = open_graph(page, ui.url)
-    lefts = {name: node.bounding_box()["x"] for name, node in nodes.items()}
-    way = ("raw/subscriptions", "raw/secure_scores", "ocsf/assessment_findings", "posture/database", "posture/report")
-    assert sorted(way, key=lefts.__getitem__) == list(way)
-    assert len({lefts[name] for name in way}) == len(way)
+    lefts = {node.text_content().strip(): node.bounding_box()["x"] for node in nodes.all()}
+    way = [lefts[name] for name in ("subscriptions", "secure_scores", "assessme…_findings", "database", "report")]
+    assert way == sorted(set(way))
+    page.set_viewport_size({"width": 2600, "height": 1600})  # small nodes have no room for more than a name
+    open_graph(page, ui.url)
+    show_descriptions(page)
     for spec in defs.resolve_all_asset_specs():
-        nodes["/".join(spec.key.path)].click()
-        described = page.get_by_text(re.split(r"\n\n", spec.description)[0].replace("\n", " "))
-        expect(described.first).to_be_visible()
+        described = spec.description.split("\n")[0]
+        expect(nodes.filter(has_text=spec.key.path[-1]).filter(has_text=described)).to_have_count(1)
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])

@@ -1,0 +1,72 @@
+"""The pictures in the documents: `python -m secscore_pipeline_tests.screenshots` takes them of the real thing anew."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from secscore_pipeline_tests.browsing import (
+    ROOT,
+    browser,
+    launch_sync,
+    open_check,
+    open_graph,
+    open_materialization,
+    running_ui,
+    try_connection,
+)
+
+IMAGES = ROOT / "docs" / "images"
+DAYS = 60
+LARGEST = 150_000
+"""How many bytes a picture may have; a repository keeps each of them for good."""
+
+
+def take(page: Page, name: str) -> None:
+    """Write what a page shows to docs/images, and refuse a picture that is too large to keep."""
+    picture = page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+    if len(picture) > LARGEST:
+        raise ValueError(f"{name}.png has {len(picture):,} bytes, of at most {LARGEST:,}.")
+
+
+def take_all(chromium: Browser, url: str, report: Path) -> None:
+    """Take every picture: of the UI after a run of the job, and of the report that it wrote."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    launch_sync(page, url)
+    open_graph(page, url)
+    take(page, "graph")
+    open_materialization(page, url, "ocsf/assessment_findings")
+    expect(page.get_by_role("columnheader", name="percent")).to_be_visible()
+    take(page, "scores")
+    open_materialization(page, url, "posture/report")
+    page.get_by_role("img", name="The score by day").scroll_into_view_if_needed()
+    take(page, "trend")
+    open_check(page, url, "ocsf/assessment_findings", "snapshot_is_whole")
+    expect(page.get_by_role("columnheader", name="outcome")).to_be_visible()
+    take(page, "check")
+    try_connection(page, url)
+    expect(page.get_by_text("It has no secure score yet.").first).to_be_visible()
+    take(page, "connection")
+    page.close()
+    for name, look, width in (("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 390)):
+        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=look)
+        page.goto(report.as_uri())
+        take(page, f"report-{name}")
+        page.close()
+
+
+def main() -> None:
+    """Start the demo and the UI in a folder whose name may be seen, and take every picture."""
+    IMAGES.mkdir(exist_ok=True)
+    folder = Path(tempfile.gettempdir()) / "secscore"
+    folder.mkdir()
+    try:
+        with running_ui(folder, DAYS) as running, browser() as chromium:
+            take_all(chromium, running.url, running.report)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
