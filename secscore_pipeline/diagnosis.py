@@ -160,7 +160,8 @@ def _read(look: Fetch) -> Step:
     seconds = (look.finished_at - look.started_at).total_seconds()
     name, identifier = look.event_type.name, look.subscription_id
     if look.outcome is Outcome.COMPLETE:
-        return Step(name, State.PASSED, f"{look.records} records.", seconds, subscription_id=identifier)
+        says = f"{look.records} {'record' if look.records == 1 else 'records'}."
+        return Step(name, State.PASSED, says, seconds, subscription_id=identifier)
     if look.outcome is Outcome.NO_SCORE:
         says = explained("It has no secure score yet.", "no-score", subscription_id=identifier)
         return Step(name, State.WARNED, says, seconds, "no-score", identifier)

@@ -10,6 +10,7 @@ from pathlib import Path
 from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline_tests import test_kills
 from secscore_pipeline_tests.readme import BLOCK, README, TABLES_PAGE, tables_page
+from secscore_pipeline_tests.screenshots import LARGEST
 
 ROOT = README.parent
 
@@ -35,6 +36,17 @@ def test_every_make_target_the_readme_names_exists():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"\bmake ([a-z]+)", README.read_text())):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_picture_that_the_documents_show_exists_says_what_it_is_and_is_small():
+    shown = set()
+    for page in (README, *(ROOT / "docs").glob("*.md")):
+        for says, path in re.findall(r"!\[(.*?)\]\((.*?)\)", page.read_text()):
+            assert says, path
+            shown.add((page.parent / path).resolve())
+    assert shown == set((ROOT / "docs" / "images").iterdir())
+    assert all(picture.stat().st_size <= LARGEST for picture in shown)
+    assert sum(picture.stat().st_size for picture in shown) < 1_000_000
 
 
 def test_every_dependency_has_its_reason_in_the_readme():
