@@ -11,7 +11,7 @@ from secscore_pipeline.shown import printable
 
 _FONT = "system-ui, sans-serif"
 _WIDTH = 760
-_ROOM = {"left": 24, "right": 12, "top": 5, "bottom": 5}
+_ROOM = {"left": 24, "right": 24, "top": 5, "bottom": 5}
 """What a page's font may need more than the one that the texts were measured with."""
 
 
@@ -31,7 +31,8 @@ def path_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, 
         for event in events
     ]
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", tickCount=6, grid=False))
-    y = alt.Y("percent:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(format=".1f", tickCount=5))
+    axis = alt.Axis(format=".1f", tickCount=5, orient="right")  # beside the newest day, which a narrow page shows
+    y = alt.Y("percent:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=axis)
     lines = alt.Chart(alt.InlineData(points)).encode(x=x, y=y)
     line = lines.mark_line(strokeWidth=2.5, color="var(--accent)", point=len(points) == 1)
     here = alt.Chart(alt.InlineData(marks)).encode(x=x, y=y)
