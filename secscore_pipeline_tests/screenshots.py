@@ -54,9 +54,12 @@ def take_all(chromium: Browser, url: str, report: Path) -> None:
     open_check(page, url, "ocsf/assessment_findings", "snapshot_is_whole")
     expect(page.get_by_role("columnheader", name="outcome")).to_be_visible()
     take(page, "check")
+    page.set_viewport_size({"width": 1280, "height": 560})
     try_connection(page, url)
     page.get_by_role("button", name="expand_arrows").last.click()  # the log alone
-    page.get_by_text("answered 403").last.scroll_into_view_if_needed()
+    page.mouse.move(900, 400)
+    page.mouse.wheel(0, -100_000)  # back to the first step
+    expect(page.get_by_text("default: settings")).to_be_visible()
     take(page, "connection")
     page.close()
     for name, look, width in (("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 390)):

@@ -91,9 +91,7 @@ def _shown(score: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": score["subscription_name"],
         "percent": None if fraction is None else round(100 * fraction, 2),
-        "current": score["current"],
-        "max": score["max"],
-        "status": score["status"],
+        "points": None if None in (score["current"], score["max"]) else f"{score['current']:g} / {score['max']:g}",
         "score": score["score"],
         "subscription_id": score["subscription_id"],
     }
