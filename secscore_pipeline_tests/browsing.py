@@ -114,6 +114,7 @@ def try_connection(page: Page, url: str) -> None:
     page.wait_for_url("**/runs/*")
     expect(page.get_by_text("RUN_FAILURE")).to_be_visible(timeout=1000 * DEADLINE)  # one may not be read
     page.get_by_placeholder("Filter…").fill("default:")
+    expect(page.get_by_text("RUN_FAILURE")).to_be_hidden()
 
 
 def open_graph(page: Page, url: str) -> Locator:

@@ -6,7 +6,7 @@ import pytest
 
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.conftest import free_port, secscore
 
 
 def settings(azure, tmp_path, **changes):
@@ -185,7 +185,6 @@ def test_the_demo_runs_twice_and_names_its_database(tmp_path):
 
 def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
     import signal
-    import socket
     import subprocess
     import sys
 
@@ -195,9 +194,7 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
 
     from secscore_pipeline.definitions import defs
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "secscore_pipeline.cli", "dev", "--port", str(port)],
         cwd=tmp_path,
