@@ -5,9 +5,9 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test check dev bench soak readme screenshots lock clean
+.PHONY: help demo test test-lake check dev bench soak readme screenshots lock clean
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,9 @@ dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 
 test: $(READY) ## the test suite; no network but loopback
 	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 2
+
+test-lake: $(READY) ## the tests that have a store, on DuckLake, where a PostgreSQL server is installed
+	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake $(BIN)/python -m pytest -n 2
 
 check: $(READY) ## ruff (lint, security lint, format), the type checker, and an audit of the locked dependencies
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, alert_settings, schedules_are_on, value
+from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
@@ -68,14 +69,17 @@ def _gathered(
     now = clock()
     ending = [(feed.name, ends) for feed in feeds if (ends := _ends(feed))]
     news = [alert for name, ends in ending if (alert := credential_ends(name, ends, now))]
-    if not warehouse.published_path.exists():
+    try:
+        with warehouse.get_published() as connection:
+            news += happened(connection, journal.settled, threshold)
+            due = _briefing_due(now)
+            if due and due >= journal.begun and (alert := briefing(connection, due)):
+                news.append(alert)
+            row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+    except WarehouseError as error:
+        if error.failure != "database-absent":  # before the first run there is no news
+            raise
         return news, None
-    with warehouse.get_published() as connection:
-        news += happened(connection, journal.settled, threshold)
-        due = _briefing_due(now)
-        if due and due >= journal.begun and (alert := briefing(connection, due)):
-            news.append(alert)
-        row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
     return news, row[0] if row else None
 
 

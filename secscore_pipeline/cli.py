@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from importlib.metadata import version
@@ -35,12 +35,12 @@ from secscore_pipeline.settings import (
     SETTINGS,
     SettingsError,
     azure_settings,
-    database_path,
     exported_formats,
     kept_days,
+    lake_catalog,
+    lake_data_path,
     partial_failure_fails,
     value,
-    work_path,
 )
 from secscore_pipeline.shown import printable
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from secscore_pipeline.asking import Rows
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.standing import Standing
 
 EXIT_NOTHING_STORED = 1
@@ -68,6 +69,7 @@ from ocsf.assessment_findings
 where metadata.event_code = 'secureScoreControls'
 order by time desc limit 10;"""
 
+log = logging.getLogger(__name__)
 console = Console()
 answers = Console()
 """For what was asked for: --quiet leaves it."""
@@ -141,7 +143,7 @@ def sync(names: tuple[str, ...]) -> None:
     if result is Synced.NOTHING:
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
     _print_scores()
-    console.print(f"Database: {database_path(value('SECSCORE_DATABASE'))}", soft_wrap=True, highlight=False)
+    console.print(f"Database: {_warehouse().shown}", soft_wrap=True, highlight=False)
     if result is Synced.IN_PART and partial_failure_fails():
         raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
@@ -436,10 +438,10 @@ def demo(subscriptions: int, days: int) -> None:
         _print_path()
         _print_opportunities()
         _print_row_counts()
-        path = database_path(value("SECSCORE_DATABASE"))
         console.print(Text(f"\nA query to paste:\n\n{_DEMO_QUERY}\n"))
         _write_report(None)
-        console.print(f"Database: {path} (never locked: open it read-only)", soft_wrap=True, highlight=False)
+        shown = f"Database: {_warehouse().shown} (never locked: open it read-only)"
+        console.print(shown, soft_wrap=True, highlight=False)
 
 
 def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
@@ -448,12 +450,12 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
 
     from secscore_pipeline.assets.findings import Normalization
     from secscore_pipeline.assets.raw import list_subscriptions, take_snapshot
-    from secscore_pipeline.resources import AzureConnection, Warehouse
+    from secscore_pipeline.resources import AzureConnection
     from secscore_pipeline.settings import EVENT_TYPES
     from secscore_pipeline.warehouse import sql
     from secscore_pipeline.warehouse.store import normalize
 
-    warehouse = Warehouse.from_environment()
+    warehouse = _warehouse()
     with warehouse.get_connection() as connection:
         (known,) = connection.execute(sql("newest_day")).fetchone() or (None,)
     this_morning = today.replace(hour=5, minute=0, second=0, microsecond=0)
@@ -483,7 +485,8 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     show_default=True,
     help="How rows are printed.",
 )
-def query(sql: str | None, file: TextIO | None, form: str) -> None:
+@click.option("--at", type=click.DateTime(), help="With a lake: as it was then, UTC.")
+def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None) -> None:
     """Ask the database a question in SQL, and print the rows. It is opened for reading only.
 
     Without SQL there is a prompt on a terminal; elsewhere the tables and views are listed.
@@ -492,18 +495,20 @@ def query(sql: str | None, file: TextIO | None, form: str) -> None:
     """
     load_dotenv(Path.cwd() / ".env")
     from secscore_pipeline.asking import asked
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse import sql as named
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
         from secscore_pipeline.prompt import prompt
 
-        prompt(Warehouse.from_environment(), partial(_print_rows, form=form), complaints)
+        prompt(_warehouse(), partial(_print_rows, form=form), complaints)
         return
     text = file.read() if file else sql or named("tables")
+    warehouse = _warehouse()
+    if at and not warehouse.lake:
+        raise click.UsageError("Only a lake can be shown as it was; a file is as the newest run left it.")
     try:
-        with Warehouse.from_environment().get_published() as connection:
+        with warehouse.get_published(at and at.replace(tzinfo=UTC)) as connection:
             columns, rows = asked(connection, text)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
@@ -539,24 +544,22 @@ def maintain(retention_days: int | None) -> None:
     """
     load_dotenv(Path.cwd() / ".env")
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse.connection import WarehouseError
-    from secscore_pipeline.warehouse.store import compact, retain
+    from secscore_pipeline.warehouse.store import retain
 
     days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
-    warehouse = Warehouse.from_environment()
-    before = warehouse.path.stat().st_size if warehouse.path.exists() else 0
+    warehouse = _warehouse()
     try:
         with warehouse.get_connection() as connection:
+            before = warehouse.size()
             if days is not None:
                 retain(connection, utc_now() - timedelta(days=days))
         with console.status("Compacting"):
-            compact(warehouse.path)
-            warehouse.publish()
+            warehouse.compact(utc_now())
+        size = warehouse.size()
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
-    size = warehouse.path.stat().st_size
     held = _rows("storage")[0]
     kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
     each = f", {size / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
@@ -564,6 +567,36 @@ def maintain(retention_days: int | None) -> None:
         f"{before / 1e6:.1f} MB became {size / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
         highlight=False,
     )
+
+
+@main.command()
+@click.option("--to", "target", required=True, help="The lake: ducklake:postgres:host=… dbname=…; no password in it.")
+@click.option("--data-path", help="Its folder or URL of Parquet files; SECSCORE_DATA_PATH when not given.")
+def migrate(target: str, data_path: str | None) -> None:
+    """Move the DuckDB file into a lake, and compare every row of both.
+
+    Stopped in the middle, it goes on where it was. The file stays as it is. docs/scale.md says when a lake is worth it.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.lake import Lake
+    from secscore_pipeline.warehouse.moving import move
+
+    catalog = lake_catalog(target)
+    warehouse = _warehouse()
+    if catalog is None:
+        raise click.BadParameter(f"{target!r} is no lake: it begins with ducklake:.", param_hint="--to")
+    if warehouse.lake:
+        raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.shown}.")
+    data = lake_data_path(data_path or value("SECSCORE_DATA_PATH"))
+    try:
+        moved = move(warehouse.published_path, Lake(catalog, data, warehouse.path), console.print)
+    except WarehouseError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    console.print(f"{sum(moved.values()):,} rows in {len(moved)} tables. From now on:", highlight=False)
+    lines = f"SECSCORE_DATABASE={target}\nSECSCORE_DATA_PATH={data}"
+    answers.print(Text(lines), soft_wrap=True)
 
 
 @main.command()
@@ -587,13 +620,12 @@ def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None
     from secscore_pipeline.exports.destination import Destination
     from secscore_pipeline.exports.export import Lake
     from secscore_pipeline.exports.export import export as write
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     lake = Lake(value("SECSCORE_EXPORT_SOURCE"), value("SECSCORE_EXPORT_REGION"))
     try:
         destination = Destination(output or value("SECSCORE_EXPORT_URL"))
-        with Warehouse.from_environment().get_published() as connection, console.status("Exporting") as shown:
+        with _warehouse().get_published() as connection, console.status("Exporting") as shown:
             for form in dict.fromkeys(forms):
                 done = write(connection, form, destination, lake, everything=everything, tell=shown.update)
                 console.print(
@@ -617,24 +649,23 @@ def status(as_json: bool) -> None:
     """
     load_dotenv(Path.cwd() / ".env")
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.standing import standing
     from secscore_pipeline.warehouse.connection import WarehouseError
 
-    warehouse, feeds = Warehouse.from_environment(), configured_feeds()
+    warehouse, feeds = _warehouse(), configured_feeds()
     try:
         with warehouse.get_published() as connection:
             found = standing(connection, feeds, utc_now())
+        size = warehouse.published_size()
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
-    size = warehouse.published_path.stat().st_size
     if as_json:
-        database = {"path": str(warehouse.published_path), "bytes": size}
+        database = {"path": warehouse.shown, "bytes": size}
         click.echo(json.dumps({**found._asdict(), "database": database}, indent=2, default=str, ensure_ascii=False))
     else:
         _print_standing(found, feeds)
-        line = f"Database: {warehouse.published_path} ({size / 1e6:.1f} MB)"
+        line = f"Database: {warehouse.shown} ({size / 1e6:.1f} MB)"
         answers.print(Text(line), soft_wrap=True)
     if found.attention:
         raise click.exceptions.Exit(1)
@@ -724,12 +755,11 @@ def _write_report(output: Path | None) -> Path:
     """Write the report of what is published, say where it is, and return its path."""
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.report.page import gather, report_path, write_report
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     path = report_path(str(output) if output else value("SECSCORE_REPORT"))
     try:
-        with Warehouse.from_environment().get_published() as connection:
+        with _warehouse().get_published() as connection:
             made = gather(connection, utc_now())
         size = write_report(made, path)
     except WarehouseError as error:
@@ -842,7 +872,7 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
     """Run the job once for each feed; say what failed, and return how they ended together."""
     if not feeds[0].partition:
         azure_settings(os.environ)
-    work_path(value("SECSCORE_WORK_DATABASE"), database_path(value("SECSCORE_DATABASE")))
+    log.debug("runs write %s", _warehouse().path)  # wrong settings are told before anything is read
     results = []
     with _instance() as instance:
         for feed in feeds:
@@ -901,12 +931,11 @@ def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:
 
 def _stored_something(snapshot_id: str) -> bool:
     """Tell whether a run that failed stored a look that says how a subscription stands."""
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse import sql
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     try:
-        with Warehouse.from_environment().get_reader() as connection:
+        with _warehouse().get_reader() as connection:
             row = connection.execute(sql("stored_looks"), {"snapshot_id": snapshot_id}).fetchone()
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
@@ -1000,12 +1029,17 @@ def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
     return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_NOTHING_STORED if failed else 0
 
 
+def _warehouse() -> "Warehouse":
+    from secscore_pipeline.resources import Warehouse
+
+    return Warehouse.from_environment()
+
+
 def _rows(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
     from secscore_pipeline.assets.tables import rows
-    from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.warehouse import sql
 
-    with Warehouse.from_environment().get_reader() as connection:
+    with _warehouse().get_reader() as connection:
         return rows(connection, sql(name), dict(parameters or {}))
 
 

@@ -495,6 +495,56 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Give SECSCORE_WORK_DATABASE another path, or leave it empty.",
         ),
         Failure(
+            "catalog-malformed",
+            "The lake's catalog is not named",
+            "What follows ducklake: says which catalog it is.",
+            "Write ducklake:postgres:host=catalog.example dbname=secscore, for example.",
+        ),
+        Failure(
+            "password-in-setting",
+            "A password stands in SECSCORE_DATABASE",
+            "What stands there is shown in messages and in Dagster's UI.",
+            "Take it out; give it as PGPASSWORD, or in a pgpass file (~/.pgpass, or where PGPASSFILE says).",
+        ),
+        Failure(
+            "catalog-unreachable",
+            "The lake's catalog cannot be reached",
+            "The PostgreSQL server is down, full, or out of reach, or refuses the user.",
+            "Check the server, SECSCORE_DATABASE, and PGPASSWORD or the pgpass file; then start again: what was begun "
+            "was taken back.",
+        ),
+        Failure(
+            "extension-missing",
+            "DuckDB lacks an extension for lakes",
+            "Its package is not installed, or is for another version of DuckDB, and DuckDB could not fetch it itself.",
+            "Install secscore_pipeline[scale], which has those for DuckDB {version}; s3:// takes "
+            "duckdb-extension-httpfs, abfss:// duckdb-extension-azure.",
+        ),
+        Failure(
+            "database-older",
+            "The file is of an older version",
+            "It was written by an older secscore_pipeline and has not been opened for writing since.",
+            "Run `secscore maintain` first, which brings it up to date.",
+        ),
+        Failure(
+            "lake-not-empty",
+            "The lake holds something else",
+            "A file is moved into an empty lake, or into one where moving the same file was cut short.",
+            "Name an empty catalog and data path.",
+        ),
+        Failure(
+            "move-unfinished",
+            "A file was moved into the lake in part only",
+            "Moving it was cut short. A part of a past would be taken for the whole.",
+            "Start `secscore migrate` again: it goes on where it was.",
+        ),
+        Failure(
+            "store-busy",
+            "Other processes write the store all the time",
+            "Each try clashed with another process's writing.",
+            "Start again later, or let fewer runs write at once.",
+        ),
+        Failure(
             "database-foreign",
             "The file is no database of this program",
             "It is no DuckDB file, or one of something else. It was left untouched.",
@@ -528,6 +578,8 @@ PASSING = frozenset(
         "azure-failing",
         "read-broken",
         "database-held",
+        "catalog-unreachable",
+        "store-busy",
     }
 )
 """The failures that may be gone some minutes later, when nothing was changed."""

@@ -1,12 +1,14 @@
 """The posture views as pandas DataFrames, for notebooks and scripts."""
 
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from secscore_pipeline.settings import database_path, value
+from secscore_pipeline.settings import database_path, lake_beside, lake_catalog, lake_data_path, value
 from secscore_pipeline.warehouse.connection import reading
+from secscore_pipeline.warehouse.lake import Lake
 
 _FEW = {"feed", "cloud_partition", "score", "status", "event_type", "last_outcome", "state"}
 """The columns that hold few different texts."""
@@ -20,7 +22,14 @@ class Posture:
     """
 
     def __init__(self, database: str | Path | None = None) -> None:
-        self.path = database_path(str(database or value("SECSCORE_DATABASE")))
+        given = str(database or value("SECSCORE_DATABASE"))
+        if catalog := lake_catalog(given):
+            beside = lake_beside(value("SECSCORE_WORK_DATABASE"))
+            lake = Lake(catalog, lake_data_path(value("SECSCORE_DATA_PATH")), beside)
+            self.shown, self._reading = lake.shown, lake.reading
+        else:
+            path = database_path(given)
+            self.shown, self._reading = str(path), partial(reading, path)
 
     def query(self, text: str, **parameters: object) -> pd.DataFrame:
         """Return the answer to a question in SQL.
@@ -33,14 +42,15 @@ class Posture:
             WarehouseError: there is no database, or it cannot be read.
             duckdb.Error: the question was not understood.
         """
-        with reading(self.path) as connection:
+        with self._reading() as connection:
             return _framed(connection.sql(text, params=parameters or None))
 
     def views(self) -> list[str]:
         """Return the names of the views."""
-        with reading(self.path) as connection:
+        with self._reading() as connection:
             found = connection.execute(
-                "select view_name from duckdb_views() where schema_name = 'posture' and not internal order by all"
+                "select view_name from duckdb_views() where database_name = current_database() "
+                "and schema_name = 'posture' and not internal order by all"
             ).fetchall()
         return [name for (name,) in found]
 
@@ -53,7 +63,7 @@ class Posture:
         return [*super().__dir__(), *self.views()]
 
     def __repr__(self) -> str:
-        return f"Posture({str(self.path)!r})"
+        return f"Posture({self.shown!r})"
 
 
 class View:
@@ -70,7 +80,8 @@ class View:
         """Return its columns with their types and meanings."""
         return self._posture.query(
             "select column_name, data_type, comment from duckdb_columns() "
-            "where schema_name = 'posture' and table_name = $name order by column_index",
+            "where database_name = current_database() and schema_name = 'posture' and table_name = $name "
+            "order by column_index",
             name=self.name,
         )
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,17 @@ from secscore_pipeline.settings import (
     SettingsError,
     azure_settings,
     database_path,
+    lake_beside,
+    lake_catalog,
+    lake_data_path,
     value,
     work_path,
 )
 from secscore_pipeline.warehouse import connection, store
+from secscore_pipeline.warehouse.lake import Lake
+
+TIME_TRAVEL = timedelta(days=30)
+"""For how long a lake can be shown as it was."""
 
 SHARED = (
     "SECSCORE_CA_BUNDLE",
@@ -202,48 +210,88 @@ def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
 
 
 class Warehouse(DuckDBResource):
-    """Two DuckDB files: the one that runs write, and the one that is published for readers and never locked.
+    """The store: two DuckDB files, the one that runs write and the one published for readers; or a lake for both.
 
-    `DuckDBResource`, but always closed, owner-only, migrated, and clear when the file is held. Its `database` is the
-    path of the published file; `~` is the home directory.
+    `DuckDBResource`, but always closed, owner-only, migrated, and clear when it cannot be used. Its `database` is the
+    path of the published file, where `~` is the home directory, or `ducklake:` and a catalog.
     """
 
     work_database: str = Field(default="", description=_MEANINGS["SECSCORE_WORK_DATABASE"])
+    data_path: str = Field(default="", description=_MEANINGS["SECSCORE_DATA_PATH"])
 
     @classmethod
     def from_environment(cls) -> "Warehouse":
-        """Make the warehouse that SECSCORE_DATABASE and SECSCORE_WORK_DATABASE name."""
-        return cls(database=value("SECSCORE_DATABASE"), work_database=value("SECSCORE_WORK_DATABASE"))
+        """Make the warehouse that SECSCORE_DATABASE and the settings beside it name."""
+        return cls(
+            database=value("SECSCORE_DATABASE"),
+            work_database=value("SECSCORE_WORK_DATABASE"),
+            data_path=value("SECSCORE_DATA_PATH"),
+        )
+
+    @property
+    def lake(self) -> Lake | None:
+        """The lake; None where the store is files."""
+        catalog = lake_catalog(self.database)
+        return Lake(catalog, lake_data_path(self.data_path), lake_beside(self.work_database)) if catalog else None
 
     @property
     def path(self) -> Path:
-        """The absolute path of the file that runs write."""
-        return work_path(self.work_database, self.published_path)
+        """The path of the file that runs write; with a lake, that beside which they keep what is on its way."""
+        return self.lake.beside if self.lake else work_path(self.work_database, self.published_path)
 
     @property
     def published_path(self) -> Path:
-        """The absolute path of the file for readers."""
-        return database_path(self.database)
+        """The path of the file for readers; with a lake, that beside which is noted what people were told."""
+        return self.lake.beside if self.lake else database_path(self.database)
+
+    @property
+    def shown(self) -> str:
+        """What readers open, as it may be shown."""
+        return self.lake.shown if self.lake else str(self.published_path)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file that runs write, made and migrated when needed; it begins as what is published."""
+        """Open the store for writing, made and migrated when needed; a new file begins as what is published."""
+        if self.lake:
+            with self.lake.writing() as opened:
+                yield opened
+            return
         store.begin_with(self.path, self.published_path)
         with connection.writing(self.path) as opened:
             yield opened
 
     @contextmanager
     def get_reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file that runs write for reading only: what a run has just stored."""
-        with connection.reading(self.path) as opened:
+        """Open what runs write for reading only: what a run has just stored."""
+        with self.lake.reading() if self.lake else connection.reading(self.path) as opened:
             yield opened
 
     @contextmanager
-    def get_published(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the file for readers: what the newest run published."""
-        with connection.reading(self.published_path) as opened:
+    def get_published(self, at: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open what is there for readers: what the newest run published.
+
+        Args:
+            at: with a lake, as it was at this moment (UTC).
+        """
+        with self.lake.reading(at) if self.lake else connection.reading(self.published_path) as opened:
             yield opened
 
     def publish(self) -> int:
-        """Put what is stored into the file for readers, as a whole; return its size in bytes."""
-        return store.publish(self.path, self.published_path)
+        """Put what is stored there for readers, as a whole, where it is not already; return its size in bytes."""
+        return self.lake.size() if self.lake else store.publish(self.path, self.published_path)
+
+    def size(self) -> int:
+        """Return how many bytes there are of what runs have written."""
+        return self.lake.size() if self.lake else self.path.stat().st_size
+
+    def published_size(self) -> int:
+        """Return how many bytes there are for readers."""
+        return self.lake.size() if self.lake else self.published_path.stat().st_size
+
+    def compact(self, now: datetime) -> None:
+        """Keep the store small, and publish it; a lake can be shown as it was for TIME_TRAVEL yet."""
+        if self.lake:
+            self.lake.compact(now - TIME_TRAVEL)
+        else:
+            store.compact(self.path)
+            self.publish()

@@ -27,6 +27,7 @@ EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SEC
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 SCHEMAS = frozenset({"raw", "ocsf", "posture", "meta", "main"})
+_LAKE = "ducklake:"
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 
 
@@ -86,13 +87,20 @@ SETTINGS = (
     ),
     Setting(
         "SECSCORE_DATABASE",
-        "The DuckDB file for readers: never locked, replaced as a whole after each run that stored something.",
+        "The DuckDB file for readers: never locked, replaced as a whole after each run that stored something. Or a "
+        "lake that several machines write: ducklake:postgres:host=… dbname=… (docs/scale.md).",
         "data/secscore.duckdb",
     ),
     Setting(
         "SECSCORE_WORK_DATABASE",
-        "The DuckDB file that runs write; empty: beside it, with .work in its name.",
+        "The DuckDB file that runs write; empty: beside it, with .work in its name. With a lake: the path on this "
+        "machine beside which runs keep what is on its way.",
         "",
+    ),
+    Setting(
+        "SECSCORE_DATA_PATH",
+        "With a lake: the folder or URL (s3://bucket/x) of its Parquet files, the same for every machine.",
+        "data/lake",
     ),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
@@ -477,6 +485,32 @@ def work_path(given: str, published: Path) -> Path:
         what = f"SECSCORE_WORK_DATABASE={given!r} is SECSCORE_DATABASE itself."
         raise SettingsError([explained(what, "work-is-published")])
     return path
+
+
+def lake_catalog(given: str) -> str | None:
+    """Return what DuckLake attaches, where SECSCORE_DATABASE names a lake; None where it names a file.
+
+    Raises:
+        SettingsError: it holds a password, or no catalog.
+    """
+    if not given.startswith(_LAKE):
+        return None
+    catalog = given.removeprefix(_LAKE)
+    if re.search(r"password\s*=|://[^/@]*:[^/@]*@", catalog, re.IGNORECASE):
+        raise SettingsError([explained("SECSCORE_DATABASE holds a password.", "password-in-setting")])
+    if not catalog.partition(":")[2].strip():
+        raise SettingsError([explained("SECSCORE_DATABASE names a lake without a catalog.", "catalog-malformed")])
+    return catalog
+
+
+def lake_data_path(given: str) -> str:
+    """Return where a lake's Parquet files are: a URL, or an absolute folder."""
+    return given if "://" in given else f"{Path(given).expanduser().absolute()}/"
+
+
+def lake_beside(work_database: str) -> Path:
+    """Return the path on this machine beside which runs on a lake keep what is on its way (SECSCORE_WORK_DATABASE)."""
+    return database_path(work_database or "data/secscore", "SECSCORE_WORK_DATABASE")
 
 
 def _split(text: str) -> list[str]:

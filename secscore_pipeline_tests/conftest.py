@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SETTINGS
-from secscore_pipeline.warehouse.connection import reading
+from secscore_pipeline_tests import postgresql
+
+ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
+"""Whether the stores of the tests are lakes: only the tests that have a store run then."""
+
+of_files = pytest.mark.skipif(ON_LAKE, reason="is about the DuckDB files of a store")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -37,6 +42,23 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what has nothing to do with a store, where the stores are lakes."""
+    if ON_LAKE:
+        others = [item for item in items if "store" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgresql.Server]:
+    """Return a PostgreSQL server that the tests of a process share."""
+    if postgresql.BINARIES is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with postgresql.server() as server:
+        yield server
+
+
 @pytest.fixture
 def local_azure() -> Iterator[Callable[..., LocalAzure]]:
     """Start local Azures; they end with the test."""
@@ -49,17 +71,28 @@ def local_azure() -> Iterator[Callable[..., LocalAzure]]:
 
 
 class Store:
-    """A database of the test's own, and the whole job run on it: `path` is what runs write, `published` for readers."""
+    """A database of the test's own, and the whole job run on it: `path` is what runs write, `published` for readers.
 
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Where it is a lake, both are paths beside which runs keep what is on its way.
+    """
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, catalog: str | None) -> None:
         self.path = path
-        self.published = path.with_name(f"published-{path.name}")
+        self.published = path if catalog else path.with_name(f"published-{path.name}")
         self.settings = {
-            "SECSCORE_DATABASE": str(self.published),
+            "SECSCORE_DATABASE": catalog or str(self.published),
             "SECSCORE_WORK_DATABASE": str(path),
+            "SECSCORE_DATA_PATH": str(path.with_name("lake")),
             "SECSCORE_REPORT": str(path.parents[1] / "report.html"),
         }
         self._monkeypatch = monkeypatch
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The store as runs and readers open it."""
+        names = {"database": "SECSCORE_DATABASE", "work_database": "SECSCORE_WORK_DATABASE"}
+        names["data_path"] = "SECSCORE_DATA_PATH"
+        return Warehouse(**{field: self.settings[name] for field, name in names.items()})
 
     def use(self, azure: LocalAzure, *subscription_ids: str, **settings: str) -> None:
         """Point the settings to a local Azure."""
@@ -69,7 +102,6 @@ class Store:
     def sync(self, *, succeeds: bool = True, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:
         """Run the whole job through Dagster, as the command line does."""
         from secscore_pipeline.definitions import defs
-        from secscore_pipeline.resources import AzureConnection, Warehouse
 
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
             result = defs.resolve_job_def("sync").execute_in_process(
@@ -88,7 +120,7 @@ class Store:
     def query(self, text: str, *values: Any) -> list[tuple[object, ...]]:
         """Return a query's rows; its values are given in order, or as one dict by name."""
         by_name = len(values) == 1 and isinstance(values[0], dict)
-        with reading(self.path) as connection:
+        with self.warehouse.get_reader() as connection:
             return connection.execute(text, values[0] if by_name else list(values)).fetchall()
 
     def one(self, text: str, *values: object) -> object:
@@ -98,14 +130,22 @@ class Store:
 
     def write(self, text: str) -> None:
         """Change the database behind the pipeline's back."""
-        with duckdb.connect(str(self.path)) as connection:
+        with self.warehouse.get_connection() as connection:
             connection.execute(text)
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Return an empty store."""
-    return Store(tmp_path / "store" / "secscore.duckdb", monkeypatch)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Store:
+    """Return an empty store: files, or a lake where SECSCORE_TEST_WAREHOUSE says so."""
+    catalog = request.getfixturevalue("lake_catalog") if ON_LAKE else None
+    return Store(tmp_path / "store" / "secscore.duckdb", monkeypatch, catalog)
+
+
+@pytest.fixture
+def lake_catalog(postgres_server: postgresql.Server) -> str:
+    """Return the setting of a lake that is not there yet."""
+    where = f"host=127.0.0.1 port={postgres_server.port} user={postgresql.USER}"
+    return f"ducklake:postgres:{where} dbname={postgres_server.new_database()}"
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:

@@ -20,7 +20,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.standing import standing
-from secscore_pipeline.warehouse.connection import WarehouseError, reading
+from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 RUN_NOTEBOOK = """
@@ -54,8 +54,8 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
         "1 of 3 subscriptions of the feed default could not be read: "
         "from posture.coverage where last_failure is not null"
     ]
-    assert shown["database"]["bytes"] == store.published.stat().st_size
-    with reading(store.published) as connection:
+    assert shown["database"]["bytes"] == store.warehouse.published_size()
+    with store.warehouse.get_published() as connection:
         later = standing(connection, [Feed(), Feed(name="new")], utc_now() + timedelta(days=3))
     assert "The feed default was read 3 days ago." in later.attention
     assert "The feed new was never read." in later.attention
@@ -160,7 +160,7 @@ def test_completion_is_printed_and_completes(tmp_path, shell):
 
 
 def test_pandas_gets_every_view_with_sensible_types(world, store):
-    posture = secscore_pipeline.open(store.published)
+    posture = secscore_pipeline.open(store.settings["SECSCORE_DATABASE"])
     assert set(posture.views()) >= {"current_scores", "changes", "opportunities", "tenant_score"}
     assert set(posture.views()) <= set(dir(posture))
     for name in posture.views():
@@ -186,7 +186,7 @@ def test_pandas_gets_every_view_with_sensible_types(world, store):
 
 
 def test_a_notebook_that_stays_open_keeps_no_run_waiting(world, store):
-    posture = secscore_pipeline.open(store.published)
+    posture = secscore_pipeline.open(store.settings["SECSCORE_DATABASE"])
     before = posture.query("select count(*) as n from raw.fetches")["n"][0]
     store.sync()
     assert posture.query("select count(*) as n from raw.fetches")["n"][0] == 2 * before

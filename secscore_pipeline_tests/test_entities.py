@@ -9,7 +9,6 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import retain
 from secscore_pipeline_tests.conftest import failed_checks, secscore
 
@@ -219,7 +218,7 @@ def test_a_retention_lets_old_names_go_and_keeps_those_that_are_referred_to(azur
         azure.world.subscriptions[corp].name = name
         cutoff = utc_now()
         store.sync()
-    with writing(store.path) as connection:
+    with store.warehouse.get_connection() as connection:
         retain(connection, cutoff)
     assert set(store.query("select record ->> '$.displayName' from raw.subscriptions")) == {
         ("platform one",), ("root one",), ("corp two",), ("corp three",),

@@ -21,7 +21,7 @@ from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ocsf.validation import event, lake_problems, problems
 from secscore_pipeline.settings import EXPORTS
-from secscore_pipeline.warehouse.connection import WarehouseError, reading
+from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 LAKE = Lake("Secure", "eu-central-1")
@@ -40,7 +40,7 @@ def world(local_azure, store):
 
 
 def exported(store, form, url, **options):
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         return export(connection, form, Destination(str(url)), LAKE, **options)
 
 

@@ -11,7 +11,9 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.conftest import of_files, secscore
+
+pytestmark = of_files
 
 SUBSCRIPTIONS = 6
 

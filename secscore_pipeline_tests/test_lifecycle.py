@@ -214,7 +214,7 @@ def test_a_control_that_vanishes_is_closed_with_its_last_numbers_and_updated_whe
     ]
     assert [row[6] for row in life] == [life[0][8], life[0][8], life[2][8]]
     assert [row[7] for row in life] == [None, None, None]
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         closed = connection.execute(
             "select to_json(f) from ocsf.assessment_findings as f where activity_name = 'Close'"
         ).fetchall()
@@ -254,7 +254,7 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     assert "bytes for each" in done.stdout
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     assert store.one("select count(distinct snapshot_id) from raw.fetches") == 3
-    with writing(store.path) as connection:
+    with store.warehouse.get_connection() as connection:
         forget_findings(connection)
         normalize(connection, Normalization().mapping())
     assert store.query("select * from ocsf.assessment_findings order by all") == before

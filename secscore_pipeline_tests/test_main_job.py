@@ -107,10 +107,9 @@ def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, st
     )
     before = events(store)
     from secscore_pipeline.assets.findings import Normalization
-    from secscore_pipeline.warehouse.connection import writing
     from secscore_pipeline.warehouse.store import normalize
 
-    with writing(store.path) as connection:
+    with store.warehouse.get_connection() as connection:
         assert normalize(connection, Normalization().mapping()) == 0
     assert events(store) == before
 
@@ -125,10 +124,9 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
     before = events(store)
     state = store.query("select * from ocsf.findings order by all")
     from secscore_pipeline.assets.findings import Normalization
-    from secscore_pipeline.warehouse.connection import writing
     from secscore_pipeline.warehouse.store import forget_findings, normalize
 
-    with writing(store.path) as connection:
+    with store.warehouse.get_connection() as connection:
         forget_findings(connection)
         assert normalize(connection, Normalization().mapping()) == len(before) == 3 * 16 * 4
     assert events(store) == before

@@ -10,7 +10,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import reading, writing
+from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 from secscore_pipeline_tests.conftest import failed_checks
 
@@ -134,7 +134,7 @@ def test_a_bad_record_is_set_aside_with_its_reason_and_stops_nobody(local_azure,
         (4, "the snapshot holds a record with this id already"),
     ]
     assert store.one("select count(*) from raw.secure_scores") == 5
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         message = connection.execute(
             "select message, compliance.status, severity from ocsf.assessment_findings where finding_info.title is null"
         ).fetchall()

@@ -10,7 +10,6 @@ from secscore_pipeline.assets.raw import take_snapshot
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import normalize
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
@@ -23,7 +22,7 @@ def snapshot(store, azure, moment, *subscription_ids):
     connection = AzureConnection.from_environment().process_config_and_initialize()
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         take_snapshot(connection, Warehouse.from_environment(), event_type, f"run {moment}", lambda: moment)
-    with writing(store.path) as opened:
+    with store.warehouse.get_connection() as opened:
         normalize(opened, Normalization().mapping())
 
 
@@ -261,7 +260,7 @@ def test_a_day_is_a_day_in_utc_wherever_the_reader_is(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     moment = FIRST.replace(hour=23)
     snapshot(store, azure, moment)
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         connection.execute("set timezone = 'Pacific/Auckland'")
         for view in ("score_history", "control_history", "tenant_score"):
             assert connection.execute(f"select distinct day from posture.{view}").fetchall() == [(moment.date(),)]

@@ -14,7 +14,9 @@ import pytest
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.conftest import of_files, secscore
+
+pytestmark = of_files
 
 HOLDING = """
 import sys, duckdb

@@ -12,7 +12,7 @@ from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.report.page import gather, write_report
-from secscore_pipeline.warehouse.connection import WarehouseError, reading
+from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
@@ -35,7 +35,7 @@ def two_days(local_azure, store):
 
 
 def page_of(store):
-    with reading(store.published) as connection:
+    with store.warehouse.get_published() as connection:
         return gather(connection, utc_now()).page()
 
 
@@ -73,7 +73,7 @@ def test_hostile_names_stay_text(two_days, store):
     evil = "</script><script>alert(1)</script>\u202e{{ 7 * 7 }}"
     store.write(f"update ocsf.entities set name = '{evil}'")
     store.write("checkpoint")
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         page = gather(connection, utc_now()).page()
     assert page.count("<script>") == 1
     assert "&lt;script&gt;alert(1)" in page
@@ -87,7 +87,7 @@ def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_p
     store.sync()
     page = page_of(store)
     assert "not known" in page
-    with reading(store.path) as connection:
+    with store.warehouse.get_reader() as connection:
         made = gather(connection, utc_now() + timedelta(days=1))
     assert made.tenants[0].won_since(7) is None
     assert not made.tenants[0].events
@@ -122,7 +122,7 @@ def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, 
     elsewhere = {**store.settings, "SECSCORE_DATABASE": str(tmp_path / "none.duckdb")}
     done = secscore("report", cwd=tmp_path, env=elsewhere, check=1)
     assert "[database-absent]" in done.stderr
-    with reading(store.published) as connection:
+    with store.warehouse.get_published() as connection:
         made = gather(connection, utc_now())
     with pytest.raises(WarehouseError, match="report-unwritable"):
         write_report(made, tmp_path)

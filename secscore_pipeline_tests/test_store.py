@@ -9,7 +9,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import WarehouseError, reading, steps, writing
-from secscore_pipeline_tests.conftest import failed_checks
+from secscore_pipeline_tests.conftest import failed_checks, of_files
 
 HOLD = """
 import sys, duckdb
@@ -97,6 +97,7 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
         ).fetchone() == (128, 128, 64)
 
 
+@of_files
 def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store):
     first, *later = steps("migrations")
     assert later

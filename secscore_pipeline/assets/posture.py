@@ -30,10 +30,10 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         with warehouse.get_published() as connection:
             counts = rows(connection, sql("row_counts"))
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
-    context.log.info("published: %s (%.1f MB)", warehouse.published_path, size / 1e6)
+    context.log.info("published: %s (%.1f MB)", warehouse.shown, size / 1e6)
     return dg.MaterializeResult(
         metadata={
-            "database": dg.MetadataValue.path(str(warehouse.published_path)),
+            "database": dg.MetadataValue.path(warehouse.shown),
             "bytes": size,
             "tables": preview(counts),
             "newest_look": str(newest[0]) if newest else "",

@@ -43,7 +43,7 @@ def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.Table
     """Return the columns of a table, `schema.name`, with types and comments, as Dagster's UI shows them."""
     columns = connection.execute(
         "select column_name, data_type, comment, is_nullable from duckdb_columns() "
-        "where schema_name || '.' || table_name = ? order by column_index",
+        "where database_name = current_database() and schema_name || '.' || table_name = ? order by column_index",
         [table],
     ).fetchall()
     return dg.TableSchema(

@@ -139,7 +139,8 @@ def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake
     del unit  # every view is a file
     rows = 0
     views = connection.execute(
-        "select view_name from duckdb_views() where schema_name = 'posture' and not internal order by all"
+        "select view_name from duckdb_views() where database_name = current_database() and schema_name = 'posture' "
+        "and not internal order by all"
     ).fetchall()
     for (view,) in views:
         cursor = connection.execute(f'from posture."{view}"')

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import logging
 import os
 import random
 import re
@@ -20,8 +19,7 @@ import duckdb
 
 from secscore_pipeline.failures import explained
 from secscore_pipeline.warehouse import sql
-
-log = logging.getLogger(__name__)
+from secscore_pipeline.warehouse.transactions import transaction
 
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
@@ -83,7 +81,7 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     if not path.exists():
         _make(path, lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
-        is_current = _is_current(connection, path)
+        is_current = schema_is_current(connection, str(path))
         if is_current:
             yield connection
         else:
@@ -187,21 +185,6 @@ def _make(path: Path, lock_patience: float) -> None:
             os.link(new, path)
 
 
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Run the block in one transaction: all of it is stored, or nothing."""
-    connection.execute("begin transaction")
-    try:
-        yield
-    except BaseException:
-        try:
-            connection.execute("rollback")
-        except duckdb.Error:  # a database that has just failed to write accepts nothing more; the file is as before
-            log.debug("nothing left to roll back", exc_info=True)
-        raise
-    connection.execute("commit")
-
-
 def execute(
     connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
 ) -> duckdb.DuckDBPyConnection:
@@ -293,36 +276,42 @@ def _make_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("comment on table meta.migrations is 'One row: one step of the schema that this file has had.'")
 
 
-def _is_current(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Tell whether the file has every migration and view; refuse one that is not ours or newer than we are."""
-    row = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'meta' and table_name = 'migrations'"
-    ).fetchone()
+def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool:
+    """Tell whether a store has every migration and view.
+
+    Args:
+        connection: open for reading at least.
+        shown: what the store is called in a message.
+
+    Raises:
+        WarehouseError: it is of something else, or newer than we are.
+    """
+    row = connection.execute(sql("is_ours")).fetchone()
     if row == (0,):
-        others = connection.execute("select count(*) from duckdb_tables()").fetchone()
+        others = connection.execute(sql("held_tables")).fetchone()
         if others != (0,):
-            raise WarehouseError(
-                f"{path} is a DuckDB file of something else; it was left untouched.", "database-foreign"
-            )
+            raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
         return False
-    applied = _applied(connection)
+    applied = applied_migrations(connection)
     known = [step.number for step in steps("migrations")]
     if max(applied, default=0) > known[-1]:
         raise WarehouseError(
-            f"{path} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
+            f"{shown} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
             "it was left untouched.",
             "database-newer",
         )
     if not applied.issuperset(known):
         return False
-    return connection.execute("select digest from meta.views").fetchall() == [(_digest_of_views(),)]
+    return connection.execute("select digest from meta.views").fetchall() == [(digest_of_views(),)]
 
 
-def _applied(connection: duckdb.DuckDBPyConnection) -> set[int]:
+def applied_migrations(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """Return the numbers of the migrations that a store has had."""
     return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
 
 
-def _digest_of_views() -> str:
+def digest_of_views() -> str:
+    """Return what tells the views of today from others."""
     return hashlib.sha256("".join(view.text for view in steps("views")).encode()).hexdigest()
 
 
@@ -342,9 +331,9 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: f
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a file every migration and view that it lacks, and write all of it out."""
-    if connection.execute("select count(*) from duckdb_tables()").fetchone() == (0,):
+    if connection.execute(sql("held_tables")).fetchone() == (0,):
         _make_bookkeeping(connection)
-    applied = _applied(connection)
+    applied = applied_migrations(connection)
     with transaction(connection):
         for step in steps("migrations"):
             if step.number not in applied:
@@ -355,7 +344,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
                 )
         _make_views(connection)
         connection.execute("delete from meta.views")
-        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": _digest_of_views()})
+        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
     connection.execute("checkpoint")
 
 

@@ -19,9 +19,9 @@ from secscore_pipeline.warehouse.connection import (
     make_folder,
     reading,
     scratch_folder,
-    transaction,
     writing,
 )
+from secscore_pipeline.warehouse.transactions import attempted, shared_catalog, transaction
 
 _Result = TypeVar("_Result")
 
@@ -178,9 +178,13 @@ def load_listing(
         stored_at: the present, UTC.
     """
     values = {**msgspec.structs.asdict(listing), "listed": msgspec.json.encode(listed).decode(), "stored_at": stored_at}
-    with transaction(connection):
-        if execute(connection, sql("is_listed"), values).fetchone() == (0,):
-            execute(connection, sql("load_listing"), values)
+
+    def load() -> None:
+        with transaction(connection):
+            if execute(connection, sql("is_listed"), values).fetchone() == (0,):
+                execute(connection, sql("load_listing"), values)
+
+    attempted(load)
 
 
 class Mapping(NamedTuple):
@@ -206,18 +210,21 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     """
 
     def add() -> int:
-        worked_out, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
-        for after in range(worked_out, stored, BODIES_PER_SLICE):
+        while True:
             with transaction(connection):
+                after, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
+                if after == stored:  # in the transaction that notes the snapshots: another process may have stored more
+                    return note()
                 part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
                 for text in mapping.bodies:
                     execute(connection, text, part)
-        with transaction(connection):
-            looks, *noted = mapping.looks
-            execute(connection, looks, mapping.parameters)
-            added = connection.execute(sql("pending_events")).fetchone()
-            for text in noted:
-                execute(connection, text, mapping.parameters)
+
+    def note() -> int:
+        looks, *noted = mapping.looks
+        execute(connection, looks, mapping.parameters)
+        added = connection.execute(sql("pending_events")).fetchone()
+        for text in noted:
+            execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
     return _frugally(connection, add)
@@ -225,16 +232,24 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
 
 def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
-    with transaction(connection):
-        for table in _DERIVED:
-            connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - our own names
-        connection.execute(sql("remember"))
+
+    def forget() -> None:
+        with transaction(connection):
+            for table in _DERIVED:
+                connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - our own names
+            connection.execute(sql("remember"))
+
+    attempted(forget)
 
 
 def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
     """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with."""
-    with transaction(connection):
-        execute(connection, sql("retain"), {"cutoff": cutoff})
+
+    def let_go() -> None:
+        with transaction(connection):
+            execute(connection, sql("retain"), {"cutoff": cutoff})
+
+    attempted(let_go)
 
 
 def compact(path: Path) -> None:
@@ -338,6 +353,8 @@ def _settle(copy: Path) -> int:
 
 def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
     """Do the work in little memory, and once more with all that the machine has where that was too little."""
+    if shared_catalog(connection):  # writing Parquet takes more
+        return attempted(work)
     before = connection.execute("select current_setting('memory_limit')").fetchone()
     # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was.
     lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"

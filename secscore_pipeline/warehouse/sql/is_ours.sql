@@ -1,4 +1,6 @@
--- Whether a file is a store of this program: 1, or 0.
+-- Whether a database is a store of this program: 1, or 0.
 select count(*)
 from duckdb_tables()
-where schema_name = 'meta' and table_name = 'migrations'
+where database_name = current_database()
+    and schema_name = 'meta'
+    and table_name = 'migrations';

@@ -1,14 +1,15 @@
 -- One row: one table or view, and what one row of it is.
 with relations as (
-    select schema_name, table_name, comment
+    select database_name, schema_name, table_name, comment
     from duckdb_tables()
     where not internal
     union all
-    select schema_name, view_name, comment
+    select database_name, schema_name, view_name, comment
     from duckdb_views()
     where not internal
 )
 select schema_name || '.' || table_name as name, regexp_replace(comment, '^One row: ', '') as "a row is"
 from relations
-where schema_name in ('posture', 'ocsf', 'raw')
+where database_name = current_database()
+    and schema_name in ('posture', 'ocsf', 'raw')
 order by list_position(['posture', 'ocsf', 'raw'], schema_name), name;

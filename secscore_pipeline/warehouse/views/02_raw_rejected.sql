@@ -10,7 +10,9 @@ select
 from ocsf.states as states
 join raw.sightings as sightings using (body_id)
 join raw.fetches as fetches using (look_id)
-join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
+join ocsf.normalized_snapshots as normalized
+    on normalized.snapshot_id = fetches.snapshot_id
+    and normalized.event_type = fetches.event_type
 where states.rejection is not null;
 
 comment on view raw.rejected is 'One row: one raw record that cannot become a finding, and why. The record itself stays in its raw table.';

@@ -1,0 +1,254 @@
+"""A store on DuckLake: the catalog in PostgreSQL, the data as Parquet on a disk or object store that all share.
+
+Everything that differs from a DuckDB file is here: how it is opened, what its tables cannot have, how it is kept small.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import count
+from pathlib import Path
+
+import duckdb
+
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import (
+    WarehouseError,
+    applied_migrations,
+    digest_of_views,
+    execute,
+    make_folder,
+    make_schema,
+    schema_is_current,
+    steps,
+)
+from secscore_pipeline.warehouse.transactions import attempted, transaction
+
+_NUMBERS = count(1)
+"""Tells the lakes apart that a process has open."""
+
+_EXTENSIONS = {
+    "postgres:": ("postgres_scanner",),
+    "s3://": ("httpfs",),
+    "https://": ("httpfs",),
+    "abfss://": ("azure",),
+    "az://": ("azure",),
+}
+"""What DuckDB needs beside ducklake, by how a catalog or a data path begins."""
+
+_DIFFERENT = re.compile(
+    r"\s+using compression \w+"  # Parquet has its own
+    r"|,?\s+primary key\b(\s*\([^)]*\))?"  # nothing enforces one: turns keep numbers apart, and checks look
+    r"|\s+default\s*\(?now\(\)\)?",  # defaults are constants
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A DuckLake.
+
+    Attributes:
+        catalog: what DuckLake attaches: `postgres:<connection>`; a password comes from PGPASSWORD or a pgpass file.
+        data_path: the folder or URL of its Parquet files.
+        beside: the path on this machine beside which what a run spools is kept.
+    """
+
+    catalog: str
+    data_path: str
+    beside: Path
+
+    @property
+    def shown(self) -> str:
+        """What the store is called in messages."""
+        return f"ducklake:{self.catalog}"
+
+    @contextmanager
+    def writing(self, *, is_moving: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the lake for writing, made and brought up to date when needed. Several processes may.
+
+        Args:
+            is_moving: whether a file is moved into it, which leaves a mark until all of it is there.
+
+        Raises:
+            WarehouseError: the catalog or the data cannot be reached, or is of something else or of a newer version.
+        """
+        if "://" not in self.data_path:
+            make_folder(Path(self.data_path))
+        with self._attached("") as connection:
+            attempted(lambda: self._bring_up_to_date(connection))
+            if is_moving:
+                connection.execute("create table if not exists meta.moving (is_unfinished boolean)")
+            elif connection.execute(sql("is_unfinished")).fetchone() != (0,):
+                raise WarehouseError(f"Not all of a file has been moved into {self.shown} yet.", "move-unfinished")
+            yield connection
+
+    @contextmanager
+    def reading(self, at: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the lake for reading: the whole of it as it is now, whatever is written meanwhile.
+
+        Args:
+            at: read it as it was at this moment, UTC.
+
+        Raises:
+            WarehouseError: nothing is stored yet, or the catalog cannot be reached.
+        """
+        then = f", snapshot_time '{at:%Y-%m-%d %H:%M:%S.%f%z}'" if at else ""
+        with self._attached(f", read_only, create_if_not_exists false{then}") as connection:
+            if connection.execute(sql("is_ours")).fetchone() == (0,):
+                raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
+            yield connection
+
+    def size(self) -> int:
+        """Return the size of the data in bytes, without what is left of the past."""
+        with self.reading() as connection:
+            row = connection.execute(sql("lake_size")).fetchone()
+        return int(row[0]) if row else 0
+
+    def compact(self, before: datetime) -> None:
+        """Join small files, write those anew of which much was deleted, and let go of how the lake was before a moment.
+
+        Args:
+            before: since when it can be shown as it was, UTC.
+        """
+        with self.writing() as connection:
+            for name in ("flush", "expire", "rewrite", "merge", "clean_up"):
+                attempted(partial(execute, connection, sql(f"lake_{name}"), {"before": before}))
+
+    @contextmanager
+    def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        make_folder(self.beside.parent)
+        name = f"secscore_{next(_NUMBERS)}"
+        with _engine(self._extensions(), self.beside).cursor() as connection:
+            connection.execute("set timezone = 'UTC'")
+            try:
+                # DuckDB takes no parameters here; both texts are quoted.
+                connection.execute(
+                    f"attach {quoted(self.shown)} as {name} (data_path {quoted(self.data_path)}{options})"
+                )
+                try:
+                    connection.execute(f"use {name}")
+                    connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
+                    yield connection
+                finally:
+                    connection.execute("use memory")
+                    connection.execute(f"detach {name}")
+            except (duckdb.Error, OSError) as error:
+                raise self._failed(error) from error
+
+    def _extensions(self) -> tuple[str, ...]:
+        given = (self.catalog, self.data_path)
+        needed = [
+            extension
+            for beginning, extensions in _EXTENSIONS.items()
+            if any(text.startswith(beginning) for text in given)
+            for extension in extensions
+        ]
+        return ("ducklake", *dict.fromkeys(needed))
+
+    def _bring_up_to_date(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give the lake every table and view that it lacks: a new one those of today, an old one its missing steps."""
+        if schema_is_current(connection, self.shown):
+            return
+        with duckdb.connect(":memory:") as model, transaction(connection, is_first=True):
+            make_schema(model)
+            views = {name for (name,) in model.execute(sql("view_names")).fetchall()}
+            missing = list(steps("migrations"))
+            if connection.execute(sql("held_tables")).fetchone() == (0,):
+                connection.execute("create schema meta")
+                connection.execute("create table meta.turns (number bigint not null)")
+                connection.execute("insert into meta.turns (number) values (0)")
+                for (statement,) in model.execute(sql("lake_tables")).fetchall():
+                    connection.execute(_adapted(statement))
+            else:
+                applied = applied_migrations(connection)
+                missing = [step for step in missing if step.number not in applied]
+                for step in missing:
+                    _run(connection, step.text, views)
+            for step in missing:
+                connection.execute(
+                    "insert into meta.migrations (version, name, applied_at) values ($version, $name, now())",
+                    {"version": step.number, "name": step.name},
+                )
+            for view in steps("views"):
+                _run(connection, view.text, views)
+            connection.execute("delete from meta.views")
+            connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
+
+    def _failed(self, error: Exception) -> WarehouseError:
+        """Return what an error of DuckDB's means for the store."""
+        said = _first_line(error)
+        text = str(error).lower()
+        if "unable to connect to postgres" in text or "connection to server" in text:
+            return WarehouseError(f"The catalog of {self.shown} cannot be reached ({said}).", "catalog-unreachable")
+        if isinstance(error, duckdb.TransactionException) and "conflict" in text:
+            return WarehouseError(f"{self.shown} was written by others at each try ({said}).", "store-busy")
+        if "ducklake" in text and "version" in text:
+            return WarehouseError(f"{self.shown} is of another version of DuckLake ({said}).", "database-newer")
+        if "existing ducklake" in text:
+            return WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
+        return WarehouseError(
+            f"{self.shown} could not be written or read ({said}). What was begun was taken back.",
+            "database-unwritable",
+        )
+
+
+@cache
+def _engine(extensions: tuple[str, ...], beside: Path) -> duckdb.DuckDBPyConnection:
+    """Return the DuckDB of this process that lakes are opened with: loading its extensions takes half a second."""
+    engine = duckdb.connect(":memory:")
+    for extension in extensions:
+        _load(engine, extension)
+    engine.execute("set preserve_insertion_order = false")
+    spilled = beside.with_name(f"{beside.name}.spilled-{os.getpid()}")
+    engine.execute("set temp_directory = $folder", {"folder": str(spilled)})
+    return engine
+
+
+def _run(connection: duckdb.DuckDBPyConnection, text: str, views: set[str]) -> None:
+    """Run a file of the schema as a lake can have it: a view's columns have no comments of their own there."""
+    for statement in duckdb.extract_statements(text):
+        commented = re.search(r"comment\s+on\s+column\s+([\w.]+)\.\w+\s+is", statement.query, re.IGNORECASE)
+        if not (commented and commented[1] in views):
+            connection.execute(_adapted(statement.query))
+
+
+def _adapted(statement: str) -> str:
+    return _DIFFERENT.sub("", statement)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load an extension of DuckDB from its package, or as DuckDB finds or fetches it itself.
+
+    Raises:
+        WarehouseError: it is nowhere.
+    """
+    try:
+        packaged = [
+            file.locate()
+            for file in distribution(f"duckdb-extension-{name.replace('_', '-')}").files or []
+            if file.name == f"{name}.duckdb_extension" and f"v{duckdb.__version__}" in file.parts
+        ]
+    except PackageNotFoundError:
+        packaged = []
+    try:
+        if not packaged:
+            connection.execute(f"install {name}")
+        connection.execute(f"load {quoted(str(packaged[0])) if packaged else name}")
+    except duckdb.Error as error:
+        what = f"DuckDB's extension {name} cannot be loaded ({_first_line(error)})."
+        raise WarehouseError(what, "extension-missing", version=duckdb.__version__) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL, for where DuckDB takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"

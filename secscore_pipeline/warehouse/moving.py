@@ -1,0 +1,63 @@
+"""Moves what a DuckDB file holds into a lake: table by table, each whole or not at all, each compared afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import WarehouseError, reading, schema_is_current
+from secscore_pipeline.warehouse.lake import Lake, quoted
+from secscore_pipeline.warehouse.transactions import attempted, transaction
+
+
+def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, int]:
+    """Copy every row of a file into a lake, and compare both. What was cut short is gone on with.
+
+    Until all is there, the lake is refused to runs: a part of a past would be taken for the whole.
+
+    Args:
+        source: the DuckDB file; nobody writes it meanwhile.
+        lake: empty, or left by a move of the same file that was cut short.
+        tell: is told of each table.
+
+    Returns:
+        How many rows each table has, by `schema.table`.
+
+    Raises:
+        WarehouseError: the file is of an older version, or the lake holds something else.
+    """
+    with reading(source) as connection:
+        if not schema_is_current(connection, str(source)):
+            raise WarehouseError(f"{source} is of an older version.", "database-older")
+    with lake.writing(is_moving=True) as connection:
+        connection.execute(f"attach {quoted(str(source))} as moved (read_only)")
+        try:
+            tables = [name for (name,) in connection.execute(sql("moved_tables")).fetchall()]
+            moved = {}
+            for table in tables:
+                moved[table] = attempted(lambda table=table: _move(connection, lake, table))  # type: ignore[misc]
+                tell(f"{table}: {moved[table]:,} rows, the same in both")
+            with transaction(connection):
+                connection.execute("drop table meta.moving")
+        finally:
+            connection.execute("detach moved")
+    return moved
+
+
+def _move(connection: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> int:
+    """Copy one table where it is not there yet, compare it, and return its number of rows."""
+    with transaction(connection):
+        rows, held = (_count(connection, name) for name in (f"moved.{table}", table))
+        if not held:
+            connection.execute(f"insert into {table} by name from moved.{table}")
+        columns = ", ".join(f'"{name}"' for name in connection.table(f"moved.{table}").columns)
+        differing = f"(select {columns} from moved.{table} except all select {columns} from {table})"  # noqa: S608
+        if held not in (0, rows) or _count(connection, differing):
+            raise WarehouseError(f"{table} of {lake.shown} holds other rows than the file.", "lake-not-empty")
+    return rows
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    row = connection.execute(f"select count(*) from {relation}").fetchone()  # noqa: S608 - our own names
+    return int(row[0]) if row else 0

@@ -1,0 +1,2 @@
+-- Joins small files.
+from ducklake_merge_adjacent_files(current_database());

@@ -1,0 +1,84 @@
+"""Transactions: all of the work or nothing of it; and where several processes write, one after the other."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
+
+import duckdb
+
+from secscore_pipeline.warehouse import sql
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+TRIES = 10
+"""How often work is done again that clashed with another process's; turns make that rare."""
+
+_LOCK = 994_020_01
+"""The number of the advisory lock by which the writers of one catalog take turns."""
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False) -> Iterator[None]:
+    """Run the block in one transaction: all of it is stored, or nothing.
+
+    Where several processes write, it begins when it is its turn. A row that each transaction changes has two clash
+    all the same where there are no turns, or where one was lost: numbers are given from what the store holds, so two
+    at once would give the same. `attempted` does such a block again.
+
+    Args:
+        connection: open for writing.
+        is_first: whether it may be the one that makes that row.
+    """
+    catalog = shared_catalog(connection)
+    with _turn(connection) if catalog == "postgres" else nullcontext():
+        connection.execute("begin transaction")
+        try:
+            if catalog and not is_first:
+                connection.execute(sql("take_turn"))
+            yield
+        except BaseException:
+            try:
+                connection.execute("rollback")
+            except duckdb.Error:  # a database that has just failed to write accepts nothing more; it is as before
+                log.debug("nothing left to roll back", exc_info=True)
+            raise
+        connection.execute("commit")
+
+
+def attempted(work: Callable[[], _Result]) -> _Result:
+    """Do work that runs in transactions; again, after a while, where another process wrote at the same time."""
+    pause = 0.1
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except duckdb.TransactionException as error:
+            if not left or "conflict" not in str(error).lower():
+                raise
+            log.info("Another process wrote at the same time: done again (%s).", str(error).splitlines()[-1])
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
+        pause = min(2 * pause, 5.0)
+    raise AssertionError("the last try returns or raises")
+
+
+def shared_catalog(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return what kind of catalog (`postgres`, …) the store shares with other processes; None for a file."""
+    row = connection.execute("select getvariable('catalog')").fetchone()
+    return row[0] if row else None
+
+
+@contextmanager
+def _turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Hold the catalog's advisory lock; PostgreSQL gives it to the next when this process ends, however."""
+    (lake,) = connection.execute("select current_database()").fetchone() or ("",)
+    with connection.cursor() as beside:  # in a transaction of its own, which holds a connection to PostgreSQL
+        beside.execute("begin transaction")
+        beside.execute(sql("wait_for_turn"), {"lake": lake, "lock": _LOCK}).fetchall()
+        try:
+            yield
+        finally:
+            beside.execute("rollback")

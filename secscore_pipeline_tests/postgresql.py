@@ -1,0 +1,70 @@
+"""A real PostgreSQL server of the tests' own, on loopback."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+"""Where the server's programs are; None where none is installed."""
+
+USER = "secscore"
+
+
+class Server:
+    """A running server; its superuser needs no password on loopback."""
+
+    def __init__(self, port: int, data: Path) -> None:
+        self.port, self.data = port, data
+        self.made = 0
+
+    def new_database(self) -> str:
+        """Make an empty database and return its name."""
+        self.made += 1
+        name = f"test_{self.made}"
+        self.execute(f"create database {name}")
+        return name
+
+    def execute(self, text: str, database: str = "postgres") -> str:
+        """Run SQL in a database; return what came of it as text, a row a line."""
+        command = ["psql", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database]
+        done = subprocess.run([*command, "-c", text], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def control(self, *arguments: str) -> None:
+        """Have pg_ctl start, stop or restart it; it returns when that is done."""
+        assert BINARIES is not None
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        command = [str(BINARIES / "pg_ctl"), "-D", str(self.data), "-w", "-s", *arguments]
+        if arguments[0] != "stop":
+            command += ["-o", options, "-l", str(self.data / "log")]
+        _run_unprivileged(command)
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Start a server and stop it when the block ends."""
+    assert BINARIES is not None
+    with tempfile.TemporaryDirectory(prefix="secscore-postgresql-") as name:
+        folder = Path(name)
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(folder, "postgres")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        running = Server(port, folder / "data")
+        _run_unprivileged([str(BINARIES / "initdb"), "-D", str(running.data), "-U", USER, "--auth=trust", "-N"])
+        running.control("start")
+        try:
+            yield running
+        finally:
+            running.control("stop", "-m", "immediate")
+
+
+def _run_unprivileged(command: list[str]) -> None:
+    user = {"user": "postgres"} if os.getuid() == 0 else {}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)  # type: ignore[call-overload]

@@ -1,0 +1,313 @@
+"""The store on DuckLake: several processes write it, readers see wholes, a file is moved into it, faults are told."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.settings import SettingsError, lake_catalog
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse import transactions as turns
+from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.lake import Lake, quoted
+from secscore_pipeline.warehouse.moving import move
+from secscore_pipeline_tests import postgresql
+from secscore_pipeline_tests.conftest import Store, secscore
+
+HELD = """
+select
+    (select count(*) from raw.fetches) as looks,
+    (select count(distinct look_id) from raw.fetches) as look_ids,
+    (select count(*) from raw.bodies) as bodies,
+    (select count(distinct body_id) from raw.bodies) as body_ids,
+    (select count(*) from ocsf.findings) as findings,
+    (select count(distinct finding_uid) from ocsf.findings) as finding_uids,
+    (select count(*) from ocsf.assessment_findings) as events,
+    (select count(distinct metadata.uid) from ocsf.assessment_findings) as event_uids
+"""
+
+READING = """
+import sys
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.warehouse.connection import WarehouseError
+warehouse, each, reads = Warehouse.from_environment(), int(sys.argv[1]), 0
+print("reading", flush=True)
+import select
+while not select.select([sys.stdin], [], [], 0)[0]:
+    with warehouse.get_published() as connection:
+        snapshots = connection.execute(
+            "select event_type, snapshot_id, count(*) from raw.fetches group by all having count(*) <> $each",
+            {"each": each}).fetchall()
+    assert not snapshots, snapshots
+    reads += 1
+print(reads)
+"""
+
+
+@pytest.fixture
+def lake(tmp_path, monkeypatch, lake_catalog):
+    """Return an empty lake as a store."""
+    return Store(tmp_path / "store" / "secscore", monkeypatch, lake_catalog)
+
+
+def held(store):
+    (row,) = store.query(HELD)
+    return dict(zip(re.findall(r"as (\w+),?$", HELD, re.MULTILINE), row, strict=True))
+
+
+@pytest.fixture
+def processes():
+    """Start Python processes; they end with the test."""
+    with ExitStack() as stack:
+
+        def start(arguments, store, azure=None, **more):
+            settings = {**(azure.settings() if azure else {}), **store.settings, **more}
+            process = subprocess.Popen(
+                [sys.executable, *arguments], cwd=store.path.parents[1],
+                env={"PATH": os.environ["PATH"], "HOME": str(store.path.parents[1]), **settings},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, lake, processes):
+    azure = local_azure(World(subscriptions=5))
+    lake.use(azure)
+    lake.sync()
+    reader = processes(["-c", READING, "5"], lake)
+    assert reader.stdout.readline() == "reading\n"
+    writers = [
+        processes(["-m", "secscore_pipeline.cli", "sync"], lake, azure,
+                  SECSCORE_WORK_DATABASE=str(lake.path.with_name(f"host-{number}")))
+        for number in range(3)
+    ]  # fmt: skip
+    for writer in writers:
+        said, complaints = writer.communicate(timeout=120)
+        assert writer.returncode == 0, said + complaints
+    said, complaints = reader.communicate("end\n", timeout=60)
+    assert reader.returncode == 0, complaints
+    assert int(said) >= 1
+    once = held(lake)
+    assert once == {
+        "looks": 40, "look_ids": 40, "bodies": 80, "body_ids": 80, "findings": 80, "finding_uids": 80,
+        "events": 320, "event_uids": 320,
+    }  # fmt: skip
+
+
+def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):
+    with lake.warehouse.get_connection() as first, lake.warehouse.get_connection() as second:
+        for connection in (first, second):
+            connection.execute("set variable catalog = 'none that has turns'")
+        attempts = []
+
+        def work():
+            attempts.append(1)
+            with turns.transaction(first):
+                numbered = first.execute("select coalesce(max(body_id), 0) + 1 from raw.bodies").fetchone()[0]
+                if len(attempts) == 1:
+                    with turns.transaction(second):
+                        insert(second, 1)
+                insert(first, numbered)
+
+        def insert(connection, number):
+            connection.execute("insert into raw.bodies values ($n, 1, 1, '{}')", {"n": number})
+
+        turns.attempted(work)
+        assert len(attempts) == 2
+        assert first.execute("select list(body_id order by body_id) from raw.bodies").fetchone() == ([1, 2],)
+
+
+def test_a_writer_that_is_killed_gives_its_turn_to_the_next(lake, processes):
+    with lake.warehouse.get_connection():
+        pass
+    code = """
+import sys
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.warehouse.transactions import transaction
+with Warehouse.from_environment().get_connection() as connection, transaction(connection):
+    connection.execute("insert into raw.bodies values (7, 1, 1, '{}')")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+    killed = processes(["-c", code], lake)
+    assert killed.stdout.readline() == "writing\n"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    with lake.warehouse.get_connection() as connection, turns.transaction(connection):
+        assert connection.execute("select count(*) from raw.bodies").fetchone() == (0,)
+
+
+def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure, lake, tmp_path, monkeypatch):
+    file = Store(tmp_path / "file" / "secscore.duckdb", monkeypatch, None)
+    azure = local_azure(World(subscriptions=3))
+    file.use(azure)
+    file.sync()
+    file.sync()
+    told = []
+
+    def tell(line):
+        told.append(line)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+
+    target = lake.warehouse.lake
+    with pytest.raises(KeyboardInterrupt):
+        move(file.published, target, tell)
+    with pytest.raises(WarehouseError, match="move-unfinished"), target.writing():
+        pass
+    env = {**file.settings, "SECSCORE_DATA_PATH": lake.settings["SECSCORE_DATA_PATH"]}
+    done = secscore("migrate", "--to", lake.settings["SECSCORE_DATABASE"], cwd=tmp_path, env=env)
+    assert f"SECSCORE_DATABASE={lake.settings['SECSCORE_DATABASE']}" in done.stdout
+    for question in ("from ocsf.assessment_findings order by all", "from posture.changes order by all",
+                     "from raw.records order by all"):  # fmt: skip
+        assert lake.query(question) == file.query(question)
+    lake.use(azure)
+    lake.sync()
+    assert held(lake)["events"] == 3 * 16 * 3
+    with pytest.raises(WarehouseError, match="lake-not-empty"):
+        move(file.published, target, str)
+    done = secscore("migrate", "--to", "elsewhere.duckdb", cwd=tmp_path, env=env, check=2)
+    assert "begins with ducklake:" in done.stderr
+
+
+def test_the_store_is_shown_as_it_was_and_kept_small(local_azure, lake, tmp_path):
+    lake.use(local_azure(World(subscriptions=2)))
+    lake.sync()
+    then = datetime.now(UTC)
+    for _ in range(3):
+        lake.sync()
+    files = len(list((lake.path.parent / "lake").rglob("*.parquet")))
+    looks = "select count(*) from raw.fetches"
+    done = secscore("query", looks, "--at", f"{then:%Y-%m-%d %H:%M:%S.%f}"[:19], "--format", "csv", cwd=tmp_path,
+                    env=lake.settings, check=None)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with lake.warehouse.get_published(then) as connection:
+        assert connection.execute(looks).fetchone() == (4,)
+    before = held(lake)
+    lake.warehouse.lake.compact(datetime.now(UTC) + timedelta(minutes=1))
+    assert len(list((lake.path.parent / "lake").rglob("*.parquet"))) < files
+    assert held(lake) == before
+    with pytest.raises(WarehouseError), lake.warehouse.get_published(then):
+        pass
+
+
+def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_path, monkeypatch):
+    if postgresql.BINARIES is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with postgresql.server() as server:
+        where = f"host=127.0.0.1 port={server.port} user={postgresql.USER} dbname={server.new_database()}"
+        store = Store(tmp_path / "store" / "secscore", monkeypatch, f"ducklake:postgres:{where}")
+        store.use(local_azure(World(subscriptions=2)))
+        store.sync()
+        server.control("stop", "-m", "immediate")
+        result = store.sync(succeeds=False)
+        said = {event.step_failure_data.user_failure_data.description for event in result.all_events
+                if event.is_step_failure and event.step_failure_data.user_failure_data}  # fmt: skip
+        assert any("[catalog-unreachable]" in line for line in said), said
+        server.control("start")
+        store.sync()
+        assert held(store)["events"] == 2 * 16 * 2
+
+
+def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(lake, postgres_server):
+    with lake.warehouse.get_connection() as connection, turns.transaction(connection):
+        connection.execute("insert into meta.migrations values (999, 'of the future', now())")
+    with pytest.raises(WarehouseError, match="database-newer"), lake.warehouse.get_connection():
+        pass
+    database = lake.settings["SECSCORE_DATABASE"].rpartition("=")[2]
+    postgres_server.execute("update ducklake_metadata set value = '99.0' where key = 'version'", database)
+    with pytest.raises(WarehouseError, match="database-newer"), lake.warehouse.get_connection():
+        pass
+    other = postgres_server.new_database()
+    theirs = lake.settings["SECSCORE_DATABASE"].replace(f"dbname={database}", f"dbname={other}")
+    with duckdb.connect() as connection, lake_engine(connection):
+        data = quoted(str(lake.path.parent / "theirs"))
+        connection.execute(f"attach {quoted(theirs)} as theirs (data_path {data})")
+        connection.execute("create table theirs.customers (id integer)")
+    someone = Store(lake.path.parent / "theirs.x", pytest.MonkeyPatch(), theirs)
+    someone.settings["SECSCORE_DATA_PATH"] = str(lake.path.parent / "theirs")
+    with pytest.raises(WarehouseError, match="database-foreign"), someone.warehouse.get_connection():
+        pass
+
+
+def lake_engine(connection):
+    from secscore_pipeline.warehouse.lake import _load
+
+    for extension in ("ducklake", "postgres_scanner"):
+        _load(connection, extension)
+    return ExitStack()
+
+
+def test_data_that_cannot_be_written_is_told_and_taken_back(local_azure, lake):
+    lake.use(local_azure(World(subscriptions=2)))
+    lake.sync()
+    before = held(lake)
+    data = lake.path.parent / "lake"
+    moved = data.rename(data.with_name("elsewhere"))
+    data.write_text("no folder")
+    lake.sync(succeeds=False)
+    data.unlink()
+    moved.rename(data)
+    assert held(lake) == before
+    half = data / "raw" / "fetches" / "half-written.parquet"
+    half.write_bytes(b"PAR1")
+    lake.sync()
+    assert held(lake)["events"] == 2 * before["events"]
+
+
+def test_nothing_is_there_yet(lake):
+    with pytest.raises(WarehouseError, match="database-absent"), lake.warehouse.get_published():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("given", "failure"),
+    [
+        ("ducklake:postgres:host=h dbname=d password=hunter2", "password-in-setting"),
+        ("ducklake:postgres:postgresql://me:hunter2@h/d", "password-in-setting"),
+        ("ducklake:", "catalog-malformed"),
+        ("ducklake:postgres:", "catalog-malformed"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_explained(given, failure):
+    with pytest.raises(SettingsError) as caught:
+        lake_catalog(given)
+    assert failure in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_extension_that_is_nowhere_is_explained(tmp_path):
+    lake = Lake("postgres:dbname=nowhere", "s3://bucket/lake", tmp_path / "beside")
+    with pytest.raises(WarehouseError, match=r"extension httpfs cannot be loaded.*extension-missing"), lake.writing():
+        pass
+
+
+def test_the_password_comes_from_the_environment(lake, postgres_server, monkeypatch):
+    database = postgres_server.new_database()
+    postgres_server.execute("create role clerk login superuser password 'kept-outside'")
+    hba = postgres_server.data / "pg_hba.conf"
+    before = hba.read_text()
+    hba.write_text(f"host all clerk 127.0.0.1/32 scram-sha-256\n{before}")
+    postgres_server.control("reload")
+    where = f"postgres:host=127.0.0.1 port={postgres_server.port} user=clerk dbname={database}"
+    clerks = Lake(where, str(lake.path.parent / "clerks"), lake.path)
+    with pytest.raises(WarehouseError, match="catalog-unreachable"), clerks.writing():
+        pass
+    monkeypatch.setenv("PGPASSWORD", "kept-outside")
+    with clerks.writing() as connection:
+        assert connection.execute(sql("held_tables")).fetchone() > (10,)
+    hba.write_text(before)
+    postgres_server.control("reload")
+    assert "kept-outside" not in json.dumps(clerks.shown)
