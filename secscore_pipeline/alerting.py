@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -20,6 +20,9 @@ from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
+
+LATE = timedelta(days=1)
+"""How long after it was observed a thing may come to a lake, where several runs read side by side."""
 
 EVERY = 60
 """How often the sensor looks, in seconds."""
@@ -80,7 +83,8 @@ def _gathered(
         if error.failure != "database-absent":  # before the first run there is no news
             raise
         return news, None
-    return news, row[0] if row else None
+    seen = row[0] if row else None
+    return news, seen - LATE if seen and warehouse.lake else seen
 
 
 def _ends(feed: Feed) -> datetime | None:

@@ -1,7 +1,7 @@
 """What runs by itself: the job over every asset, its schedules, and a quiet logger for the command line."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
@@ -13,12 +13,19 @@ from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogSt
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
+from secscore_pipeline.assets.exports import key_of
+from secscore_pipeline.assets.findings import FINDINGS
+from secscore_pipeline.assets.posture import DATABASE
+from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SUBSCRIPTIONS
+from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import preview
+from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
-from secscore_pipeline.settings import SettingsError, kept_days, schedules_are_on, value
+from secscore_pipeline.resources import AzureConnection
+from secscore_pipeline.settings import EXPORTS, SettingsError, batch_size, kept_days, schedules_are_on, value
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """What is done about a failure that may be gone later: again after about a minute, and after three."""
@@ -28,6 +35,20 @@ GRACE = timedelta(hours=1)
 
 LOOKED_AHEAD = 100
 """How many runs of a schedule are looked at for the longest time between two."""
+
+LOOKED_BACK = 500
+"""How many runs are looked back at for rounds that have ended."""
+
+READING = [SUBSCRIPTIONS, SCORES, CONTROLS, FINDINGS]
+"""What the run of a batch makes."""
+
+SHOWING = [DATABASE, REPORT, *map(key_of, EXPORTS)]
+"""What is made once of a whole round."""
+
+SHOWS = "secscore/shows"
+"""The tag of a run that publishes and reports a round."""
+
+BY_SENSOR = {"secscore/started_by": "sensor"}
 
 _A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -81,18 +102,69 @@ def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
+    """Make a feed's schedule: a run, or with SECSCORE_BATCH_SIZE a run for each batch of its subscriptions."""
     _must_be_cron(feed)
     known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
     tags = {"secscore/started_by": "schedule"}
     tags |= {f"secscore/{name}": text for name, text in known.items() if text}
 
-    def run(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(partition_key=feed.partition, tags=tags)
+    def run(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        if not batch_size():
+            yield dg.RunRequest(partition_key=feed.partition, tags=tags)
+            return
+        round_id = f"{feed.name}/{context.scheduled_execution_time:%Y-%m-%dT%H:%MZ}"
+        for batch in round_of(feed, context.instance):
+            yield dg.RunRequest(
+                run_key=f"{round_id}/{batch.key}",
+                partition_key=batch.key,
+                asset_selection=READING,
+                tags={**tags, ROUND: round_id},
+            )
 
     name = feed.partition or "sync_schedule"
     return _scheduled(
         sync_job, name, feed.schedule, feed.time_zone, f"Reads the feed {feed.name}.", execution_fn=run, metadata=known
     )
+
+
+def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
+    """Return the batches that a feed's subscriptions are dealt into now, each known to Dagster as a partition.
+
+    Raises:
+        AzureError, SettingsError: the subscriptions could not be listed.
+    """
+    connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
+    batches = dealt(feed.name, connection.subscriptions(), batch_size() or 1)
+    instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
+    return batches
+
+
+def whole_rounds(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+    """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
+    if not batch_size():
+        return []
+
+    @dg.sensor(
+        name="whole_rounds",
+        job=sync_job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED,
+        description=f"Publishes, reports and exports once all batches of a round have ended. {len(feeds)} feeds.",
+    )
+    def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        recent = context.instance.get_runs(dg.RunsFilter(tags={"secscore/started_by": "schedule"}), limit=LOOKED_BACK)
+        rounds: dict[str, list[dg.DagsterRun]] = {}
+        for run in recent:
+            if ROUND in run.tags:
+                rounds.setdefault(run.tags[ROUND], []).append(run)
+        requests = [
+            dg.RunRequest(run_key=round_id, asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id})
+            for round_id, runs in rounds.items()
+            if all(run.is_finished for run in runs)
+        ]
+        return dg.SensorResult(run_requests=requests)
+
+    return [ended]
 
 
 def _scheduled(

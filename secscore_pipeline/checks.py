@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 
 from secscore_pipeline.assets.findings import FINDINGS
-from secscore_pipeline.assets.raw import CONTROLS, SCORES
+from secscore_pipeline.assets.raw import CONTROLS, SCORES, snapshot_id_of
 from secscore_pipeline.assets.tables import failures_explained, preview, rows
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import utc_now
@@ -62,7 +62,7 @@ CHECKS = (
     *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
     *_of_raw("all_subscriptions_read", "Every subscription could be read.", _WARN),
     *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
-    *_of_raw("clock_runs_forward", "This machine's clock has not gone back since the snapshot before.", _WARN),
+    *_of_raw("clock_runs_forward", "No clock is behind that of the look before.", _WARN),
     _of_findings("not_empty", "Every complete snapshot became findings.", _ERROR, "findings_not_empty"),
     _of_findings("keys_unique", "No event identifier (metadata.uid) stands twice.", _ERROR, "findings_keys_unique"),
     _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
@@ -100,7 +100,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         with failures_explained(context), warehouse.get_reader() as connection:
-            _look_at_newest(connection, context.run.run_id)
+            _look_at_newest(connection, snapshot_id_of(context))
             for check in checks:
                 if check.name in wanted:
                     yield _result(check, connection)
@@ -154,7 +154,7 @@ def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
     with failures_explained(context), warehouse.get_reader() as connection:
-        _look_at_newest(connection, context.run.run_id)
+        _look_at_newest(connection, snapshot_id_of(context))
         found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
     return dg.AssetCheckResult(

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -35,10 +36,12 @@ from secscore_pipeline.settings import (
     SETTINGS,
     SettingsError,
     azure_settings,
+    batch_size,
     exported_formats,
     kept_days,
     lake_catalog,
     lake_data_path,
+    parallel_runs,
     partial_failure_fails,
     value,
 )
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from secscore_pipeline.asking import Rows
+    from secscore_pipeline.batches import Batch
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.resources import Warehouse
@@ -798,7 +802,7 @@ def _dagster_dev(port: int) -> None:
 
     if os.environ.get("DAGSTER_HOME", "").strip():
         with _instance() as instance:  # the default limit of dagster.yaml holds from a pool's second run on only
-            instance.event_log_storage.set_concurrency_slots(POOL, 1)
+            instance.event_log_storage.set_concurrency_slots(POOL, parallel_runs())
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     if not Path("workspace.yaml").exists():
         command += ["--module-name", "secscore_pipeline.definitions"]
@@ -888,6 +892,8 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     from secscore_pipeline.assets.findings import FINDINGS
     from secscore_pipeline.assets.posture import DATABASE
 
+    if batch_size():
+        return _sync_round(instance, feed)
     result = _run(instance, feed, None)
     _complain(result)
     if result.success:
@@ -902,10 +908,48 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     return Synced.IN_PART if _made(again, FINDINGS) else Synced.NOTHING
 
 
+def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
+    """Run the job for each batch of a feed, one after the other, then publish; say what failed and how it ended."""
+    from secscore_pipeline.automation import READING, round_of
+    from secscore_pipeline.azure.errors import AzureError
+
+    try:
+        batches = round_of(feed, instance)
+    except AzureError as error:
+        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+        return Synced.NOTHING
+    round_id = uuid.uuid4().hex
+    ended = []
+    for number, batch in enumerate(batches, 1):
+        console.print(f"Batch {batch.key} ({number} of {len(batches)})", highlight=False)
+        result = _run(instance, feed, READING, batch, round_id)
+        _complain(result)
+        stored = _stored_something(result.run_id)
+        ended.append(Synced.WHOLLY if result.success else Synced.IN_PART if stored else Synced.NOTHING)
+    if set(ended) == {Synced.NOTHING}:
+        return Synced.NOTHING
+    shown = _run(instance, feed, _shown_without_batches())
+    _complain(shown)
+    return Synced.WHOLLY if shown.success and set(ended) == {Synced.WHOLLY} else Synced.IN_PART
+
+
+def _shown_without_batches() -> "list[dg.AssetKey]":
+    """Return what is made once of all batches: the report has a command of its own."""
+    from secscore_pipeline.assets.exports import key_of
+    from secscore_pipeline.assets.posture import DATABASE
+
+    return [DATABASE, *map(key_of, exported_formats())]
+
+
 def _run(
-    instance: "dg.DagsterInstance", feed: Feed, selection: "list[dg.AssetKey] | None"
+    instance: "dg.DagsterInstance",
+    feed: Feed,
+    selection: "Sequence[dg.AssetKey] | None",
+    batch: "Batch | None" = None,
+    round_id: str | None = None,
 ) -> "dg.ExecuteInProcessResult":
     from secscore_pipeline.assets.exports import key_of
+    from secscore_pipeline.assets.raw import ROUND
     from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
@@ -917,8 +961,8 @@ def _run(
         instance=instance,
         run_config={"loggers": {"plain": {}}},
         raise_on_error=False,
-        tags={**BY_HAND, "secscore/feed": feed.name},
-        partition_key=feed.partition,
+        tags={**BY_HAND, "secscore/feed": feed.name, **({ROUND: round_id} if round_id else {})},
+        partition_key=batch.key if batch else None if batch_size() else feed.partition,
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
         asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key not in left_out],
     )

@@ -10,7 +10,15 @@ from secscore_pipeline.assets.findings import assessment_findings
 from secscore_pipeline.assets.posture import database
 from secscore_pipeline.assets.raw import raw_assets
 from secscore_pipeline.assets.report import report
-from secscore_pipeline.automation import forget_old_runs, fresh, plain_logger, schedules, sync_job, test_connection
+from secscore_pipeline.automation import (
+    forget_old_runs,
+    fresh,
+    plain_logger,
+    schedules,
+    sync_job,
+    test_connection,
+    whole_rounds,
+)
 from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.resources import AzureConnection, Warehouse
@@ -23,7 +31,7 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
         asset_checks=asset_checks(feeds),
         jobs=[sync_job, test_connection(feeds), forget_old_runs],
         schedules=schedules(feeds),
-        sensors=sensors(feeds),
+        sensors=[*sensors(feeds), *whole_rounds(feeds)],
         resources={
             **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},
             "warehouse": Warehouse.from_environment(),

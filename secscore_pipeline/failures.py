@@ -495,6 +495,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Give SECSCORE_WORK_DATABASE another path, or leave it empty.",
         ),
         Failure(
+            "runs-in-parallel",
+            "Several runs would write one file",
+            "A DuckDB file has one writer.",
+            "Set SECSCORE_PARALLEL_RUNS to 1, or use a lake: docs/scale.md.",
+        ),
+        Failure(
             "catalog-malformed",
             "The lake's catalog is not named",
             "What follows ducklake: says which catalog it is.",

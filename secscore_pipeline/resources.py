@@ -18,6 +18,7 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
 from secscore_pipeline.azure.errors import RequestError
 from secscore_pipeline.azure.subscriptions import Seen, below, visible
+from secscore_pipeline.batches import Batch
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import DEFAULT_NAME, Feed
 from secscore_pipeline.settings import (
@@ -26,6 +27,7 @@ from secscore_pipeline.settings import (
     AzureSettings,
     SettingsError,
     azure_settings,
+    batch_size,
     database_path,
     lake_beside,
     lake_catalog,
@@ -167,15 +169,20 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             _client.cache_clear()
         return _client(*wanted)
 
-    def subscriptions(self, seen: list[Seen] | None = None) -> tuple[str, ...]:
+    def subscriptions(self, seen: list[Seen] | None = None, batch: Batch | None = None) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
 
         Args:
             seen: what Azure lists, where that was asked for already.
+            batch: only its part of them.
 
         Raises:
             AzureError: they could not be listed, or there are none.
         """
+        wanted = self._in_scope(seen)
+        return tuple(filter(batch.takes, wanted)) if batch else wanted
+
+    def _in_scope(self, seen: list[Seen] | None) -> tuple[str, ...]:
         scope = self.settings().scope
         if scope.subscription_ids is not None:
             return scope.subscription_ids
@@ -202,10 +209,17 @@ def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_con
     return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
 
 
+def batch_of(context: dg.AssetExecutionContext) -> Batch | None:
+    """Return the batch that a run reads; None where it reads all of its feed."""
+    return Batch.of(context.partition_key) if context.has_partition_key and batch_size() else None
+
+
 def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
-    """Return the connection that a run reads: that of the feed which is its partition, or the only one."""
-    key = f"azure_{context.partition_key}" if context.has_partition_key else "azure"
-    found: AzureConnection = getattr(context.resources, key)
+    """Return the connection that a run reads: that of the feed which its partition names, or the only one."""
+    batch = batch_of(context)
+    feed = batch.feed if batch else context.partition_key if context.has_partition_key else DEFAULT_NAME
+    resources: Any = context.resources
+    found: AzureConnection = getattr(resources, f"azure_{feed}", None) or resources.azure
     return found
 
 

@@ -103,6 +103,15 @@ SETTINGS = (
         "data/lake",
     ),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
+    Setting(
+        "SECSCORE_BATCH_SIZE",
+        "How many subscriptions a run reads at most, about: with more there are several runs, side by side where "
+        "SECSCORE_PARALLEL_RUNS allows it; empty: one run reads all.",
+        "",
+    ),
+    Setting(
+        "SECSCORE_PARALLEL_RUNS", "How many runs write at once; more than one takes a lake for SECSCORE_DATABASE.", "1"
+    ),
     Setting("SECSCORE_EVENT_TYPES", "What to read.", ",".join(EVENT_TYPES)),
     Setting(
         "SECSCORE_PARTIAL_FAILURE",
@@ -437,6 +446,34 @@ def alert_settings() -> dict[str, str]:
     return given
 
 
+def batch_size() -> int | None:
+    """Return how many subscriptions a run reads at most (SECSCORE_BATCH_SIZE); None for all.
+
+    Raises:
+        SettingsError: it is no number.
+    """
+    given = value("SECSCORE_BATCH_SIZE")
+    return _number("SECSCORE_BATCH_SIZE", given, "of subscriptions, or leave it empty") if given else None
+
+
+def parallel_runs() -> int:
+    """Return how many runs write at once (SECSCORE_PARALLEL_RUNS).
+
+    Raises:
+        SettingsError: it is no number, or more than one, where a file has one writer.
+    """
+    runs = _number("SECSCORE_PARALLEL_RUNS", value("SECSCORE_PARALLEL_RUNS"), "of runs")
+    if runs > 1 and not lake_catalog(value("SECSCORE_DATABASE")):
+        raise SettingsError([explained(f"SECSCORE_PARALLEL_RUNS is {runs}.", "runs-in-parallel")])
+    return runs
+
+
+def _number(setting: str, given: str, what: str) -> int:
+    if not (given.isascii() and given.isdigit() and int(given) > 0):
+        raise SettingsError([explained(f"{setting}={given!r} is no number.", "number-malformed", range=what)])
+    return int(given)
+
+
 def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | None:
     """Return how many days are kept; None for all of them.
 
@@ -445,10 +482,7 @@ def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | Non
     """
     if not given.strip():
         return None
-    if not (given.isascii() and given.isdigit() and int(given) > 0):
-        what = f"{setting}={given!r} is no number of days."
-        raise SettingsError([explained(what, "number-malformed", range="of days, or leave it empty to keep all")])
-    return int(given)
+    return _number(setting, given.strip(), "of days, or leave it empty to keep all")
 
 
 def database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Path:

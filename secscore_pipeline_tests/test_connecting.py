@@ -263,8 +263,8 @@ ELSEWHERE = {
     "database-absent", "database-held", "database-foreign", "database-newer", "database-unwritable",
     "feeds-malformed", "feeds-overlap", "secret-unset", "query-wrong", "work-is-published", "report-unwritable",
     "export-unwritable",
-    "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing", "store-busy",
-    "database-older", "lake-not-empty", "move-unfinished",
+    "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
+    "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel",
 }  # fmt: skip
 """What other tests bring about: lasting faults that are waited for, the database's, and those of feeds.yaml."""
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failure, failures_explained, rows
-from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
@@ -17,11 +16,14 @@ from secscore_pipeline.azure.secure_score import (
     fetch_all,
 )
 from secscore_pipeline.azure.subscriptions import below, visible
+from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.feeds import Feed
-from secscore_pipeline.resources import AzureConnection, Warehouse, connection_of
+from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
+from secscore_pipeline.settings import batch_size
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import (
     FetchRow,
     ListedRow,
@@ -40,6 +42,12 @@ WARNED = 20
 """How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""
 
 
+BATCHES = dg.DynamicPartitionsDefinition(name="batches")
+"""The partitions of the raw assets where SECSCORE_BATCH_SIZE is set: each round adds those that are new."""
+
+ROUND = "secscore/round"
+"""The tag of runs that together read every subscription of a feed once."""
+
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
 
@@ -57,9 +65,11 @@ _DESCRIBED = (
 
 
 def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
-    """Make the assets of the raw layer: for one feed, or partitioned by feed where feeds.yaml names them."""
+    """Make the assets of the raw layer: for one feed, or partitioned by the feeds of feeds.yaml, or by batch."""
     named = [feed.partition for feed in feeds if feed.partition]
-    partitions = dg.StaticPartitionsDefinition(named) if named else None
+    partitions: dg.PartitionsDefinition[Any] | None = dg.StaticPartitionsDefinition(named) if named else None
+    if batch_size():
+        partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
     @dg.asset(
@@ -179,7 +189,7 @@ def _materialize_subscriptions(
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
     else:
         try:
-            listing = list_subscriptions(azure, warehouse, context.run.run_id, owner_tag)
+            listing = list_subscriptions(azure, warehouse, snapshot_id_of(context), owner_tag)
         except AzureError as failed:  # the readings that follow say so for each subscription
             error = str(failed)
             context.log.warning("No names are known of this run's subscriptions. %s", error)
@@ -204,6 +214,13 @@ def _materialize_subscriptions(
     )
 
 
+class Part(NamedTuple):
+    """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
+
+    batch: Batch
+    round_id: str
+
+
 class Snapshot(NamedTuple):
     """What a run's look at every subscription for one event type came to."""
 
@@ -221,6 +238,7 @@ def take_snapshot(
     snapshot_id: str,
     clock: Clock = utc_now,
     tell: Callable[[str], object] = str,
+    part: Part | None = None,
 ) -> Snapshot:
     """Read every subscription with no database open, then load the snapshot in one transaction.
 
@@ -231,6 +249,7 @@ def take_snapshot(
         snapshot_id: the run that looks.
         clock: tells the present time.
         tell: is told how far the reading is.
+        part: which of the subscriptions, where they are dealt into batches.
 
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do.
@@ -239,17 +258,25 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    subscription_ids = azure.subscriptions()
+    subscription_ids = azure.subscriptions(batch=part.batch if part else None)
     if azure.other_feeds:
         _refuse_what_others_read(azure, warehouse, subscription_ids)
     total = len(subscription_ids)
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
     records = requests = 0
+    known = {
+        "snapshot_id": snapshot_id,
+        "round_id": part.round_id if part else None,
+        "feed": azure.feed,
+        "tenant_id": settings.tenant_id,
+        "arm_endpoint": cloud.arm_endpoint,
+        "cloud_partition": cloud.partition,
+    }
     with spooled(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, snapshot_id, azure.feed, settings.tenant_id, cloud, look)
+            _spool(spool, known, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
@@ -270,7 +297,11 @@ def _materialize(
         context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
-    taken = take_snapshot(azure, warehouse, event_type, context.run.run_id, tell=context.log.info)
+    snapshot_id, part = snapshot_id_of(context), _part_of(context)
+    if context.run.root_run_id and _is_stored(warehouse, snapshot_id, event_type):
+        context.log.info("The try before stored this snapshot: it is not read again.")
+        return dg.MaterializeResult(metadata={"is_stored_already": True})
+    taken = take_snapshot(azure, warehouse, event_type, snapshot_id, tell=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
         raise failure(context, _nothing_read(event_type, taken))
     for error in taken.errors[:WARNED]:
@@ -292,6 +323,22 @@ def _materialize(
     )
 
 
+def snapshot_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
+    """Return the id of the snapshots of a run: its own, or that of the first try, so that no try stores one twice."""
+    return context.run.root_run_id or context.run.run_id
+
+
+def _part_of(context: dg.AssetExecutionContext) -> Part | None:
+    batch = batch_of(context)
+    return Part(batch, context.run.tags.get(ROUND) or snapshot_id_of(context)) if batch else None
+
+
+def _is_stored(warehouse: Warehouse, snapshot_id: str, event_type: EventType) -> bool:
+    asked: dict[str, object] = {"snapshot_id": snapshot_id, "event_type": event_type.name}
+    with warehouse.get_connection() as connection:
+        return execute(connection, sql("is_stored"), asked).fetchone() != (0,)
+
+
 def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
     asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
@@ -301,11 +348,11 @@ def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subsc
             raise RequestError(what, "feeds-overlap")
 
 
-def _spool(spool: Spool, snapshot_id: str, feed: str, tenant_id: str, cloud: Cloud, look: Fetch) -> None:
+def _spool(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
+    """Keep a look and its records until the whole snapshot is read; `known` is what all looks of it share."""
     spool.add_fetch(
         FetchRow(
-            snapshot_id=snapshot_id,
-            tenant_id=tenant_id,
+            **known,
             subscription_id=look.subscription_id,
             event_type=look.event_type.name,
             started_at=look.started_at,
@@ -317,9 +364,6 @@ def _spool(spool: Spool, snapshot_id: str, feed: str, tenant_id: str, cloud: Clo
             pages=len(look.pages),
             records=look.records,
             request_ids=look.request_ids,
-            arm_endpoint=cloud.arm_endpoint,
-            cloud_partition=cloud.partition,
-            feed=feed,
         )
     )
     for page in look.pages:

@@ -5,6 +5,7 @@ Everything that differs from a DuckDB file is here: how it is opened, what its t
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ class Lake:
         with self._attached(f", read_only, create_if_not_exists false{then}") as connection:
             if connection.execute(sql("is_ours")).fetchone() == (0,):
                 raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
-            yield connection
+            connection.execute("begin transaction")  # all that is asked sees the same moment
+            try:
+                yield connection
+            finally:
+                connection.execute("rollback")
 
     def size(self) -> int:
         """Return the size of the data in bytes, without what is left of the past."""
@@ -124,22 +129,24 @@ class Lake:
     def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
         make_folder(self.beside.parent)
         name = f"secscore_{next(_NUMBERS)}"
-        with _engine(self._extensions(), self.beside).cursor() as connection:
+        with _engine(self._extensions()).cursor() as connection:
             connection.execute("set timezone = 'UTC'")
             try:
                 # DuckDB takes no parameters here; both texts are quoted.
                 connection.execute(
                     f"attach {quoted(self.shown)} as {name} (data_path {quoted(self.data_path)}{options})"
                 )
-                try:
-                    connection.execute(f"use {name}")
-                    connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
-                    yield connection
-                finally:
-                    connection.execute("use memory")
-                    connection.execute(f"detach {name}")
-            except (duckdb.Error, OSError) as error:
+            except duckdb.Error as error:
                 raise self._failed(error) from error
+            try:
+                connection.execute(f"use {name}")
+                connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
+                yield connection
+            except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+                raise self._failed(error) from error
+            finally:
+                connection.execute("use memory")
+                connection.execute(f"detach {name}")
 
     def _extensions(self) -> tuple[str, ...]:
         given = (self.catalog, self.data_path)
@@ -199,13 +206,13 @@ class Lake:
 
 
 @cache
-def _engine(extensions: tuple[str, ...], beside: Path) -> duckdb.DuckDBPyConnection:
+def _engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
     """Return the DuckDB of this process that lakes are opened with: loading its extensions takes half a second."""
     engine = duckdb.connect(":memory:")
     for extension in extensions:
         _load(engine, extension)
     engine.execute("set preserve_insertion_order = false")
-    spilled = beside.with_name(f"{beside.name}.spilled-{os.getpid()}")
+    spilled = Path(tempfile.gettempdir(), f"secscore-{os.getpid()}")
     engine.execute("set temp_directory = $folder", {"folder": str(spilled)})
     return engine
 

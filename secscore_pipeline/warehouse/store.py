@@ -56,6 +56,7 @@ class FetchRow(msgspec.Struct, frozen=True):
     arm_endpoint: str
     cloud_partition: str
     feed: str = "default"
+    round_id: str | None = None
 
 
 class ListingRow(msgspec.Struct, frozen=True):
@@ -139,8 +140,8 @@ def load_snapshot(
 ) -> None:
     """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
 
-    A record's text is stored where it differs from the one before. Time does not run backwards in the store: what
-    was read by a clock that has been set back since the snapshot before counts as observed a millisecond after it.
+    A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
+    store: what was read by a clock that is behind that of the look before counts as observed a millisecond after it.
     A snapshot that is stored already is left as it is.
 
     Args:
@@ -157,9 +158,7 @@ def load_snapshot(
         with transaction(connection):
             if connection.execute(sql("is_stored"), known).fetchone() != (0,):
                 return
-            newest = connection.execute(sql("newest_observation"), {"event_type": event_type}).fetchone()
-            looked = {**values, "file": str(spool.fetches_path), "not_before": newest[0] if newest else None}
-            execute(connection, sql("load_fetches"), looked)
+            execute(connection, sql("load_fetches"), {**values, "file": str(spool.fetches_path)})
             for name in ("load_incoming", "load_bodies", "load_sightings"):
                 execute(connection, sql(name), {**values, "file": str(spool.records_path)})
 

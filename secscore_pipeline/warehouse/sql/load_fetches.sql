@@ -1,9 +1,16 @@
--- One row: one look at one subscription, from the spool, numbered on from those before.
+-- One row: one look at one subscription, from the spool, numbered on from those before. A subscription's time does not
+-- run backwards.
 insert into raw.fetches by name
 with named as (
     select feed, subscription_id, max(entity_id) as entity_id
     from raw.subscriptions
     group by feed, subscription_id
+),
+looked_before as (
+    select subscription_id, max(observed_at) + interval 1 millisecond as not_before
+    from raw.fetches
+    where event_type = $event_type
+    group by subscription_id
 )
 select
     (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
@@ -23,10 +30,11 @@ select
     request_ids,
     arm_endpoint,
     cloud_partition,
-    greatest(finished_at, $not_before) as observed_at,
+    greatest(finished_at, looked_before.not_before) as observed_at,
     $stored_at as stored_at,
     feed,
-    named.entity_id
+    named.entity_id,
+    coalesce(round_id, snapshot_id) as round_id
 from read_json(
     $file,
     format = 'newline_delimited',
@@ -35,7 +43,8 @@ from read_json(
         snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
         started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
         error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
-        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar'
+        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar'
     }
 )
-left join named using (feed, subscription_id);
+left join named using (feed, subscription_id)
+left join looked_before using (subscription_id);

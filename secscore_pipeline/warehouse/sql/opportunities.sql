@@ -1,15 +1,19 @@
--- One row: one secure score control with points still to win in the newest normalized snapshot, most points first.
+-- One row: one secure score control with points still to win in the newest normalized round, most points first.
+create or replace temp table looked as
+select *
+from raw.fetches
+where round_id = ocsf.newest_round('secure_score_controls');
+
 select
     any_value(display_name) as control,
     sum("max" - "current") as points_to_win,
     sum(unhealthy) as unhealthy_resources,
     count(*) as subscriptions
-from ocsf.observations
+from ocsf.observations_at('looked')
 where event_type = 'secure_score_controls'
     and activity_id <> 3
     and lower(score_name) = 'ascscore'
     and "max" > "current"
-    and snapshot_id = ocsf.newest_snapshot('secure_score_controls')
 group by split_part(finding_uid, '/', -1)
 order by points_to_win desc, control
 limit $limit;

@@ -1,7 +1,7 @@
--- One row: one secure score of the newest normalized snapshot of its feed, worst first; a score that is none comes last.
+-- One row: one secure score of the newest normalized round of its feed, worst first; a score that is none comes last.
 create or replace temp table looked as
 with newest as (
-    select fetches.feed, max_by(fetches.snapshot_id, fetches.look_id) as snapshot_id
+    select fetches.feed, max_by(fetches.round_id, fetches.look_id) as round_id
     from raw.fetches as fetches
     join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
     where fetches.event_type = 'secure_scores'
@@ -9,7 +9,7 @@ with newest as (
 )
 select fetches.*
 from raw.fetches as fetches
-join newest using (feed, snapshot_id)
+join newest using (feed, round_id)
 where fetches.event_type = 'secure_scores'
 -- A subscription that went over to another feed is told of by that one.
 qualify row_number() over (partition by fetches.subscription_id order by fetches.look_id desc) = 1;

@@ -1,10 +1,10 @@
--- One row: the numbers of the newest normalized snapshot that are plotted over time. The percentage (0..100) is
+-- One row: the numbers of the newest normalized round that are plotted over time. The percentage (0..100) is
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
 create or replace temp table looked as
 select *
 from raw.fetches
-where snapshot_id = ocsf.newest_snapshot(null);
+where round_id = ocsf.newest_round(null);
 
 with observed as (
     select is_control, "current", "max", weight, unhealthy

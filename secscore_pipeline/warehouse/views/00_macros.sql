@@ -7,9 +7,9 @@ create or replace macro ocsf.numbers_of(a, b, c, d, e, f, g, h) as
 -- The day of an instant, in UTC whatever the reader's time zone.
 create or replace macro ocsf.day_of(moment) as cast(make_timestamp(epoch_us(moment)) as date);
 
--- The newest snapshot that is normalized: of one event type, or of either where `kind` is null.
-create or replace macro ocsf.newest_snapshot(kind) as (
-    select fetches.snapshot_id
+-- The newest round of which something is normalized: of one event type, or of either where `kind` is null.
+create or replace macro ocsf.newest_round(kind) as (
+    select fetches.round_id
     from raw.fetches as fetches
     join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
     where kind is null

@@ -18,7 +18,7 @@ with looked as (
     group by tenant_id, subscription_id, event_type
 ),
 newest as (
-    select feed, event_type, max_by(snapshot_id, look_id) as snapshot_id
+    select feed, event_type, max_by(round_id, look_id) as round_id
     from raw.fetches
     group by feed, event_type
 )
@@ -38,7 +38,7 @@ select
     exists (
         select 1
         from raw.fetches as fetches
-        where fetches.snapshot_id = newest.snapshot_id
+        where fetches.round_id = newest.round_id
             and fetches.event_type = looked.event_type
             and fetches.subscription_id = looked.subscription_id
     ) as is_in_scope
