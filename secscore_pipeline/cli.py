@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from secscore_pipeline.asking import Rows
     from secscore_pipeline.batches import Batch
     from secscore_pipeline.emulator.faults import Fault
+    from secscore_pipeline.emulator.limits import Limit
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.standing import Standing
@@ -340,6 +342,13 @@ def azure_setup(
 @click.option("--mixed/--normal", default=True, show_default=True, help="Some without a score, some forbidden.")
 @click.option("--port", default=0, help="0 lets the system choose.", show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
+@click.option(
+    "--limit",
+    metavar="TOKENS:REFILL[:shared]",
+    callback=lambda _context, _option, given: given and _limit(given),
+    help="How many requests each identity may make of a subscription: a bucket of tokens and how many come back each "
+    "second (Azure documents 250:25); shared: of all subscriptions together.",
+)
 @click.option("--page-size", type=click.IntRange(min=1), help="Items on a page; one page when not given.")
 @click.option(
     "--date",
@@ -374,6 +383,7 @@ def emulator(
     mixed: bool,
     port: int,
     latency: float,
+    limit: "Limit | None",
     page_size: int | None,
     date: datetime | None,
     faults: "list[Fault]",
@@ -390,7 +400,7 @@ def emulator(
     world = World(seed, subscriptions, mixed=mixed and subscriptions > 3)
     if date is not None:
         world.live_until(date.date())
-    with LocalAzure(world, latency=latency, page_size=page_size, port=port) as azure:
+    with LocalAzure(world, latency=latency, page_size=page_size, port=port, limit=limit) as azure:
         azure.faults.extend(faults)
         for folder in sorted(bodies.iterdir()) if bodies else []:
             if folder.name.lower() not in world.subscriptions:
@@ -405,6 +415,15 @@ def emulator(
             signal.signal(number, lambda *_: stop.set())
         stop.wait()
     env_file.unlink(missing_ok=True)
+
+
+def _limit(given: str) -> "Limit":
+    from secscore_pipeline.emulator.limits import Limit
+
+    found = re.fullmatch(r"(\d+):(\d+)(:shared)?", given)
+    if not found or not all(map(int, found.groups()[:2])):
+        raise click.BadParameter(f"{given!r} is no limit: write 250:25 or 250:25:shared.")
+    return Limit(int(found[1]), int(found[2]), is_shared=bool(found[3]), clock=time.monotonic)
 
 
 def _faults(given: tuple[str, ...]) -> "list[Fault]":

@@ -19,6 +19,7 @@ from urllib3.util.retry import Retry
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import TokenSource
 from secscore_pipeline.azure.errors import InterruptedReadError, RequestError, is_no_score, verdict
+from secscore_pipeline.azure.pace import Pace
 from secscore_pipeline.azure.session import AzureSession, is_untrusted
 from secscore_pipeline.shown import quoted
 
@@ -118,7 +119,8 @@ class ArmClient:
         cloud: where ARM lives.
         tokens: where bearer tokens come from.
         ca_bundle: PEM file with the certificates to trust; None for the usual ones.
-        max_connections: how many requests may be under way at once. One that waits for its next try is not.
+        max_connections: how many requests may be under way at once, fewer while Azure refuses some (429). One that
+            waits for its next try is not.
         patience: how long to keep trying.
     """
 
@@ -133,7 +135,7 @@ class ArmClient:
         self._cloud = cloud
         self._tokens = tokens
         self._session = AzureSession(ca_bundle, max_connections)
-        self._slots = threading.Semaphore(max_connections)
+        self._pace = Pace(max_connections, time.monotonic)
         self._patience = patience or Patience()
         self._stop = threading.Event()
 
@@ -237,6 +239,10 @@ class ArmClient:
                 problem = error
             if answer is not None:
                 request_ids.extend(_ids(answer))
+                if answer.status == 429:
+                    self._pace.was_refused(url, _asked_to_wait(retry, answer) or 0.0)
+                else:
+                    self._pace.went_well()
                 if answer.status == 200:
                     return answer
                 if answer.status == 401 and not renewed:
@@ -249,7 +255,7 @@ class ArmClient:
 
     def _once(self, url: str, params: Mapping[str, str], token: str, deadline: float) -> _Answer:
         with (
-            self._slots,
+            self._pace,
             self._session.get(
                 url,
                 params=params,
@@ -291,12 +297,8 @@ class ArmClient:
             UnicodeDecodeError,
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
-        seconds = following.get_backoff_time()
-        if answer is not None and (asked := answer.headers.get("Retry-After")):
-            try:
-                seconds = following.parse_retry_after(asked)
-            except InvalidHeader:
-                log.debug("unreadable Retry-After %r from %s", asked, _shown(url))
+        asked = _asked_to_wait(following, answer) if answer is not None else None
+        seconds = following.get_backoff_time() if asked is None else asked
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _shown(url), seconds, problem or (answer and answer.status))
@@ -347,6 +349,16 @@ class ArmClient:
             request_ids=request_ids,
             **_places(url, message),
         )
+
+
+def _asked_to_wait(retry: Retry, answer: _Answer) -> float | None:
+    """Return after how many seconds ARM asks to be tried again; None where it does not say, or not readably."""
+    asked = answer.headers.get("Retry-After")
+    try:
+        return float(retry.parse_retry_after(asked)) if asked else None
+    except InvalidHeader:
+        log.debug("unreadable Retry-After %r", asked)
+        return None
 
 
 def _places(url: str, message: str | None) -> dict[str, str]:

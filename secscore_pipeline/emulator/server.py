@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from secscore_pipeline.emulator.arm import Arm
 from secscore_pipeline.emulator.entra import APP_SERVICE, IMDS, Entra
 from secscore_pipeline.emulator.faults import Fault, Kind
+from secscore_pipeline.emulator.limits import Limit
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import Application, World
 
@@ -72,6 +73,7 @@ class LocalAzure:
         page_size: items on a page of ARM's lists; None puts all on one.
         token_lifetime: seconds a token is good for.
         port: 0 lets the system choose.
+        limit: of how many requests an identity may make of ARM; None for no limit.
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class LocalAzure:
         page_size: int | None = None,
         token_lifetime: int = 3599,
         port: int = 0,
+        limit: Limit | None = None,
     ) -> None:
         self.world = world
         self.latency = latency
+        self.limit = limit
         self.application = Application(str(uuid.uuid4()), secrets.token_urlsafe(30), str(uuid.uuid4()))
         world.applications[self.application.client_id] = self.application
         self.requests: Counter[str] = Counter()
@@ -184,8 +188,7 @@ class LocalAzure:
             self.on_arm_request(self._arm_requests)
         if self.latency:
             await asyncio.sleep(self.latency)
-        headers = dict(scope["headers"])
-        authorization = headers.get(b"authorization")
-        return self.arm.answer(
-            path, scope["query_string"].decode("latin-1"), authorization.decode("latin-1") if authorization else None
-        )
+        authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        if self.limit and (refused := self.limit.refuse(path, self.application.object_id)):
+            return refused
+        return self.arm.answer(path, scope["query_string"].decode("latin-1"), authorization or None)
