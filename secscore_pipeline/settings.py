@@ -470,7 +470,8 @@ def parallel_runs() -> int:
 
 def _number(setting: str, given: str, what: str) -> int:
     if not (given.isascii() and given.isdigit() and int(given) > 0):
-        raise SettingsError([explained(f"{setting}={given!r} is no number.", "number-malformed", range=what)])
+        unit = what.partition(",")[0]
+        raise SettingsError([explained(f"{setting}={given!r} is no number {unit}.", "number-malformed", range=what)])
     return int(given)
 
 

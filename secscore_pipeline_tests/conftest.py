@@ -76,7 +76,7 @@ class Store:
     Where it is a lake, both are paths beside which runs keep what is on its way.
     """
 
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, catalog: str | None) -> None:
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, catalog: str | None = None) -> None:
         self.path = path
         self.published = path if catalog else path.with_name(f"published-{path.name}")
         self.settings = {
