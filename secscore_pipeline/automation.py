@@ -36,14 +36,17 @@ GRACE = timedelta(hours=1)
 LOOKED_AHEAD = 100
 """How many runs of a schedule are looked at for the longest time between two."""
 
-LOOKED_BACK = 500
-"""How many runs are looked back at for rounds that have ended."""
+LOOKED_BACK = timedelta(days=2)
+"""How old the runs are at most that are looked at for rounds that have ended."""
 
 READING = [SUBSCRIPTIONS, SCORES, CONTROLS, FINDINGS]
 """What the run of a batch makes."""
 
 SHOWING = [DATABASE, REPORT, *map(key_of, EXPORTS)]
 """What is made once of a whole round."""
+
+BATCHES_OF_ROUND = "secscore/batches"
+"""The tag that says how many batches the round of a run has."""
 
 SHOWS = "secscore/shows"
 """The tag of a run that publishes and reports a round."""
@@ -113,12 +116,13 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
             yield dg.RunRequest(partition_key=feed.partition, tags=tags)
             return
         round_id = f"{feed.name}/{context.scheduled_execution_time:%Y-%m-%dT%H:%MZ}"
-        for batch in round_of(feed, context.instance):
+        batches = round_of(feed, context.instance)
+        for batch in batches:
             yield dg.RunRequest(
                 run_key=f"{round_id}/{batch.key}",
                 partition_key=batch.key,
                 asset_selection=READING,
-                tags={**tags, ROUND: round_id},
+                tags={**tags, ROUND: round_id, BATCHES_OF_ROUND: str(len(batches))},
             )
 
     name = feed.partition or "sync_schedule"
@@ -152,19 +156,26 @@ def whole_rounds(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         description=f"Publishes, reports and exports once all batches of a round have ended. {len(feeds)} feeds.",
     )
     def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        recent = context.instance.get_runs(dg.RunsFilter(tags={"secscore/started_by": "schedule"}), limit=LOOKED_BACK)
+        by_schedule = {"secscore/started_by": "schedule"}
+        asked = dg.RunsFilter(tags=by_schedule, created_after=utc_now() - LOOKED_BACK)
         rounds: dict[str, list[dg.DagsterRun]] = {}
-        for run in recent:
+        for run in context.instance.get_runs(asked):
             if ROUND in run.tags:
                 rounds.setdefault(run.tags[ROUND], []).append(run)
         requests = [
             dg.RunRequest(run_key=round_id, asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id})
             for round_id, runs in rounds.items()
-            if all(run.is_finished for run in runs)
+            if _is_whole(runs)
         ]
         return dg.SensorResult(run_requests=requests)
 
     return [ended]
+
+
+def _is_whole(runs: Sequence[dg.DagsterRun]) -> bool:
+    """Tell whether the runs of a round have all been started, and have all ended."""
+    started = {run.tags.get("dagster/partition") for run in runs}
+    return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(run.is_finished for run in runs)
 
 
 def _scheduled(

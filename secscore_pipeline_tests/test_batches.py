@@ -107,9 +107,11 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         *most, last = requests
         for request in most:
             run_it(definitions, instance, request)
+        assert not asked_for()
         waiting = instance.create_run_for_job(
-            definitions.resolve_job_def("sync"), tags=last.tags, asset_selection=frozenset(last.asset_selection)
-        )
+            definitions.resolve_job_def("sync"), tags={**last.tags, "dagster/partition": last.partition_key},
+            asset_selection=frozenset(last.asset_selection),
+        )  # fmt: skip
         assert not asked_for()
         instance.report_run_failed(waiting)
         (shows,) = asked_for()
