@@ -111,6 +111,19 @@ def tables_page() -> str:
             for column, kind, comment in columns:
                 shown = kind if len(kind) < 60 else f"{kind.split('(')[0]}{'[]' if kind.endswith('[]') else ''}"
                 lines.append(f"| `{column}` | {shown} | {comment} |")
+        lines += [
+            "",
+            "## Macros",
+            "",
+            "Common questions, asked with `from`; a subscription is named by its id or its name.",
+            "",
+        ]
+        lines += ["| macro | a row is |", "|---|---|"]
+        macros = connection.execute(
+            "select schema_name || '.' || function_name || '(' || array_to_string(parameters, ', ') || ')', comment "
+            "from duckdb_functions() where function_type = 'table_macro' and schema_name = 'posture' order by all"
+        ).fetchall()
+        lines += [f"| `{name}` | {comment.removeprefix('One row: ')} |" for name, comment in macros]
     return "\n".join(lines) + "\n"
 
 

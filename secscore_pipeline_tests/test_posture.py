@@ -71,6 +71,34 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, store
     assert all(count > 0 for count in kinds[0])
 
 
+def test_macros_answer_the_common_questions(thirty_days, store):
+    first, last = FIRST.date(), FIRST.date() + timedelta(days=29)
+    scores = store.query("select subscription_id, score, fraction from posture.scores_on($day)", {"day": last})
+    assert sorted(scores) == sorted(
+        store.query("select subscription_id, score, fraction from posture.score_history where day = ?", last)
+    )
+    moved = store.query("select * from posture.moved_between($first, $last)", {"first": first, "last": last})
+    assert {row[1] for row in moved} == {row[0] for row in scores}
+    for *_, before, after, won in moved:
+        assert won == (None if None in (before, after) else pytest.approx(after - before))
+    one = thirty_days.world.subscriptions[scores[0][0]]
+    for whose in (one.subscription_id, one.subscription_id.upper()):
+        path = store.query(
+            "select day, fraction from posture.path_of($whose) where score = 'ascScore'", {"whose": whose}
+        )
+        assert [day for day, _ in path] == [first + timedelta(days=number) for number in range(30)]
+    won = store.query("select control, points_to_win from posture.to_win($whose)", {"whose": one.subscription_id})
+    assert won == sorted(won, key=lambda row: (-row[1], row[0]))
+    assert won
+    asked = {"whose": one.subscription_id, "since": first + timedelta(days=1)}
+    explained = store.query("select sum(points) from posture.moved_by($whose, $since) where score = 'ascscore'", asked)
+    points = store.query(
+        "select \"current\" from posture.path_of($whose) where score = 'ascScore' order by day",
+        {"whose": asked["whose"]},
+    )
+    assert explained[0][0] == pytest.approx(points[-1][0] - points[0][0], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

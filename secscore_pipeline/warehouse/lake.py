@@ -219,8 +219,10 @@ def _engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
 
 
 def _run(connection: duckdb.DuckDBPyConnection, text: str, views: set[str]) -> None:
-    """Run a file of the schema as a lake can have it: a view's columns have no comments of their own there."""
+    """Run a file of the schema as a lake can have it: macros and the columns of views have no comments there."""
     for statement in duckdb.extract_statements(text):
+        if re.search(r"comment\s+on\s+macro\s", statement.query, re.IGNORECASE):
+            continue
         commented = re.search(r"comment\s+on\s+column\s+([\w.]+)\.\w+\s+is", statement.query, re.IGNORECASE)
         if not (commented and commented[1] in views):
             connection.execute(_adapted(statement.query))

@@ -1,4 +1,4 @@
--- One row: one table or view, and what one row of it is.
+-- One row: one table, view or macro that answers a common question, and what one row of it is.
 with relations as (
     select database_name, schema_name, table_name, comment
     from duckdb_tables()
@@ -7,6 +7,11 @@ with relations as (
     select database_name, schema_name, view_name, comment
     from duckdb_views()
     where not internal
+    union all
+    select database_name, schema_name, function_name || '(' || array_to_string(parameters, ', ') || ')', comment
+    from duckdb_functions()
+    where function_type = 'table_macro'
+        and schema_name = 'posture'
 )
 select schema_name || '.' || table_name as name, regexp_replace(comment, '^One row: ', '') as "a row is"
 from relations
