@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
@@ -972,19 +972,21 @@ def _run(
     from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
+    from secscore_pipeline.progress import bars
 
     left_out = {REPORT, *(key_of(form) for form in EXPORTS if form not in exported_formats())}
     gc.freeze()
     gc.enable()
-    return defs.resolve_job_def("sync").execute_in_process(
-        instance=instance,
-        run_config={"loggers": {"plain": {}}},
-        raise_on_error=False,
-        tags={**BY_HAND, "secscore/feed": feed.name, **({ROUND: round_id} if round_id else {})},
-        partition_key=batch.key if batch else None if batch_size() else feed.partition,
-        # The report has a command of its own: what draws its charts takes a second and 200 MB.
-        asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key not in left_out],
-    )
+    with nullcontext() if console.quiet else bars(complaints):
+        return defs.resolve_job_def("sync").execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"plain": {}}},
+            raise_on_error=False,
+            tags={**BY_HAND, "secscore/feed": feed.name, **({ROUND: round_id} if round_id else {})},
+            partition_key=batch.key if batch else None if batch_size() else feed.partition,
+            # The report has a command of its own: what draws its charts takes a second and 200 MB.
+            asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key not in left_out],
+        )
 
 
 def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -142,6 +143,16 @@ def test_colours_are_for_terminals_that_want_them(world, store, tmp_path):
     assert "\x1b[33m" in shown
     (plain,) = on_a_terminal(["status"], [], {**store.settings, "NO_COLOR": "1"}, tmp_path)
     assert "\x1b[3" not in plain
+
+
+def test_a_sync_draws_bars_on_a_terminal_and_tells_its_log_elsewhere(local_azure, store, tmp_path):
+    env = {**local_azure(World(subscriptions=3)).settings(), **store.settings}
+    (shown,) = on_a_terminal(["sync"], [], env, tmp_path)
+    assert re.search(r"secure_scores\W.*━.*3/3", shown)
+    assert "3 of 3 subscriptions read" not in shown
+    (quiet,) = on_a_terminal(["--quiet", "sync"], [], env, tmp_path)
+    assert "━" not in quiet
+    assert "secure_scores: 3 of 3 subscriptions read" in secscore("sync", cwd=tmp_path, env=env).stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -19,6 +19,7 @@ from secscore_pipeline.azure.subscriptions import below, visible
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.feeds import Feed
+from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
 from secscore_pipeline.settings import batch_size
 from secscore_pipeline.shown import printable
@@ -282,7 +283,7 @@ def take_snapshot(
             requests += len(look.request_ids)
             if look.error and look.outcome not in LOOKED:
                 errors.append(f"{look.subscription_id}: {look.error}")
-            if done % max(total // 10, 25) == 0 or done == total:
+            if not is_shown(event_type.name, done, total) and (done % max(total // 10, 25) == 0 or done == total):
                 tell(f"{event_type.name}: {done} of {total} subscriptions read")
         spool.close()
         with warehouse.get_connection() as connection:
