@@ -21,10 +21,10 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline_tests.conftest import awaited, free_port
+from secscore_pipeline_tests.postgresql import USER
 
 HEARD = dg.AssetCheckKey(dg.AssetKey("speech"), "heard")
 ROOT = Path(__file__).resolve().parents[1]
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
 LAUNCH = """mutation {launchRun(executionParams: {runConfigData: {}, selector: {jobName: "sync",
 repositoryLocationName: "secscore_pipeline", repositoryName: "__repository__"}})
 {__typename ... on Error {message}}}"""
@@ -35,32 +35,9 @@ freshnessStatusInfo {freshnessStatus}}}"""
 
 
 @pytest.fixture
-def postgres(tmp_path):
-    """Start a PostgreSQL server of the test's own; yield its URL."""
-    if POSTGRES is None:
-        pytest.skip("no PostgreSQL server is installed")
-    shutil.chown(tmp_path, "postgres") if os.getuid() == 0 else None
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder.stat().st_uid == os.getuid() and os.getuid() == 0:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    data, port = tmp_path / "postgres", free_port()
-    user = {"user": "postgres"} if os.getuid() == 0 else {}
-    initdb = [str(POSTGRES.parent / "initdb"), "-D", str(data), "-U", "dagster", "--auth=trust", "-N"]
-    subprocess.run(initdb, check=True, capture_output=True, cwd="/", **user)
-    server = subprocess.Popen(
-        [
-            str(POSTGRES), "-D", str(data), "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-            "-c", "unix_socket_directories=", "-c", "fsync=off",
-        ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **user,
-    )  # fmt: skip
-    ready = [str(POSTGRES.parent / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)]
-    try:
-        awaited(lambda: subprocess.run(ready, capture_output=True, check=False).returncode, lambda code: code == 0)
-        yield f"postgresql+psycopg2://dagster@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+def postgres(postgres_server):
+    """Return the URL of an empty database of Dagster's own."""
+    return f"postgresql+psycopg2://{USER}@127.0.0.1:{postgres_server.port}/{postgres_server.new_database()}"
 
 
 def is_served(answer):
