@@ -192,3 +192,18 @@ def awaited(ask: Callable[[], Any], is_there: Callable[[Any], bool]) -> Any:
             raise AssertionError(f"it did not come in {DEADLINE} s: {answer}")
         time.sleep(0.3)  # between two questions to another process
     return answer
+
+
+@pytest.fixture
+def spawned() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start Python processes with pipes to them; they and their pipes end with the test."""
+    with ExitStack() as stack:
+
+        def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+            pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+            process = subprocess.Popen([sys.executable, *map(str, arguments)], text=True, **pipes, **options)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start

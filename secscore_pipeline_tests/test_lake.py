@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -64,22 +62,15 @@ def held(store):
 
 
 @pytest.fixture
-def processes():
-    """Start Python processes; they end with the test."""
-    with ExitStack() as stack:
+def processes(spawned):
+    """Start Python processes with the settings of a store; they end with the test."""
 
-        def start(arguments, store, azure=None, **more):
-            settings = {**(azure.settings() if azure else {}), **store.settings, **more}
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=store.path.parents[1],
-                env={"PATH": os.environ["PATH"], "HOME": str(store.path.parents[1]), **settings},
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
+    def start(arguments, store, azure=None, **more):
+        settings = {**(azure.settings() if azure else {}), **store.settings, **more}
+        home = store.path.parents[1]
+        return spawned(*arguments, cwd=home, env={"PATH": os.environ["PATH"], "HOME": str(home), **settings})
 
-        yield start
+    return start
 
 
 def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, lake, processes):

@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -29,20 +27,9 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 
 
 @pytest.fixture
-def python():
-    """Start Python processes; they and their pipes end with the test."""
-    with ExitStack() as stack:
-
-        def start(code, *arguments):
-            process = subprocess.Popen(
-                [sys.executable, "-c", code, *map(str, arguments)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
-
-        yield start
+def python(spawned):
+    """Start Python processes with a program; they end with the test."""
+    return partial(spawned, "-c")
 
 
 def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python):
