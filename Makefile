@@ -50,7 +50,7 @@ screenshots: $(READY) ## take the pictures in docs/images anew, of the running U
 	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.screenshots
 
 lock: ## write requirements.lock anew from pyproject.toml
-	$(BIN)/pip-compile --quiet --no-header --extra dev --extra scale --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	$(BIN)/pip-compile --quiet --no-header --all-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --allow-unsafe --strip-extras --output-file requirements.lock pyproject.toml
 
 clean: ## remove the environment and what the demo made

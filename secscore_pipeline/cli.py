@@ -40,8 +40,7 @@ from secscore_pipeline.settings import (
     batch_size,
     exported_formats,
     kept_days,
-    lake_catalog,
-    lake_data_path,
+    lake_settings,
     parallel_runs,
     partial_failure_fails,
     value,
@@ -605,20 +604,19 @@ def migrate(target: str, data_path: str | None) -> None:
     from secscore_pipeline.warehouse.lake import Lake
     from secscore_pipeline.warehouse.moving import move
 
-    catalog = lake_catalog(target)
     warehouse = _warehouse()
-    if catalog is None:
+    where = lake_settings(target, data_path or value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE"))
+    if where is None:
         raise click.BadParameter(f"{target!r} is no lake: it begins with ducklake:.", param_hint="--to")
     if warehouse.lake:
         raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.shown}.")
-    data = lake_data_path(data_path or value("SECSCORE_DATA_PATH"))
     try:
-        moved = move(warehouse.published_path, Lake(catalog, data, warehouse.path), console.print)
+        moved = move(warehouse.published_path, Lake(*where), console.print)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
     console.print(f"{sum(moved.values()):,} rows in {len(moved)} tables. From now on:", highlight=False)
-    lines = f"SECSCORE_DATABASE={target}\nSECSCORE_DATA_PATH={data}"
+    lines = f"SECSCORE_DATABASE={target}\nSECSCORE_DATA_PATH={where.data_path}"
     answers.print(Text(lines), soft_wrap=True)
 
 
@@ -814,6 +812,23 @@ def dev(port: int) -> None:
         os.environ.update(azure.settings())
         console.print("No Azure settings: using a local Azure with simulated data.")
         _dagster_dev(port)
+
+
+@main.command()
+@click.option("--runs", default=1, show_default=True, type=click.IntRange(min=1), help="How many at once.")
+def worker(runs: int) -> None:
+    """Take runs from a cluster's queue, one after the other, until it is stopped.
+
+    DAGSTER_HOME holds the cluster's instance file, deploy/cluster/dagster.yaml; docs/scale.md has the rest. Told to
+    stop, it ends the run that it has; told once more, it lets go of it, and another worker takes it up.
+    """
+    load_dotenv(Path.cwd() / ".env")
+    try:
+        from secscore_pipeline.workers import work
+    except ModuleNotFoundError as error:
+        what = f"The package {error.name} is not installed."
+        raise SettingsError([explained(what, "queue-missing")]) from error
+    work(runs)
 
 
 def _dagster_dev(port: int) -> None:

@@ -501,6 +501,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Set SECSCORE_PARALLEL_RUNS to 1, or use a lake: docs/scale.md.",
         ),
         Failure(
+            "queue-missing",
+            "There is no queue to take runs from",
+            "A worker takes runs from the queue of the instance in DAGSTER_HOME, by packages of the extra `workers`.",
+            "Install secscore_pipeline[server,scale,workers], and put deploy/cluster/dagster.yaml into DAGSTER_HOME.",
+        ),
+        Failure(
             "catalog-malformed",
             "The lake's catalog is not named",
             "What follows ducklake: says which catalog it is.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from secscore_pipeline.settings import database_path, lake_beside, lake_catalog, lake_data_path, value
+from secscore_pipeline.settings import database_path, lake_settings, value
 from secscore_pipeline.warehouse.connection import reading
 from secscore_pipeline.warehouse.lake import Lake
 
@@ -23,9 +23,8 @@ class Posture:
 
     def __init__(self, database: str | Path | None = None) -> None:
         given = str(database or value("SECSCORE_DATABASE"))
-        if catalog := lake_catalog(given):
-            beside = lake_beside(value("SECSCORE_WORK_DATABASE"))
-            lake = Lake(catalog, lake_data_path(value("SECSCORE_DATA_PATH")), beside)
+        if where := lake_settings(given, value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE")):
+            lake = Lake(*where)
             self.shown, self._reading = lake.shown, lake.reading
         else:
             path = database_path(given)

@@ -29,9 +29,7 @@ from secscore_pipeline.settings import (
     azure_settings,
     batch_size,
     database_path,
-    lake_beside,
-    lake_catalog,
-    lake_data_path,
+    lake_settings,
     value,
     work_path,
 )
@@ -245,8 +243,8 @@ class Warehouse(DuckDBResource):
     @property
     def lake(self) -> Lake | None:
         """The lake; None where the store is files."""
-        catalog = lake_catalog(self.database)
-        return Lake(catalog, lake_data_path(self.data_path), lake_beside(self.work_database)) if catalog else None
+        given = lake_settings(self.database, self.data_path, self.work_database)
+        return Lake(*given) if given else None
 
     @property
     def path(self) -> Path:

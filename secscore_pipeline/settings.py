@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from secscore_pipeline.azure.clouds import CLOUDS, Cloud, cloud_named
@@ -463,7 +464,7 @@ def parallel_runs() -> int:
         SettingsError: it is no number, or more than one, where a file has one writer.
     """
     runs = _number("SECSCORE_PARALLEL_RUNS", value("SECSCORE_PARALLEL_RUNS"), "of runs")
-    if runs > 1 and not lake_catalog(value("SECSCORE_DATABASE")):
+    if runs > 1 and not lake_settings(value("SECSCORE_DATABASE")):
         raise SettingsError([explained(f"SECSCORE_PARALLEL_RUNS is {runs}.", "runs-in-parallel")])
     return runs
 
@@ -522,30 +523,40 @@ def work_path(given: str, published: Path) -> Path:
     return path
 
 
-def lake_catalog(given: str) -> str | None:
-    """Return what DuckLake attaches, where SECSCORE_DATABASE names a lake; None where it names a file.
+class LakeSettings(NamedTuple):
+    """Where a lake is.
+
+    Attributes:
+        catalog: what DuckLake attaches.
+        data_path: where its Parquet files are: a URL, or an absolute folder.
+        beside: the path on this machine beside which runs keep what is on its way.
+    """
+
+    catalog: str
+    data_path: str
+    beside: Path
+
+
+def lake_settings(database: str, data_path: str = "", work_database: str = "") -> LakeSettings | None:
+    """Return where a lake is, where SECSCORE_DATABASE names one; None where it names a file.
+
+    Args:
+        database: SECSCORE_DATABASE.
+        data_path: SECSCORE_DATA_PATH.
+        work_database: SECSCORE_WORK_DATABASE.
 
     Raises:
         SettingsError: it holds a password, or no catalog.
     """
-    if not given.startswith(_LAKE):
+    if not database.startswith(_LAKE):
         return None
-    catalog = given.removeprefix(_LAKE)
+    catalog = database.removeprefix(_LAKE)
     if re.search(r"password\s*=|://[^/@]*:[^/@]*@", catalog, re.IGNORECASE):
         raise SettingsError([explained("SECSCORE_DATABASE holds a password.", "password-in-setting")])
     if not catalog.partition(":")[2].strip():
         raise SettingsError([explained("SECSCORE_DATABASE names a lake without a catalog.", "catalog-malformed")])
-    return catalog
-
-
-def lake_data_path(given: str) -> str:
-    """Return where a lake's Parquet files are: a URL, or an absolute folder."""
-    return given if "://" in given else f"{Path(given).expanduser().absolute()}/"
-
-
-def lake_beside(work_database: str) -> Path:
-    """Return the path on this machine beside which runs on a lake keep what is on its way (SECSCORE_WORK_DATABASE)."""
-    return database_path(work_database or "data/secscore", "SECSCORE_WORK_DATABASE")
+    data = data_path if "://" in data_path else f"{Path(data_path).expanduser().absolute()}/"
+    return LakeSettings(catalog, data, database_path(work_database or "data/secscore", "SECSCORE_WORK_DATABASE"))
 
 
 def _split(text: str) -> list[str]:

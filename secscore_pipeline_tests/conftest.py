@@ -137,15 +137,33 @@ class Store:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Store:
     """Return an empty store: files, or a lake where SECSCORE_TEST_WAREHOUSE says so."""
-    catalog = request.getfixturevalue("lake_catalog") if ON_LAKE else None
-    return Store(tmp_path / "store" / "secscore.duckdb", monkeypatch, catalog)
+    path = tmp_path / "store" / "secscore.duckdb"
+    if not ON_LAKE:
+        return Store(path, monkeypatch)
+    server: postgresql.Server = request.getfixturevalue("postgres_server")
+    database = server.new_database(request.getfixturevalue("made_lake"))
+    store = Store(path, monkeypatch, server.lake(database))
+    moved = f"update ducklake_metadata set value = '{store.settings['SECSCORE_DATA_PATH']}/' where key = 'data_path'"
+    server.execute(moved, database)
+    return store
 
 
 @pytest.fixture
 def lake_catalog(postgres_server: postgresql.Server) -> str:
     """Return the setting of a lake that is not there yet."""
-    where = f"host=127.0.0.1 port={postgres_server.port} user={postgresql.USER}"
-    return f"ducklake:postgres:{where} dbname={postgres_server.new_database()}"
+    return postgres_server.lake(postgres_server.new_database())
+
+
+@pytest.fixture(scope="session")
+def made_lake(postgres_server: postgresql.Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the database of a lake that has its tables, and no rows: making one takes longer than copying it."""
+    database, home = postgres_server.new_database(), tmp_path_factory.mktemp("made")
+    settings = {"SECSCORE_DATABASE": postgres_server.lake(database), "SECSCORE_DATA_PATH": str(home / "lake")}
+    code = (
+        "from secscore_pipeline.resources import Warehouse\nwith Warehouse.from_environment().get_connection(): pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, cwd=home, check=True)
+    return database
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:

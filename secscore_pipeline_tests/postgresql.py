@@ -22,12 +22,16 @@ class Server:
         self.port, self.data = port, data
         self.made = 0
 
-    def new_database(self) -> str:
-        """Make an empty database and return its name."""
+    def new_database(self, template: str = "template0") -> str:
+        """Make a database, empty or a copy of one that nobody has open, and return its name."""
         self.made += 1
         name = f"test_{self.made}"
-        self.execute(f"create database {name}")
+        self.execute(f"create database {name} template {template}")
         return name
+
+    def lake(self, database: str) -> str:
+        """Return the setting of the lake whose catalog a database is."""
+        return f"ducklake:postgres:host=127.0.0.1 port={self.port} user={USER} dbname={database}"
 
     def execute(self, text: str, database: str = "postgres") -> str:
         """Run SQL in a database; return what came of it as text, a row a line."""

@@ -264,7 +264,7 @@ ELSEWHERE = {
     "feeds-malformed", "feeds-overlap", "secret-unset", "query-wrong", "work-is-published", "report-unwritable",
     "export-unwritable",
     "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
-    "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel",
+    "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel", "queue-missing",
 }  # fmt: skip
 """What other tests bring about: lasting faults that are waited for, the database's, and those of feeds.yaml."""
 

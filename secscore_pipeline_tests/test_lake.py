@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.settings import SettingsError, lake_catalog
+from secscore_pipeline.settings import SettingsError, lake_settings
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse import transactions as turns
 from secscore_pipeline.warehouse.connection import WarehouseError
@@ -199,8 +199,7 @@ def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_pat
     if postgresql.BINARIES is None:
         pytest.skip("no PostgreSQL server is installed")
     with postgresql.server() as server:
-        where = f"host=127.0.0.1 port={server.port} user={postgresql.USER} dbname={server.new_database()}"
-        store = Store(tmp_path / "store" / "secscore", monkeypatch, f"ducklake:postgres:{where}")
+        store = Store(tmp_path / "store" / "secscore", monkeypatch, server.lake(server.new_database()))
         store.use(local_azure(World(subscriptions=2)))
         store.sync()
         server.control("stop", "-m", "immediate")
@@ -275,7 +274,7 @@ def test_nothing_is_there_yet(lake):
 )
 def test_a_setting_that_cannot_be_right_is_explained(given, failure):
     with pytest.raises(SettingsError) as caught:
-        lake_catalog(given)
+        lake_settings(given)
     assert failure in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
@@ -293,8 +292,8 @@ def test_the_password_comes_from_the_environment(lake, postgres_server, monkeypa
     before = hba.read_text()
     hba.write_text(f"host all clerk 127.0.0.1/32 scram-sha-256\n{before}")
     postgres_server.control("reload")
-    where = f"postgres:host=127.0.0.1 port={postgres_server.port} user=clerk dbname={database}"
-    clerks = Lake(where, str(lake.path.parent / "clerks"), lake.path)
+    where = postgres_server.lake(database).replace(f"user={postgresql.USER}", "user=clerk")
+    clerks = Lake(where.removeprefix("ducklake:"), str(lake.path.parent / "clerks"), lake.path)
     with pytest.raises(WarehouseError, match="catalog-unreachable"), clerks.writing():
         pass
     monkeypatch.setenv("PGPASSWORD", "kept-outside")

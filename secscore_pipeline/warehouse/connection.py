@@ -286,13 +286,11 @@ def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool
     Raises:
         WarehouseError: it is of something else, or newer than we are.
     """
-    row = connection.execute(sql("is_ours")).fetchone()
-    if row == (0,):
-        others = connection.execute(sql("held_tables")).fetchone()
-        if others != (0,):
+    applied = applied_migrations(connection)
+    if not applied:
+        if connection.execute(sql("held_tables")).fetchone() != (0,):
             raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
         return False
-    applied = applied_migrations(connection)
     known = [step.number for step in steps("migrations")]
     if max(applied, default=0) > known[-1]:
         raise WarehouseError(
@@ -306,8 +304,11 @@ def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool
 
 
 def applied_migrations(connection: duckdb.DuckDBPyConnection) -> set[int]:
-    """Return the numbers of the migrations that a store has had."""
-    return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
+    """Return the numbers of the migrations that a store has had; none where a database is no store of ours."""
+    try:
+        return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
+    except duckdb.CatalogException:  # there is no such table: asking first would take a lake longer than all the rest
+        return set()
 
 
 def digest_of_views() -> str:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
+from threading import RLock
 
 import duckdb
 
@@ -30,8 +31,8 @@ from secscore_pipeline.warehouse.connection import (
 )
 from secscore_pipeline.warehouse.transactions import attempted, transaction
 
-_NUMBERS = count(1)
-"""Tells the lakes apart that a process has open."""
+_KEPT = 4
+"""How many lakes a process keeps attached, one for reading and one for writing counted as two."""
 
 _EXTENSIONS = {
     "postgres:": ("postgres_scanner",),
@@ -85,7 +86,7 @@ class Lake:
             attempted(lambda: self._bring_up_to_date(connection))
             if is_moving:
                 connection.execute("create table if not exists meta.moving (is_unfinished boolean)")
-            elif connection.execute(sql("is_unfinished")).fetchone() != (0,):
+            elif _is_unfinished(connection):
                 raise WarehouseError(f"Not all of a file has been moved into {self.shown} yet.", "move-unfinished")
             yield connection
 
@@ -100,8 +101,9 @@ class Lake:
             WarehouseError: nothing is stored yet, or the catalog cannot be reached.
         """
         then = f", snapshot_time '{at:%Y-%m-%d %H:%M:%S.%f%z}'" if at else ""
-        with self._attached(f", read_only, create_if_not_exists false{then}") as connection:
-            if connection.execute(sql("is_ours")).fetchone() == (0,):
+        options = f", read_only, create_if_not_exists false{then}"
+        with self._attached(options, is_kept=at is None) as connection:
+            if not applied_migrations(connection):
                 raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
             connection.execute("begin transaction")  # all that is asked sees the same moment
             try:
@@ -127,27 +129,30 @@ class Lake:
                 attempted(lambda text=text: execute(connection, text, {"before": before}).fetchall())  # type: ignore[misc]
 
     @contextmanager
-    def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _attached(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the lake; where it `is_kept`, the process has it quicker the next time."""
         make_folder(self.beside.parent)
-        name = f"secscore_{next(_NUMBERS)}"
-        with _engine(self._extensions()).cursor() as connection:
-            connection.execute("set timezone = 'UTC'")
+        engine = _engine(self._extensions())
+        # DuckDB takes no parameters here; both texts are quoted.
+        what = (quoted(self.shown), f"(data_path {quoted(self.data_path)}{options})")
+        with engine.connection.cursor() as connection:
             try:
-                # DuckDB takes no parameters here; both texts are quoted.
-                connection.execute(
-                    f"attach {quoted(self.shown)} as {name} (data_path {quoted(self.data_path)}{options})"
-                )
+                name = engine.attached(*what)
             except duckdb.Error as error:
                 raise self._failed(error) from error
             try:
+                connection.execute("set timezone = 'UTC'")
                 connection.execute(f"use {name}")
                 connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
                 yield connection
-            except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+            except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
+                _engine.cache_clear()
+                raise self._failed(error) from error
+            except (duckdb.IOException, duckdb.TransactionException) as error:
                 raise self._failed(error) from error
             finally:
-                connection.execute("use memory")
-                connection.execute(f"detach {name}")
+                if not is_kept:
+                    engine.let_go_of(*what)
 
     def _extensions(self) -> tuple[str, ...]:
         given = (self.catalog, self.data_path)
@@ -206,16 +211,57 @@ class Lake:
         )
 
 
+class _Engine:
+    """The DuckDB of this process that lakes are opened with.
+
+    Loading its extensions takes half a second, and attaching a lake a quarter: the newest few stay attached.
+    """
+
+    def __init__(self, extensions: tuple[str, ...]) -> None:
+        self.connection = duckdb.connect(":memory:")
+        for extension in extensions:
+            _load(self.connection, extension)
+        self.connection.execute("set preserve_insertion_order = false")
+        spilled = Path(tempfile.gettempdir(), f"secscore-{os.getpid()}")
+        self.connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
+        self._names: dict[tuple[str, str], str] = {}
+        self._numbers = count(1)
+        self._lock = RLock()
+
+    def attached(self, what: str, options: str) -> str:
+        """Return the name that a lake is attached by, in this way."""
+        with self._lock:
+            if (what, options) not in self._names:
+                name = f"secscore_{next(self._numbers)}"
+                self._execute(f"attach {what} as {name} {options}")
+                self._names[what, options] = name
+                for oldest in list(self._names)[:-_KEPT]:
+                    self.let_go_of(*oldest)
+            return self._names[what, options]
+
+    def let_go_of(self, what: str, options: str) -> None:
+        """Detach a lake that was attached in this way, if it still is."""
+        with self._lock:
+            if name := self._names.pop((what, options), None):
+                self._execute(f"detach {name}")
+
+    def _execute(self, statement: str) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
 @cache
-def _engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
-    """Return the DuckDB of this process that lakes are opened with: loading its extensions takes half a second."""
-    engine = duckdb.connect(":memory:")
-    for extension in extensions:
-        _load(engine, extension)
-    engine.execute("set preserve_insertion_order = false")
-    spilled = Path(tempfile.gettempdir(), f"secscore-{os.getpid()}")
-    engine.execute("set temp_directory = $folder", {"folder": str(spilled)})
-    return engine
+def _engine(extensions: tuple[str, ...]) -> _Engine:
+    return _Engine(extensions)
+
+
+def _is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether a file is being moved into a lake, or that was cut short."""
+    try:
+        connection.execute("from meta.moving limit 0")
+    except duckdb.CatalogException:  # quicker than asking what tables there are
+        return False
+    return True
 
 
 def _run(connection: duckdb.DuckDBPyConnection, text: str, views: set[str]) -> None:

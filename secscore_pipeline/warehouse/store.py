@@ -14,6 +14,7 @@ import msgspec
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
+    applied_migrations,
     execute,
     held,
     make_folder,
@@ -331,12 +332,12 @@ def _refuse_other(published: Path) -> None:
         return
     try:
         with reading(published, lock_patience=0) as connection:
-            row = connection.execute(sql("is_ours")).fetchone()
+            is_ours = bool(applied_migrations(connection))
     except WarehouseError as error:
         if error.failure != "database-held":
             raise
         return
-    if row == (0,):
+    if not is_ours:
         raise WarehouseError(
             f"{published} is a DuckDB file of something else; it was left as it is.", "database-foreign"
         )
