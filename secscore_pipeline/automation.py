@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 import dagster as dg
 from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
 from secscore_pipeline.assets.exports import key_of
@@ -143,7 +144,7 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     return batches
 
 
-def whole_rounds(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+def whole_rounds() -> list[dg.SensorDefinition]:
     """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
     if not batch_size():
         return []
@@ -153,7 +154,7 @@ def whole_rounds(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         job=sync_job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED,
-        description=f"Publishes, reports and exports once all batches of a round have ended. {len(feeds)} feeds.",
+        description="Publishes, reports and exports once all batches of a round have ended.",
     )
     def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         by_schedule = {"secscore/started_by": "schedule"}
@@ -173,9 +174,16 @@ def whole_rounds(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
 
 
 def _is_whole(runs: Sequence[dg.DagsterRun]) -> bool:
-    """Tell whether the runs of a round have all been started, and have all ended."""
+    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again."""
     started = {run.tags.get("dagster/partition") for run in runs}
-    return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(run.is_finished for run in runs)
+    return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(
+        run.is_finished and not _is_tried_again(run) for run in runs
+    )
+
+
+def _is_tried_again(run: dg.DagsterRun) -> bool:
+    """Tell whether Dagster will start a run once more that failed, and has not yet."""
+    return run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
 
 
 def _scheduled(

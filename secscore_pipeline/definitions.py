@@ -31,7 +31,7 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
         asset_checks=asset_checks(feeds),
         jobs=[sync_job, test_connection(feeds), forget_old_runs],
         schedules=schedules(feeds),
-        sensors=[*sensors(feeds), *whole_rounds(feeds)],
+        sensors=[*sensors(feeds), *whole_rounds()],
         resources={
             **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},
             "warehouse": Warehouse.from_environment(),

@@ -16,7 +16,8 @@ import requests
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from secscore_pipeline.definitions import defs
-from secscore_pipeline_tests.conftest import DEADLINE, awaited, free_port, secscore
+from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.waiting import DEADLINE, awaited, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

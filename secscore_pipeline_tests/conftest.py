@@ -1,10 +1,8 @@
 """What tests share: a local Azure, a store of one's own, and a run of the whole job."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,9 +24,6 @@ ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 of_files = pytest.mark.skipif(ON_LAKE, reason="is about the DuckDB files of a store")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-DEADLINE = 120
-"""How many seconds a test waits for something to come."""
 
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the folder with Microsoft's published examples is not beside this checkout"
@@ -192,24 +187,6 @@ def secscore(
     if check is not None:
         assert done.returncode == check, done.stdout + done.stderr
     return done
-
-
-def free_port() -> int:
-    """Return a port that the system has free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def awaited(ask: Callable[[], Any], is_there: Callable[[Any], bool]) -> Any:
-    """Ask until the answer is there, at most DEADLINE seconds long."""
-    until = time.monotonic() + DEADLINE
-    while not is_there(answer := ask()):
-        if time.monotonic() > until:
-            raise AssertionError(f"it did not come in {DEADLINE} s: {answer}")
-        time.sleep(0.3)  # between two questions to another process
-    return answer
 
 
 @pytest.fixture

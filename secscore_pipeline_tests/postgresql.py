@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from secscore_pipeline_tests.waiting import free_port
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 """Where the server's programs are; None where none is installed."""
@@ -57,10 +58,7 @@ def server() -> Iterator[Server]:
         folder = Path(name)
         if os.getuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(folder, "postgres")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        running = Server(port, folder / "data")
+        running = Server(free_port(), folder / "data")
         _run_unprivileged([str(BINARIES / "initdb"), "-D", str(running.data), "-U", USER, "--auth=trust", "-N"])
         running.control("start")
         try:

@@ -16,7 +16,7 @@ from secscore_pipeline_tests.browsing import (
     running_ui,
     try_connection,
 )
-from secscore_pipeline_tests.conftest import awaited
+from secscore_pipeline_tests.waiting import awaited
 
 IMAGES = ROOT / "docs" / "images"
 DAYS = 60

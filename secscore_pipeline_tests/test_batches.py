@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from secscore_pipeline.automation import READING, round_of
 from secscore_pipeline.batches import Batch, dealt
@@ -113,7 +114,10 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
             asset_selection=frozenset(last.asset_selection),
         )  # fmt: skip
         assert not asked_for()
+        instance.add_run_tags(waiting.run_id, {WILL_RETRY_TAG: "true"})
         instance.report_run_failed(waiting)
+        assert not asked_for()
+        instance.add_run_tags(waiting.run_id, {AUTO_RETRY_RUN_ID_TAG: "the run that did it again"})
         (shows,) = asked_for()
         assert "posture/report" in {key.to_user_string() for key in shows.asset_selection}
         assert run_it(definitions, instance, shows).success

@@ -6,7 +6,8 @@ import pytest
 
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline_tests.conftest import free_port, secscore
+from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.waiting import free_port
 
 
 def settings(azure, tmp_path, **changes):

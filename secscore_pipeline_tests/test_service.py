@@ -1,8 +1,5 @@
 """The running service: its processes on both instance files, its queue, retries, freshness and old runs."""
 
-import os
-import shutil
-import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -11,7 +8,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import requests
 
 from secscore_pipeline.automation import RETRIES, forget_runs, fresh, schedules
 from secscore_pipeline.clock import utc_now
@@ -20,16 +16,14 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import SettingsError
-from secscore_pipeline_tests.conftest import awaited, free_port
 from secscore_pipeline_tests.postgresql import USER
+from secscore_pipeline_tests.serving import ROOT, Service
+from secscore_pipeline_tests.waiting import awaited
 
 HEARD = dg.AssetCheckKey(dg.AssetKey("speech"), "heard")
-ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = """mutation {launchRun(executionParams: {runConfigData: {}, selector: {jobName: "sync",
 repositoryLocationName: "secscore_pipeline", repositoryName: "__repository__"}})
 {__typename ... on Error {message}}}"""
-RUNS = "{runsOrError {... on Runs {results {id status startTime endTime}}}}"
-SERVED = "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
 FRESHNESS = """{assetNodes {assetKey {path} internalFreshnessPolicy {__typename}
 freshnessStatusInfo {freshnessStatus}}}"""
 
@@ -40,55 +34,15 @@ def postgres(postgres_server):
     return f"postgresql+psycopg2://{USER}@127.0.0.1:{postgres_server.port}/{postgres_server.new_database()}"
 
 
-def is_served(answer):
-    entries = answer and answer["workspaceOrError"]["locationEntries"]
-    return entries == [{"locationOrLoadError": {"__typename": "RepositoryLocation"}}]
-
-
-class Service:
-    """The three processes of deploy/run, and questions to the webserver."""
-
-    def __init__(self, stack, environment):
-        self.stack, self.environment = stack, environment
-        self.url = f"http://127.0.0.1:{environment['SECSCORE_UI_PORT']}/graphql"
-        self.session = stack.enter_context(requests.Session())
-        self.session.trust_env = False
-
-    def start(self, name):
-        process = subprocess.Popen(
-            [str(ROOT / "deploy" / "run"), name], env=self.environment, cwd=self.environment["HOME"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.stack.callback(process.wait, timeout=60)
-        self.stack.callback(process.send_signal, signal.SIGTERM)
-
-    def ask(self, query):
-        try:
-            return self.session.post(self.url, json={"query": query}, timeout=30).json()["data"]
-        except requests.ConnectionError:
-            return None
-
-
 @pytest.fixture
 def service(store, tmp_path):
     """Start the service on an instance file and a local Azure."""
     with ExitStack() as stack:
 
         def start(instance_file, azure, **more):
-            home = tmp_path / "dagster"
-            home.mkdir()
-            shutil.copy(ROOT / instance_file, home / "dagster.yaml")
-            environment = {
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
-                "DAGSTER_HOME": str(home), "SECSCORE_CODE_PORT": str(free_port()),
-                "SECSCORE_UI_PORT": str(free_port()), "DAGSTER_DISABLE_TELEMETRY": "1",
-                **azure.settings(), **store.settings, **more,
-            }  # fmt: skip
-            service = Service(stack, environment)
-            for name in ("code", "webserver", "daemon"):
-                service.start(name)
-            awaited(lambda: service.ask(SERVED), is_served)
-            return service
+            running = Service(stack, tmp_path, instance_file, {**azure.settings(), **store.settings, **more})
+            running.serve()
+            return running
 
         yield start
 
@@ -96,10 +50,7 @@ def service(store, tmp_path):
 def two_runs_one_after_the_other(service, store):
     launched = [service.ask(LAUNCH)["launchRun"] for _ in range(2)]
     assert launched == [{"__typename": "LaunchRunSuccess"}] * 2
-    runs = awaited(
-        lambda: service.ask(RUNS)["runsOrError"]["results"],
-        lambda found: all(run["status"] in ("SUCCESS", "FAILURE") for run in found),
-    )
+    runs = awaited(service.runs, lambda found: all(run["status"] in ("SUCCESS", "FAILURE") for run in found))
     assert [run["status"] for run in runs] == ["SUCCESS"] * 2
     first, second = sorted(runs, key=lambda run: run["startTime"])
     assert second["startTime"] >= first["endTime"]

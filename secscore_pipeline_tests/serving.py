@@ -1,0 +1,125 @@
+"""The service as it runs for years: the processes of deploy/run, their servers, and questions to the UI."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import redis
+import requests
+
+from secscore_pipeline_tests.postgresql import USER, Server
+from secscore_pipeline_tests.waiting import awaited, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SERVED = "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
+RUNS = "{runsOrError {... on Runs {results {id status startTime endTime tags {key value}}}}}"
+
+
+class Service:
+    """The processes of deploy/run on one instance file; they end with the stack that they are made on.
+
+    Args:
+        stack: what ends them.
+        home: a folder of its own.
+        instance_file: Dagster's settings, from the root of the project.
+        environment: the settings of all processes.
+    """
+
+    def __init__(self, stack: ExitStack, home: Path, instance_file: str, environment: dict[str, str]) -> None:
+        self.stack = stack
+        dagster_home = home / "dagster"
+        dagster_home.mkdir()
+        shutil.copy(ROOT / instance_file, dagster_home / "dagster.yaml")
+        ports = {name: str(free_port()) for name in ("SECSCORE_CODE_PORT", "SECSCORE_UI_PORT")}
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(home),
+            "DAGSTER_HOME": str(dagster_home), "DAGSTER_DISABLE_TELEMETRY": "1", **environment, **ports,
+        }  # fmt: skip
+        self.url = f"http://127.0.0.1:{ports['SECSCORE_UI_PORT']}/graphql"
+        self.session = stack.enter_context(requests.Session())
+        self.session.trust_env = False
+
+    def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
+        """Start one of the processes, at the head of a group of its own; its log is beside DAGSTER_HOME."""
+        with Path(self.environment["HOME"], f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(ROOT / "deploy" / "run"), name],
+                env={**self.environment, **more},
+                cwd=self.environment["HOME"],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.stack.callback(process.wait, timeout=60)
+        self.stack.callback(process.send_signal, signal.SIGTERM)
+        return process
+
+    def serve(self) -> None:
+        """Start the code location, the webserver and the daemon, and wait until the UI shows the code location."""
+        for name in ("code", "webserver", "daemon"):
+            self.start(name)
+        awaited(lambda: self.ask(SERVED), _is_served)
+
+    def ask(self, query: str) -> Any:
+        """Return the UI's answer; None while it is not there."""
+        try:
+            return self.session.post(self.url, json={"query": query}, timeout=30).json()["data"]
+        except requests.ConnectionError:
+            return None
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return every run, newest first, with its tags as a dict."""
+        found = self.ask(RUNS)["runsOrError"]["results"]
+        return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+
+def _is_served(answer: Any) -> bool:
+    entries = answer and answer["workspaceOrError"]["locationEntries"]
+    return entries == [{"locationOrLoadError": {"__typename": "RepositoryLocation"}}]
+
+
+def redis_server(stack: ExitStack, folder: Path) -> int:
+    """Start a Redis that ends with the stack; return its port."""
+    port = free_port()
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+    stack.callback(process.terminate)
+    client = stack.enter_context(redis.Redis(port=port))
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    awaited(answers, bool)
+    return port
+
+
+def cluster(stack: ExitStack, home: Path, postgresql: Server, settings: dict[str, str]) -> Service:
+    """Return a cluster as the compose file makes one, with its servers on loopback and its volumes in a folder.
+
+    Args:
+        stack: what ends its servers and processes.
+        home: a folder of its own.
+        postgresql: where its two databases are made.
+        settings: those of Azure, and what is to be otherwise.
+    """
+    dagster, lake = postgresql.new_database(), postgresql.new_database()
+    here = {
+        "DAGSTER_POSTGRES_URL": f"postgresql+psycopg2://{USER}@127.0.0.1:{postgresql.port}/{dagster}",
+        "SECSCORE_BROKER_URL": f"redis://127.0.0.1:{redis_server(stack, home)}/0",
+        "SECSCORE_DATABASE": postgresql.lake(lake),
+        "SECSCORE_DATA_PATH": str(home / "lake"),
+        "SECSCORE_WORK_DATABASE": str(home / "work" / "secscore"),
+        "SECSCORE_REPORT": str(home / "report.html"),
+        "SECSCORE_CODE_HOST": "127.0.0.1",
+        "SECSCORE_BIND": "127.0.0.1",
+    }
+    return Service(stack, home, "deploy/cluster/dagster.yaml", {**here, **settings})

@@ -1,0 +1,89 @@
+"""A cluster: PostgreSQL, Redis, workers, the daemon and the webserver; a worker disappears in the middle."""
+
+import os
+import shutil
+import signal
+from contextlib import ExitStack
+
+import pytest
+
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.serving import cluster
+from secscore_pipeline_tests.waiting import awaited
+
+SUBSCRIPTIONS = 2_000
+
+STOP = """mutation {stopRunningSchedule(id: "%s") {__typename ... on PythonError {message}}}"""
+SCHEDULES = """{schedulesOrError(repositorySelector: {repositoryName: "__repository__",
+repositoryLocationName: "secscore_pipeline"}) {... on Schedules {results {id name}}}}"""
+
+HELD = """
+select
+    count(*) as looks,
+    count(distinct (subscription_id, event_type)) as read,
+    count(distinct look_id) as look_ids,
+    count(distinct round_id) as rounds,
+    count(distinct snapshot_id) as batches,
+    (select count(*) from ocsf.assessment_findings) as events,
+    (select count(distinct metadata.uid) from ocsf.assessment_findings) as event_uids,
+    (select count(*) from posture.current_scores) as scores
+from raw.fetches
+"""
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no Redis server is installed")
+def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice(
+    local_azure, postgres_server, tmp_path
+):
+    azure = local_azure(World(subscriptions=SUBSCRIPTIONS), latency=0.05)
+    settings = {
+        **azure.settings("*"), "SECSCORE_BATCH_SIZE": "500", "SECSCORE_PARALLEL_RUNS": "2",
+        "SECSCORE_SCHEDULES": "on", "SECSCORE_SCHEDULE": "* * * * *", "SECSCORE_MAX_CONNECTIONS": "16",
+    }  # fmt: skip
+    with ExitStack() as stack:
+        running = cluster(stack, tmp_path, postgres_server, settings)
+        workers = [running.start("worker") for _ in range(2)]
+        running.serve()
+        awaited(running.runs, bool)
+        (schedule,) = [
+            found["id"] for found in running.ask(SCHEDULES)["schedulesOrError"]["results"]
+            if found["name"] == "sync_schedule"
+        ]  # fmt: skip
+        stopped = running.ask(STOP % schedule)["stopRunningSchedule"]
+        assert stopped["__typename"] == "ScheduleStateResult", stopped
+
+        awaited(lambda: sum(azure.requests.values()), lambda made: made > 300)
+        os.killpg(workers[0].pid, signal.SIGKILL)
+
+        shown = awaited(
+            running.runs,
+            lambda runs: any(run["tags"].get("secscore/shows") and run["status"] == "SUCCESS" for run in runs),
+            within=300,
+        )
+        batches = [run for run in shown if "dagster/partition" in run["tags"]]
+        lost = [run for run in batches if run["status"] == "FAILURE"]
+        assert len(lost) == 1
+        assert [run["status"] for run in batches if run["tags"].get("dagster/parent_run_id") == lost[0]["id"]] == [
+            "SUCCESS"
+        ]
+        assert len([run for run in batches if run["status"] == "SUCCESS"]) == 4
+
+        with Warehouse(
+            database=running.environment["SECSCORE_DATABASE"], data_path=running.environment["SECSCORE_DATA_PATH"]
+        ).get_published() as connection:
+            asked = connection.execute(HELD)
+            held = dict(zip([column[0] for column in asked.description], asked.fetchone(), strict=True))
+        assert held == {
+            "looks": 2 * SUBSCRIPTIONS, "read": 2 * SUBSCRIPTIONS, "look_ids": 2 * SUBSCRIPTIONS, "rounds": 1,
+            "batches": 4, "events": 16 * SUBSCRIPTIONS, "event_uids": 16 * SUBSCRIPTIONS, "scores": SUBSCRIPTIONS,
+        }  # fmt: skip
+        assert (tmp_path / "report.html").exists()
+
+
+def test_a_worker_without_a_queue_is_told_what_it_lacks(tmp_path):
+    assert "queue-missing" in secscore("worker", cwd=tmp_path, check=2).stderr
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    done = secscore("worker", cwd=tmp_path, env={"DAGSTER_HOME": str(tmp_path)}, check=2)
+    assert "launched by DefaultRunLauncher" in done.stderr

@@ -1,0 +1,146 @@
+"""What deploy/cluster holds, against what there is here: a Kubernetes API that takes a job, and the other files."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import dagster as dg
+import kubernetes_validate
+import pytest
+import yaml
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.launcher import LaunchRunContext
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+
+from secscore_pipeline.definitions import defs
+from secscore_pipeline.settings import SETTINGS, lake_settings
+from secscore_pipeline_tests.receiver import Receiver
+from secscore_pipeline_tests.serving import ROOT, cluster
+
+CLUSTER = ROOT / "deploy" / "cluster"
+KUBERNETES = "1.33"
+PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+OTHERS = {"PGPASSWORD", "DAGSTER_POSTGRES_URL", "SECSCORE_BROKER_URL"} | {
+    f"SECSCORE_{name}" for name in ("CODE_HOST", "CODE_PORT", "UI_PORT", "BIND")
+}
+"""Variables that PostgreSQL's client, Dagster's instance file and deploy/run read, and no setting of ours."""
+
+
+def read(name):
+    return yaml.safe_load((CLUSTER / name).read_text(encoding="utf-8"))
+
+
+def in_snake_case(held):
+    """Return a mapping with its keys as the chart writes them into dagster.yaml."""
+    return {re.sub(r"(?<=[a-z0-9])[A-Z]", lambda found: f"_{found[0].lower()}", key): held[key] for key in held}
+
+
+@pytest.fixture
+def kubernetes(tmp_path):
+    """Return a Kubernetes API that takes what it is given, and the file that leads to it."""
+    receiver = Receiver()
+    file = tmp_path / "kubeconfig"
+    there = {"name": "there", "cluster": {"server": receiver.url}}
+    file.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [there],
+                "users": [{"name": "me", "user": {}}],
+                "contexts": [{"name": "here", "context": {"cluster": "there", "user": "me"}}],
+                "current-context": "here",
+            }
+        )
+    )
+    yield receiver, str(file)
+    receiver.close()
+
+
+def test_kubernetes_is_given_a_valid_job_for_a_run(kubernetes, tmp_path):
+    receiver, kubeconfig = kubernetes
+    values = read("values.yaml")
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    launching = dict(values["runLauncher"]["config"]["k8sRunLauncher"])
+    launching["runK8sConfig"] = in_snake_case(launching["runK8sConfig"])
+    launcher = {
+        "module": "dagster_k8s",
+        "class": values["runLauncher"]["type"],
+        "config": {
+            **in_snake_case(launching), "load_incluster_config": False, "kubeconfig_file": kubeconfig,
+            "service_account_name": "the-daemons", "job_namespace": "there",
+            "instance_config_map": "instance", "dagster_home": "/opt/dagster/dagster_home",
+            "postgres_password_secret": values["global"]["postgresqlSecretName"],
+        },
+    }  # fmt: skip
+    context = {
+        "env": code["env"], "labels": code["labels"], "volumes": code["volumes"],
+        "volume_mounts": code["volumeMounts"], "resources": code["resources"],
+        "service_account_name": values["dagster-user-deployments"]["serviceAccount"]["name"],
+        "run_k8s_config": {"pod_spec_config": {"security_context": code["podSecurityContext"]}},
+    }  # fmt: skip
+    image = f"{code['image']['repository']}:{code['image']['tag']}"
+    pointer = ModuleCodePointer(code["codeServerArgs"][1], "defs")
+    code_server = RepositoryPythonOrigin("python", pointer, image, ["dagster"], {"k8s": context})
+    origin = JobPythonOrigin("sync", code_server)
+    with dg.DagsterInstance.local_temp(str(tmp_path), {"run_launcher": launcher}) as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def("sync"), job_code_origin=origin)
+        instance.run_launcher.launch_run(LaunchRunContext(run, None))
+    ((path, _, body),) = receiver.got
+    assert path == "/apis/batch/v1/namespaces/there/jobs"
+    job = json.loads(body)
+    kubernetes_validate.validate({"apiVersion": "batch/v1", "kind": "Job", **job}, KUBERNETES, strict=True)
+    pod = job["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == image
+    begins = subprocess.run([ROOT / "deploy" / "run", container["args"][0], "--version"], env=PATH, check=False)
+    assert begins.returncode == 0
+    assert pod["spec"]["serviceAccountName"] == "secscore"
+    assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    given = {variable["name"]: variable for variable in container["env"]}
+    assert given["PGPASSWORD"]["valueFrom"] == given["DAGSTER_PG_PASSWORD"]["valueFrom"]
+    assert lake_settings(given["SECSCORE_DATABASE"]["value"])
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    for name in ("SECSCORE_DATA_PATH", "SECSCORE_WORK_DATABASE", "SECSCORE_REPORT"):
+        assert any(given[name]["value"].startswith(f"{mount}/") for mount in mounts), name
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert container["securityContext"]["runAsNonRoot"] is True
+    assert pod["spec"]["securityContext"]["runAsUser"] == 10001
+
+
+def test_every_variable_of_the_cluster_is_read_by_something():
+    known = {setting.name for setting in SETTINGS} | OTHERS
+    (code,) = read("values.yaml")["dagster-user-deployments"]["deployments"]
+    assert {variable["name"] for variable in code["env"]} <= known
+    assert set(read("compose.yaml")["x-settings"]) <= known
+
+
+def test_the_compose_file_starts_what_the_tests_start(tmp_path, postgres_server):
+    compose = read("compose.yaml")
+    ours = {name: service for name, service in compose["services"].items() if service["image"] == "secscore"}
+    cases = set(re.findall(r"^(\w+)\)", (ROOT / "deploy" / "run").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {service["command"][0] for service in ours.values()} == cases == set(ours)
+    assert ours["worker"]["deploy"]["replicas"] >= 2
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or (CLUSTER / source).exists(), volume
+    with ExitStack() as stack:
+        here = cluster(stack, tmp_path, postgres_server, {}).environment
+    assert {name for name in here if name.startswith("SECSCORE_")} <= set(compose["x-settings"])
+    wanted = {value["env"] for value in _environment_of(read("dagster.yaml"))}
+    assert wanted <= set(compose["x-settings"])
+
+
+def _environment_of(held):
+    """Return every reference to a variable in an instance file."""
+    if isinstance(held, dict):
+        if set(held) == {"env"}:
+            return [held]
+        return [found for one in held.values() for found in _environment_of(one)]
+    return [found for one in held for found in _environment_of(one)] if isinstance(held, list) else []
