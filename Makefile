@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-lake check dev bench soak readme screenshots lock clean
+.PHONY: help demo test test-lake check dev bench bench-scale soak readme screenshots lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -39,6 +39,9 @@ check: $(READY) ## ruff (lint, security lint, format), the type checker, and an 
 
 bench: $(READY) ## measure a sync of 1,000 subscriptions, its peers, and the questions asked of a year's history
 	@env -u DAGSTER_HOME $(BIN)/python bench/run.py
+
+bench-scale: $(READY) ## measure workers, a lake and a year of 5,000 subscriptions in it (hours; python -m bench.scale --help)
+	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.scale
 
 soak: $(READY) ## 200 simulated days of runs, readers, alerts and faults in one process: nothing may drift (half an hour)
 	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.soak

@@ -4,10 +4,15 @@
 """
 
 import argparse
-import json
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+
+import duckdb
+import msgspec
 
 from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
@@ -15,12 +20,21 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 
+Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
-def store_day(path: Path, world: World, moment: datetime) -> None:
-    """Store what a sync at `moment` would have read of the world."""
+
+def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> None:
+    """Store what a sync at `moment` would have read of the world.
+
+    Args:
+        opened: opens the store for writing.
+        beside: the path beside which a snapshot is spooled.
+        world: what is read.
+        moment: when.
+    """
     snapshot_id = f"history-{moment:%Y-%m-%d}"
     for event_type in (SECURE_SCORE_CONTROLS, SECURE_SCORES):
-        with writing(path) as connection, spooled(path) as spool:
+        with opened() as connection, spooled(beside) as spool:
             for subscription in world.subscriptions.values():
                 if event_type is SECURE_SCORES:
                     records = world.scores(subscription)
@@ -35,11 +49,11 @@ def store_day(path: Path, world: World, moment: datetime) -> None:
                     )
                 )  # fmt: skip
                 for position, record in enumerate(records, 1):
-                    text = json.dumps(record, separators=(",", ":"))
+                    text = msgspec.json.encode(record).decode()
                     spool.add_record(RecordRow(subscription.subscription_id, 1, position, text))
             spool.close()
             load_snapshot(connection, spool, snapshot_id, event_type.name, moment)
-    with writing(path) as connection:
+    with opened() as connection:
         normalize(connection, Normalization().mapping())
 
 
@@ -50,7 +64,7 @@ def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> 
         moment = until - timedelta(days=ago)
         world.today = max(world.today, moment.date() - timedelta(days=1))
         world.live_until(moment.date())
-        store_day(path, world, moment)
+        store_day(partial(writing, path), path, world, moment)
     return world
 
 

@@ -18,6 +18,9 @@ from secscore_pipeline_tests.waiting import awaited, free_port
 ROOT = Path(__file__).resolve().parents[1]
 
 SERVED = "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
+SCHEDULES = """{schedulesOrError(repositorySelector: {repositoryName: "__repository__",
+repositoryLocationName: "secscore_pipeline"}) {... on Schedules {results {id name}}}}"""
+STOP = """mutation {stopRunningSchedule(id: "%s") {__typename ... on PythonError {message}}}"""
 RUNS = "{runsOrError {... on Runs {results {id status startTime endTime tags {key value}}}}}"
 
 
@@ -78,6 +81,22 @@ class Service:
         found = self.ask(RUNS)["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
 
+    def begin_round(self) -> None:
+        """Let the schedule, which is on and ticks each minute, begin one round of batches, and switch it off."""
+        awaited(self.runs, bool)
+        schedules = {found["name"]: found["id"] for found in self.ask(SCHEDULES)["schedulesOrError"]["results"]}
+        stopped = self.ask(STOP % schedules["sync_schedule"])["stopRunningSchedule"]
+        assert stopped["__typename"] == "ScheduleStateResult", stopped
+
+    def end_of_round(self, within: float) -> list[dict[str, Any]]:
+        """Wait until the round has been published and reported, at most so many seconds; return the batches' runs."""
+        runs = awaited(
+            self.runs,
+            lambda found: any(run["tags"].get("secscore/shows") and run["status"] == "SUCCESS" for run in found),
+            within,
+        )
+        return [run for run in runs if "dagster/partition" in run["tags"]]
+
 
 def _is_served(answer: Any) -> bool:
     entries = answer and answer["workspaceOrError"]["locationEntries"]
@@ -105,6 +124,8 @@ def redis_server(stack: ExitStack, folder: Path) -> int:
 def cluster(stack: ExitStack, home: Path, postgresql: Server, settings: dict[str, str]) -> Service:
     """Return a cluster as the compose file makes one, with its servers on loopback and its volumes in a folder.
 
+    Its schedule ticks each minute.
+
     Args:
         stack: what ends its servers and processes.
         home: a folder of its own.
@@ -122,4 +143,5 @@ def cluster(stack: ExitStack, home: Path, postgresql: Server, settings: dict[str
         "SECSCORE_CODE_HOST": "127.0.0.1",
         "SECSCORE_BIND": "127.0.0.1",
     }
-    return Service(stack, home, "deploy/cluster/dagster.yaml", {**here, **settings})
+    each_minute = {"SECSCORE_SCHEDULES": "on", "SECSCORE_SCHEDULE": "* * * * *"}
+    return Service(stack, home, "deploy/cluster/dagster.yaml", {**here, **each_minute, **settings})

@@ -15,10 +15,6 @@ from secscore_pipeline_tests.waiting import awaited
 
 SUBSCRIPTIONS = 2_000
 
-STOP = """mutation {stopRunningSchedule(id: "%s") {__typename ... on PythonError {message}}}"""
-SCHEDULES = """{schedulesOrError(repositorySelector: {repositoryName: "__repository__",
-repositoryLocationName: "secscore_pipeline"}) {... on Schedules {results {id name}}}}"""
-
 HELD = """
 select
     count(*) as looks,
@@ -40,29 +36,17 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
     azure = local_azure(World(subscriptions=SUBSCRIPTIONS), latency=0.05)
     settings = {
         **azure.settings("*"), "SECSCORE_BATCH_SIZE": "500", "SECSCORE_PARALLEL_RUNS": "2",
-        "SECSCORE_SCHEDULES": "on", "SECSCORE_SCHEDULE": "* * * * *", "SECSCORE_MAX_CONNECTIONS": "16",
+        "SECSCORE_MAX_CONNECTIONS": "16",
     }  # fmt: skip
     with ExitStack() as stack:
         running = cluster(stack, tmp_path, postgres_server, settings)
         workers = [running.start("worker") for _ in range(2)]
         running.serve()
-        awaited(running.runs, bool)
-        (schedule,) = [
-            found["id"] for found in running.ask(SCHEDULES)["schedulesOrError"]["results"]
-            if found["name"] == "sync_schedule"
-        ]  # fmt: skip
-        stopped = running.ask(STOP % schedule)["stopRunningSchedule"]
-        assert stopped["__typename"] == "ScheduleStateResult", stopped
-
+        running.begin_round()
         awaited(lambda: sum(azure.requests.values()), lambda made: made > 300)
         os.killpg(workers[0].pid, signal.SIGKILL)
 
-        shown = awaited(
-            running.runs,
-            lambda runs: any(run["tags"].get("secscore/shows") and run["status"] == "SUCCESS" for run in runs),
-            within=300,
-        )
-        batches = [run for run in shown if "dagster/partition" in run["tags"]]
+        batches = running.end_of_round(within=300)
         lost = [run for run in batches if run["status"] == "FAILURE"]
         assert len(lost) == 1
         assert [run["status"] for run in batches if run["tags"].get("dagster/parent_run_id") == lost[0]["id"]] == [

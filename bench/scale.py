@@ -1,0 +1,217 @@
+"""Measures what lies beyond one machine: workers, a lake, and a long history of many subscriptions; prints a table.
+
+`python -m bench.scale`, or parts of it:
+
+- latency: the same round by 1, 2 and 4 workers whose work is bound by the 50 ms that Azure takes for an answer: each
+  has few requests under way, as where Azure's limits are what is scarce;
+- throughput: 50,000 subscriptions by 1, 2 and 4 workers that each have as many requests under way as ever: on two
+  cores, which the local Azure, PostgreSQL and Redis share, this is bound by the processor;
+- history: daily looks at 5,000 subscriptions in a lake: how fast rows come in, and at 1, 30 and 365 days how many files
+  there are and how long questions take, before and after `secscore maintain`.
+
+Everything is real: PostgreSQL, Redis, Celery's workers, Dagster's daemon, the local Azure over TLS. All of it takes
+some hours, most of them the year's history; `--days` ends that earlier.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.history import store_day
+from bench.processes import local_azure
+from bench.queries import CONSTANTS, QUESTIONS
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline_tests import postgresql
+from secscore_pipeline_tests.serving import cluster
+
+WORKERS = (1, 2, 4)
+LIMITS = {2: 0.6, 4: 0.35}
+"""What share of one worker's time so many may take at most where latency bounds the work."""
+
+LATENCY = 0.05
+MILESTONES = (1, 30, 365)
+PATIENCE = 3 * 3600
+TIMES = 3
+
+Figures = dict[str, Any]
+
+
+@contextmanager
+def watched(pids: list[int]) -> Iterator[dict[str, float]]:
+    """Watch the processes below some others; the yielded dict has the peak of one run's process in MB in the end."""
+    peak, ended = {"mb": 0.0}, threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            for pid in pids:
+                for process in psutil.Process(pid).children(recursive=True):
+                    try:
+                        peak["mb"] = max(peak["mb"], process.memory_info().rss / 1e6)
+                    except psutil.NoSuchProcess:
+                        continue  # it ended between being listed and being looked at
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def a_round(azure: dict[str, str], server: postgresql.Server, workers: int, batch: int, connections: int) -> Figures:
+    """Have a new cluster read everything once; return its wall time in seconds, without start and schedule."""
+    settings = {name: text for name, text in azure.items() if name.startswith(("AZURE_", "SECSCORE_"))}
+    settings |= {
+        "AZURE_SUBSCRIPTION_IDS": "*", "SECSCORE_BATCH_SIZE": str(batch), "SECSCORE_PARALLEL_RUNS": str(workers),
+        "SECSCORE_MAX_CONNECTIONS": str(connections), "SECSCORE_ENTITIES": "off",
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="secscore-scale-") as home, ExitStack() as stack:
+        running = cluster(stack, Path(home), server, settings)
+        pids = [running.start("worker").pid for _ in range(workers)]
+        running.serve()
+        running.begin_round()
+        with watched(pids) as peak:
+            runs = running.end_of_round(within=PATIENCE)
+        warehouse = Warehouse(
+            database=running.environment["SECSCORE_DATABASE"], data_path=running.environment["SECSCORE_DATA_PATH"]
+        )
+        with warehouse.get_published() as connection:
+            looks, events = connection.execute(
+                "select (select count(*) from raw.fetches), (select count(*) from ocsf.assessment_findings)"
+            ).fetchall()[0]
+    failed = [run["id"] for run in runs if run["status"] != "SUCCESS"]
+    seconds = max(run["endTime"] for run in runs) - min(run["startTime"] for run in runs)
+    return {
+        "workers": workers, "seconds": seconds, "batches": len(runs), "failed": failed, "looks": looks,
+        "findings": events, "looks_a_second": looks / seconds, "findings_a_second": events / seconds,
+        "peak_mb_of_a_run": peak["mb"],
+    }  # fmt: skip
+
+
+def rounds(subscriptions: int, batch: int, connections: int) -> list[Figures]:
+    """Return the same round by each number of workers, against one local Azure."""
+    with (
+        tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder,
+        postgresql.server() as server,
+        local_azure(Path(folder), subscriptions, LATENCY) as azure,
+    ):
+        found = []
+        for workers in WORKERS:
+            took = a_round(azure, server, workers, batch, connections)
+            one = found[0]["seconds"] if found else took["seconds"]
+            found.append({**took, "of_one_worker": took["seconds"] / one})
+            tell(
+                f"{subscriptions:,} subscriptions, {workers} workers with {connections} requests under way each",
+                f"{took['seconds']:.0f} s ({took['seconds'] / one:.2f} of one worker's), "
+                f"{took['findings_a_second']:.0f} findings a second, a run's process {took['peak_mb_of_a_run']:.0f} MB",
+            )
+        return found
+
+
+def history(subscriptions: int, days: int) -> list[Figures]:
+    """Fill a lake day by day; at milestones count its files and ask its questions, before and after compaction."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder, postgresql.server() as server:
+        home = Path(folder)
+        warehouse = Warehouse(
+            database=server.lake(server.new_database()), data_path=str(home / "lake"), work_database=str(home / "work")
+        )
+        world = World(subscriptions=subscriptions)
+        until = datetime.now(UTC).replace(microsecond=0)
+        took: list[float] = []
+        for day in range(1, days + 1):
+            moment = until - timedelta(days=days - day)
+            world.today = max(world.today, moment.date() - timedelta(days=1))
+            world.live_until(moment.date())
+            started = time.perf_counter()
+            store_day(warehouse.get_connection, warehouse.path, world, moment)
+            took.append(time.perf_counter() - started)
+            if day in MILESTONES or day == days:
+                before = state(warehouse, home / "lake")
+                started = time.perf_counter()
+                warehouse.compact(datetime.now(UTC) + timedelta(days=31))  # lets go of all that was
+                compacting = time.perf_counter() - started
+                after = state(warehouse, home / "lake")
+                found.append(
+                    {
+                        "days": day, "first_day_s": took[0], "day_s": statistics.median(took[-10:]),
+                        "compacting_s": compacting, "before": before, "after": after,
+                    }
+                )  # fmt: skip
+                for name, held in (("before", before), ("after", after)):
+                    tell(f"{day} days of {subscriptions:,} subscriptions, {name} compaction", json.dumps(held))
+                tell("a day takes", f"{took[0]:.1f} s the first, {found[-1]['day_s']:.1f} s the newest")
+    return found
+
+
+def state(warehouse: Warehouse, data: Path) -> Figures:
+    """Return what a lake holds, in how many files, and how many milliseconds its questions take (medians)."""
+    held: Figures = {"files": 0, "mb": 0.0}
+    for file in data.rglob("*.parquet"):
+        held["files"] += 1
+        held["mb"] += file.stat().st_size / 1e6
+    held["mb"] = round(held["mb"], 1)
+    with warehouse.get_published() as connection:
+        constants = {name: connection.execute(text).fetchall()[0][0] for name, text in CONSTANTS.items()}
+        (held["looks"],) = connection.execute("select count(*) from raw.fetches").fetchall()[0]
+        (held["findings"],) = connection.execute("select count(*) from ocsf.findings").fetchall()[0]
+    for name, question in QUESTIONS.items():
+        asked = {constant: it for constant, it in constants.items() if f"${constant}" in question}
+        took = []
+        for _ in range(TIMES):
+            started = time.perf_counter()
+            with warehouse.get_published() as connection:
+                connection.execute(question, asked).fetchall()
+            took.append(1000 * (time.perf_counter() - started))
+        held[f"{name}, ms"] = round(statistics.median(took))
+    return held
+
+
+def tell(name: str, figure: str) -> None:
+    """Say a figure at once: the whole takes long."""
+    print(f"{name}: {figure}", flush=True)
+
+
+def main() -> int:
+    """Measure what was asked for; 1 where workers gain less than they must."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["latency", "throughput", "history"], metavar="PART")
+    parser.add_argument("--subscriptions", type=int, default=50_000, help="how many are read at full throughput")
+    parser.add_argument("--days", type=int, default=365, help="how long the history is")
+    parser.add_argument("--json", type=Path, help="write the figures to a file")
+    given = parser.parse_args()
+    found: Figures = {}
+    within = True
+    if "latency" in given.parts:
+        found["latency"] = rounds(4_000, batch=250, connections=2)
+        within = all(
+            took["of_one_worker"] <= LIMITS[took["workers"]]
+            for took in found["latency"]
+            if took["workers"] in LIMITS
+        )  # fmt: skip
+    if "throughput" in given.parts:
+        found["throughput"] = rounds(given.subscriptions, batch=2_000, connections=64)
+    if "history" in given.parts:
+        found["history"] = history(5_000, given.days)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1))
+    if not within:
+        print("Workers gain less than they must.", file=sys.stderr)
+    return 0 if within else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
