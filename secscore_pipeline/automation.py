@@ -9,8 +9,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import dagster as dg
-from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
@@ -262,6 +260,10 @@ def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
 
 def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
     """Delete a run's record, with what Dagster itself leaves of it: outcomes of checks, printed text, an empty file."""
+    # Imports of half a second, which not everything that loads the definitions need pay.
+    from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+
     instance.delete_run(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     storage = instance.event_log_storage

@@ -519,9 +519,28 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Take it out; give it as PGPASSWORD, or in a pgpass file (~/.pgpass, or where PGPASSFILE says).",
         ),
         Failure(
+            "catalog-read-only",
+            "The lake's catalog takes no writes",
+            "Its server is a standby, or its disk is full: managed PostgreSQL then takes questions only.",
+            "Make room on the catalog's server, or name its primary in SECSCORE_DATABASE, and start again.",
+        ),
+        Failure(
+            "data-path-differs",
+            "The lake's files are elsewhere",
+            "A catalog knows where its lake's files are. A host with another SECSCORE_DATA_PATH would write them where "
+            "nobody else looks.",
+            "Set SECSCORE_DATA_PATH to what the lake was made with.",
+        ),
+        Failure(
+            "object-store-refused",
+            "The object store does not give or take files",
+            "It cannot be reached, does not know who asks, or has no such bucket.",
+            "Check SECSCORE_DATA_PATH, and the secret that DuckDB keeps for that store: docs/scale.md.",
+        ),
+        Failure(
             "catalog-unreachable",
             "The lake's catalog cannot be reached",
-            "The PostgreSQL server is down, full, or out of reach, or refuses the user.",
+            "The PostgreSQL server is down or out of reach, or refuses the user.",
             "Check the server, SECSCORE_DATABASE, and PGPASSWORD or the pgpass file; then start again: what was begun "
             "was taken back.",
         ),
@@ -591,6 +610,8 @@ PASSING = frozenset(
         "read-broken",
         "database-held",
         "catalog-unreachable",
+        "catalog-read-only",
+        "object-store-refused",
         "store-busy",
     }
 )

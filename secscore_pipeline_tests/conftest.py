@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
@@ -40,7 +42,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what has nothing to do with a store, where the stores are lakes."""
     if ON_LAKE:
-        others = [item for item in items if "store" not in getattr(item, "fixturenames", ())]
+        others = [item for item in items if not {"store", "module_store"} & set(getattr(item, "fixturenames", ()))]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
 
@@ -63,6 +65,20 @@ def local_azure() -> Iterator[Callable[..., LocalAzure]]:
             return stack.enter_context(LocalAzure(world or World(subscriptions=3), **options))  # type: ignore[arg-type]
 
         yield start
+
+
+@cache
+def _job(with_report: bool) -> dg.JobDefinition:
+    from secscore_pipeline.definitions import defs
+
+    if with_report:
+        return defs.resolve_job_def("sync")
+    lean = dg.define_asset_job("lean", selection=dg.AssetSelection.all() - dg.AssetSelection.assets(REPORT))
+    definitions = dg.Definitions(
+        assets=defs.assets, asset_checks=defs.asset_checks, jobs=[lean], resources=defs.resources,
+        loggers=defs.loggers, executor=defs.executor,
+    )  # fmt: skip
+    return definitions.resolve_job_def("lean")
 
 
 class Store:
@@ -94,12 +110,13 @@ class Store:
         for name, text in {**azure.settings(*subscription_ids), **self.settings, **settings}.items():
             self._monkeypatch.setenv(name, text)
 
-    def sync(self, *, succeeds: bool = True, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:
-        """Run the whole job through Dagster, as the command line does."""
-        from secscore_pipeline.definitions import defs
-
+    def sync(
+        self, *, succeeds: bool = True, config: dict[str, object] | None = None, with_report: bool = False
+    ) -> dg.ExecuteInProcessResult:
+        """Run the job through Dagster, as the command line does; the report, a quarter of the time, where asked for."""
+        job = _job(with_report)
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-            result = defs.resolve_job_def("sync").execute_in_process(
+            result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,
                 resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
@@ -132,15 +149,26 @@ class Store:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Store:
     """Return an empty store: files, or a lake where SECSCORE_TEST_WAREHOUSE says so."""
-    path = tmp_path / "store" / "secscore.duckdb"
+    return _new_store(tmp_path, monkeypatch, request)
+
+
+@pytest.fixture(scope="module")
+def module_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return a store that the tests of a module share, which only ask it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield _new_store(tmp_path_factory.mktemp("shared"), monkeypatch, request)
+
+
+def _new_store(home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Store:
+    path = home / "store" / "secscore.duckdb"
     if not ON_LAKE:
         return Store(path, monkeypatch)
     server: postgresql.Server = request.getfixturevalue("postgres_server")
     database = server.new_database(request.getfixturevalue("made_lake"))
-    store = Store(path, monkeypatch, server.lake(database))
-    moved = f"update ducklake_metadata set value = '{store.settings['SECSCORE_DATA_PATH']}/' where key = 'data_path'"
+    made = Store(path, monkeypatch, server.lake(database))
+    moved = f"update ducklake_metadata set value = '{made.settings['SECSCORE_DATA_PATH']}/' where key = 'data_path'"
     server.execute(moved, database)
-    return store
+    return made
 
 
 @pytest.fixture

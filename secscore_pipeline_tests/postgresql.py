@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from secscore_pipeline_tests.waiting import free_port
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -48,6 +50,12 @@ class Server:
         if arguments[0] != "stop":
             command += ["-o", options, "-l", str(self.data / "log")]
         _run_unprivileged(command)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of the server."""
+        main = psutil.Process(int((self.data / "postmaster.pid").read_text().splitlines()[0]))
+        for process in (main, *main.children(recursive=True)):
+            process.send_signal(number)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from secscore_pipeline.assets.exports import key_of
+from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
@@ -27,16 +28,26 @@ from secscore_pipeline_tests.conftest import secscore
 LAKE = Lake("Secure", "eu-central-1")
 
 
-@pytest.fixture
-def world(local_azure, store):
+def looked_at(store):
     """Return a world that was looked at two days ago and today; one subscription is unscored."""
     world = World(subscriptions=3)
     world.add_subscription("00000000-0000-0000-0000-000000000002", State.UNSCORED)
-    store.use(local_azure(world), *world.subscriptions)
-    store.sync()
-    store.write("update raw.fetches set observed_at = observed_at - interval 2 day")
-    store.sync()
+    with LocalAzure(world) as azure:
+        store.use(azure, *world.subscriptions)
+        store.sync()
+        store.write("update raw.fetches set observed_at = observed_at - interval 2 day")
+        store.sync()
     return world
+
+
+@pytest.fixture
+def world(store):
+    return looked_at(store)
+
+
+@pytest.fixture(scope="module")
+def module_world(module_store):
+    return looked_at(module_store)
 
 
 def exported(store, form, url, **options):
@@ -44,24 +55,24 @@ def exported(store, form, url, **options):
         return export(connection, form, Destination(str(url)), LAKE, **options)
 
 
-def test_every_line_is_valid_ocsf_and_none_is_missing(world, store, tmp_path):
-    done = exported(store, "jsonl", tmp_path / "out")
+def test_every_line_is_valid_ocsf_and_none_is_missing(module_world, module_store, tmp_path):
+    done = exported(module_store, "jsonl", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.jsonl"))
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     assert (done.units, done.files, done.rows) == (2, 2, len(lines))
     assert [problems(line) for line in lines if problems(line)] == []
-    rows = store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
+    rows = module_store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
     assert lines == [event(row) for (row,) in rows]
     assert pd.read_json(files[0], lines=True)["class_uid"].unique().tolist() == [99402001]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_parquet_is_read_back_by_all_and_has_one_schema(world, store, tmp_path):
-    exported(store, "parquet", tmp_path / "out")
+def test_parquet_is_read_back_by_all_and_has_one_schema(module_world, module_store, tmp_path):
+    exported(module_store, "parquet", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.parquet"))
     assert len({str(pyarrow.parquet.read_schema(file)) for file in files}) == 1
     assert pyarrow.parquet.ParquetFile(files[0]).metadata.row_group(0).column(0).compression == "ZSTD"
-    findings = store.one("select count(*) from ocsf.assessment_findings")
+    findings = module_store.one("select count(*) from ocsf.assessment_findings")
     assert pyarrow.dataset.dataset(files).count_rows() == findings
     assert sum(len(pd.read_parquet(file)) for file in files) == findings
     for file in files:
@@ -73,16 +84,18 @@ def test_parquet_is_read_back_by_all_and_has_one_schema(world, store, tmp_path):
             "select to_json(f) from (select * exclude (day) from read_parquet(?, hive_partitioning = true)) as f "
             "order by time, metadata.uid", [[str(file) for file in files]],
         ).fetchall()  # fmt: skip
-    rows = store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
+    rows = module_store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
     assert [event(row) for (row,) in read] == [event(row) for (row,) in rows]
 
 
-def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(world, store, tmp_path):
-    exported(store, "security-lake", tmp_path / "out")
+def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(module_world, module_store, tmp_path):
+    exported(module_store, "security-lake", tmp_path / "out")
     files = sorted((tmp_path / "out").rglob("*.parquet"))
     folders = {file.parent.relative_to(tmp_path / "out").as_posix() for file in files}
-    days = [f"{day:%Y%m%d}" for (day,) in store.query("select distinct ocsf.day_of(observed_at) from raw.fetches")]
-    scored = list(world.subscriptions)[:3]
+    days = [
+        f"{day:%Y%m%d}" for (day,) in module_store.query("select distinct ocsf.day_of(observed_at) from raw.fetches")
+    ]
+    scored = list(module_world.subscriptions)[:3]
     assert folders == {
         f"ext/Secure/region=eu-central-1/accountId=external_{one}/eventDay={day}" for one in scored for day in days
     }
@@ -95,7 +108,7 @@ def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(world, store, tmp_pat
     assert [lake_problems(one) for one in events if lake_problems(one)] == []
     assert lake_problems({**events[0], "raw_data_size": 1})
     assert len({one["metadata"]["uid"] for one in events}) == len(events)
-    assert len(events) == store.one("select count(*) from ocsf.assessment_findings")
+    assert len(events) == module_store.one("select count(*) from ocsf.assessment_findings")
     assert {one["class_uid"] for one in events} == {2003}
     assert str(pyarrow.parquet.read_schema(files[0]).field("unmapped").type).startswith("map<string, string")
 
@@ -135,7 +148,7 @@ def uids(folder):
 
 
 @pytest.mark.parametrize("number", range(1, 4))
-def test_a_kill_at_any_file_is_gone_on_with(world, store, tmp_path, number):
+def test_a_kill_at_any_file_is_gone_on_with(module_world, module_store, tmp_path, number):
     code = f"""
 import os, pathlib, signal, sys
 from secscore_pipeline.cli import main
@@ -150,15 +163,16 @@ main(["export", "--format", "jsonl", "--output", sys.argv[1]])
 """
     out = tmp_path / "out"
     command = [sys.executable, "-c", code, str(out)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
-    exported(store, "jsonl", out)
-    expected = store.query("select metadata.uid from ocsf.assessment_findings order by all")
+    env = {**os.environ, **module_store.settings}
+    assert subprocess.run(command, capture_output=True, check=False, env=env).returncode == -signal.SIGKILL
+    exported(module_store, "jsonl", out)
+    expected = module_store.query("select metadata.uid from ocsf.assessment_findings order by all")
     assert uids(out) == [uid for (uid,) in expected]
 
 
-def test_any_file_system_of_fsspec_will_do(world, store):
-    done = exported(store, "parquet", "memory://secscore/out")
-    assert exported(store, "parquet", "memory://secscore/out").unchanged == done.units == 2
+def test_any_file_system_of_fsspec_will_do(module_world, module_store):
+    done = exported(module_store, "parquet", "memory://secscore/out")
+    assert exported(module_store, "parquet", "memory://secscore/out").unchanged == done.units == 2
     memory = fsspec.filesystem("memory")
     found = memory.glob("/secscore/out/day=*/findings.parquet")
     assert len(found) == 2
@@ -174,9 +188,9 @@ def test_any_file_system_of_fsspec_will_do(world, store):
         ("/proc/nothing/here", "No such file or directory|could not be written"),
     ],
 )
-def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(world, store, url, why):
+def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(module_world, module_store, url, why):
     with pytest.raises(WarehouseError, match=why) as raised:
-        exported(store, "jsonl", url)
+        exported(module_store, "jsonl", url)
     assert "[export-unwritable]" in str(raised.value)
     assert "mark" not in str(raised.value)
 

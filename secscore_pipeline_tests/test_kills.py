@@ -145,7 +145,7 @@ def test_a_run_killed_at_any_request_is_repaired_by_the_next(azure, store, envir
 
 
 @pytest.mark.parametrize("at", ["statement", "after_statement"])
-@pytest.mark.parametrize("share", [number / 14 for number in range(1, 14)])
+@pytest.mark.parametrize("share", [number / 10 for number in range(1, 10)])
 def test_a_run_killed_at_any_statement_is_repaired_by_the_next(
     azure, store, environment, undisturbed, mortal, at, share
 ):

@@ -4,11 +4,14 @@ import json
 import os
 import re
 import signal
+import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
+import requests
+from moto.server import ThreadedMotoServer
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.settings import SettingsError, lake_settings
@@ -71,6 +74,12 @@ def processes(spawned):
         return spawned(*arguments, cwd=home, env={"PATH": os.environ["PATH"], "HOME": str(home), **settings})
 
     return start
+
+
+def failures(result):
+    """Return all that a run told of why it failed."""
+    told = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    return "\n".join(one.description for one in told if one)
 
 
 def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, lake, processes):
@@ -204,12 +213,91 @@ def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_pat
         store.sync()
         server.control("stop", "-m", "immediate")
         result = store.sync(succeeds=False)
-        said = {event.step_failure_data.user_failure_data.description for event in result.all_events
-                if event.is_step_failure and event.step_failure_data.user_failure_data}  # fmt: skip
-        assert any("[catalog-unreachable]" in line for line in said), said
+        assert "[catalog-unreachable]" in failures(result)
         server.control("start")
         store.sync()
         assert held(store)["events"] == 2 * 16 * 2
+
+
+def test_a_catalog_that_is_full_is_told_and_nothing_is_lost(local_azure, lake, postgres_server):
+    database = lake.settings["SECSCORE_DATABASE"].rpartition("=")[2]
+    lake.use(local_azure(World(subscriptions=2)))
+    lake.sync()
+    # As managed servers do when their disk is full.
+    postgres_server.execute(f"alter database {database} set default_transaction_read_only = on")
+    postgres_server.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
+    result = lake.sync(succeeds=False)
+    assert "[catalog-read-only]" in failures(result)
+    assert held(lake)["events"] == 2 * 16
+    postgres_server.execute(f"alter database {database} reset default_transaction_read_only")
+    postgres_server.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
+    lake.sync()
+    assert held(lake)["events"] == 2 * 16 * 2
+
+
+def test_a_catalog_that_does_not_answer_for_a_while_is_waited_for(local_azure, tmp_path, monkeypatch):
+    if postgresql.BINARIES is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with postgresql.server() as server:
+        store = Store(tmp_path / "store" / "secscore", monkeypatch, server.lake(server.new_database()))
+        azure = local_azure(World(subscriptions=2))
+        store.use(azure)
+        store.sync()
+        frozen = threading.Event()
+
+        def freeze(_):
+            if not frozen.is_set():
+                frozen.set()
+                server.signal(signal.SIGSTOP)
+                threading.Timer(3, server.signal, [signal.SIGCONT]).start()
+
+        azure.on_arm_request = freeze
+        store.sync()
+        assert frozen.is_set()
+        assert held(store)["events"] == 2 * 16 * 2
+
+
+def test_a_host_whose_files_would_lie_elsewhere_is_refused(lake):
+    with lake.warehouse.get_connection():
+        pass
+    other = lake.warehouse.model_copy(update={"data_path": str(lake.path.with_name("elsewhere"))})
+    for opened in (other.get_connection, other.get_published):
+        with pytest.raises(WarehouseError, match="data-path-differs"), opened():
+            pass
+
+
+@pytest.fixture
+def object_store(tmp_path, monkeypatch):
+    """Return an S3 of the test's own, and let DuckDB know the way to it as it does for people: by a secret it keeps."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    where = f"127.0.0.1:{server.get_host_and_port()[1]}"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with duckdb.connect() as connection:
+        connection.execute("set secret_directory = $folder", {"folder": str(tmp_path / ".duckdb" / "stored_secrets")})
+        lake_engine(connection, "httpfs")
+        connection.execute(
+            "create persistent secret lake (type s3, key_id 'me', secret 'not-told', region 'eu-central-1', "
+            f"endpoint '{where}', url_style 'path', use_ssl false)"
+        )
+    requests.put(f"http://{where}/bucket", timeout=10).raise_for_status()
+    yield server
+    server.stop()
+
+
+def test_a_lake_in_an_object_store_and_one_that_refuses(local_azure, lake, object_store):
+    lake.settings["SECSCORE_DATA_PATH"] = "s3://bucket/lake"
+    lake.use(local_azure(World(subscriptions=2)))
+    lake.sync()
+    lake.sync()
+    before = held(lake)
+    assert before["events"] == 2 * 16 * 2
+    lake.warehouse.lake.compact(datetime.now(UTC) + timedelta(minutes=1))
+    assert held(lake) == before
+    object_store.stop()
+    result = lake.sync(succeeds=False)
+    assert "[object-store-refused]" in failures(result), failures(result)
+    assert "not-told" not in failures(result)
 
 
 def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(lake, postgres_server):
@@ -233,10 +321,10 @@ def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(l
         pass
 
 
-def lake_engine(connection):
+def lake_engine(connection, *extensions):
     from secscore_pipeline.warehouse.lake import _load
 
-    for extension in ("ducklake", "postgres_scanner"):
+    for extension in extensions or ("ducklake", "postgres_scanner"):
         _load(connection, extension)
     return ExitStack()
 
@@ -280,8 +368,8 @@ def test_a_setting_that_cannot_be_right_is_explained(given, failure):
 
 
 def test_an_extension_that_is_nowhere_is_explained(tmp_path):
-    lake = Lake("postgres:dbname=nowhere", "s3://bucket/lake", tmp_path / "beside")
-    with pytest.raises(WarehouseError, match=r"extension httpfs cannot be loaded.*extension-missing"), lake.writing():
+    lake = Lake("postgres:dbname=nowhere", "abfss://container@account.example/lake", tmp_path / "beside")
+    with pytest.raises(WarehouseError, match=r"extension azure cannot be loaded.*extension-missing"), lake.writing():
         pass
 
 

@@ -8,6 +8,7 @@ import pytest
 from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.assets.raw import take_snapshot
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.warehouse.store import normalize
@@ -31,25 +32,25 @@ def control(azure, subscription_id, definition=MFA):
     return azure.world.subscriptions[subscription_id].counts[definition]
 
 
-@pytest.fixture
-def thirty_days(local_azure, store):
+@pytest.fixture(scope="module")
+def thirty_days(module_store):
     """Return a world that was looked at on thirty days."""
-    azure = local_azure(World(seed=5, subscriptions=5, mixed=True))
-    for number in range(30):
-        azure.world.live_until((FIRST + timedelta(days=number)).date())
-        snapshot(store, azure, FIRST + timedelta(days=number))
-    return azure
+    with LocalAzure(World(seed=5, subscriptions=5, mixed=True)) as azure:
+        for number in range(30):
+            azure.world.live_until((FIRST + timedelta(days=number)).date())
+            snapshot(module_store, azure, FIRST + timedelta(days=number))
+        yield azure
 
 
-def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, store):
-    moves = store.query(
+def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, module_store):
+    moves = module_store.query(
         "select sum(points), sum(points_by_fixes) + sum(points_by_controls) + sum(points_by_maximum) + "
         "sum(points_by_resources), sum(points_max), sum(fraction), subscription_id, cast(observed_at as date) "
         "from posture.changes where score = 'ascscore' group by subscription_id, observed_at"
     )
     scores = {
         (subscription, day): (current, maximum)
-        for subscription, day, current, maximum in store.query(
+        for subscription, day, current, maximum in module_store.query(
             'select subscription_id, day, "current", "max" from posture.score_history where score = \'ascScore\''
         )
     }
@@ -65,35 +66,39 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, store
     for subscription, day in still:
         if (subscription, day - timedelta(days=1)) in scores:
             assert scores[subscription, day] == scores[subscription, day - timedelta(days=1)]
-    kinds = store.query(
+    kinds = module_store.query(
         "select count(*) filter (where points_by_fixes <> 0), count(*) filter (where appeared), "
         "count(*) filter (where disappeared), count(*) filter (where points_by_resources <> 0) from posture.changes"
     )
     assert all(count > 0 for count in kinds[0])
 
 
-def test_macros_answer_the_common_questions(thirty_days, store):
+def test_macros_answer_the_common_questions(thirty_days, module_store):
     first, last = FIRST.date(), FIRST.date() + timedelta(days=29)
-    scores = store.query("select subscription_id, score, fraction from posture.scores_on($day)", {"day": last})
+    scores = module_store.query("select subscription_id, score, fraction from posture.scores_on($day)", {"day": last})
     assert sorted(scores) == sorted(
-        store.query("select subscription_id, score, fraction from posture.score_history where day = ?", last)
+        module_store.query("select subscription_id, score, fraction from posture.score_history where day = ?", last)
     )
-    moved = store.query("select * from posture.moved_between($first, $last)", {"first": first, "last": last})
+    moved = module_store.query("select * from posture.moved_between($first, $last)", {"first": first, "last": last})
     assert {row[1] for row in moved} == {row[0] for row in scores}
     for *_, before, after, won in moved:
         assert won == (None if None in (before, after) else pytest.approx(after - before))
     one = thirty_days.world.subscriptions[scores[0][0]]
     for whose in (one.subscription_id, one.subscription_id.upper()):
-        path = store.query(
+        path = module_store.query(
             "select day, fraction from posture.path_of($whose) where score = 'ascScore'", {"whose": whose}
         )
         assert [day for day, _ in path] == [first + timedelta(days=number) for number in range(30)]
-    won = store.query("select control, points_to_win from posture.to_win($whose)", {"whose": one.subscription_id})
+    won = module_store.query(
+        "select control, points_to_win from posture.to_win($whose)", {"whose": one.subscription_id}
+    )
     assert won == sorted(won, key=lambda row: (-row[1], row[0]))
     assert won
     asked = {"whose": one.subscription_id, "since": first + timedelta(days=1)}
-    explained = store.query("select sum(points) from posture.moved_by($whose, $since) where score = 'ascscore'", asked)
-    points = store.query(
+    explained = module_store.query(
+        "select sum(points) from posture.moved_by($whose, $since) where score = 'ascscore'", asked
+    )
+    points = module_store.query(
         "select \"current\" from posture.path_of($whose) where score = 'ascScore' order by day",
         {"whose": asked["whose"]},
     )
@@ -142,7 +147,7 @@ def test_another_maximum_is_a_cause_of_its_own(local_azure, store):
     assert store.query("select points_by_maximum, points_max, points from posture.changes") == [(-1.0, -2.0, -1.0)]
 
 
-def test_the_tenant_score_is_microsofts_weighted_roll_up(thirty_days, store):
+def test_the_tenant_score_is_microsofts_weighted_roll_up(thirty_days, module_store):
     world = thirty_days.world
     expected = Decimal(0)
     weights = Decimal(0)
@@ -153,12 +158,12 @@ def test_the_tenant_score_is_microsofts_weighted_roll_up(thirty_days, store):
         weight = Decimal(score["weight"])
         expected += Decimal(str(score["score"]["current"])) / Decimal(score["score"]["max"]) * weight
         weights += weight
-    ((fraction, subscriptions),) = store.query(
+    ((fraction, subscriptions),) = module_store.query(
         "select fraction, subscriptions from posture.tenant_score where score = 'ascScore' order by day desc limit 1"
     )
     assert fraction == pytest.approx(float(expected / weights), abs=1e-9)
     assert subscriptions == len(world.subscriptions) - 2
-    assert store.one("select count(*) from posture.tenant_score where score = 'ascScore'") == 30
+    assert module_store.one("select count(*) from posture.tenant_score where score = 'ascScore'") == 30
 
 
 def test_what_is_not_scored_is_never_counted_as_nothing(local_azure, store):

@@ -99,7 +99,7 @@ def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_p
 
 def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, store, tmp_path):
     store.use(local_azure(World(subscriptions=2)))
-    shown = {event.asset_key: event for event in store.sync().get_asset_materialization_events()}
+    shown = {event.asset_key: event for event in store.sync(with_report=True).get_asset_materialization_events()}
     metadata = shown[REPORT].materialization.metadata
     path = Path(metadata["path"].value)
     assert metadata["report"].value == path.as_uri()

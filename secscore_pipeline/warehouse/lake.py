@@ -6,7 +6,7 @@ Everything that differs from a DuckDB file is here: how it is opened, what its t
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 
 import duckdb
 
@@ -30,9 +30,6 @@ from secscore_pipeline.warehouse.connection import (
     steps,
 )
 from secscore_pipeline.warehouse.transactions import attempted, transaction
-
-_KEPT = 4
-"""How many lakes a process keeps attached, one for reading and one for writing counted as two."""
 
 _EXTENSIONS = {
     "postgres:": ("postgres_scanner",),
@@ -133,13 +130,7 @@ class Lake:
         """Open the lake; where it `is_kept`, the process has it quicker the next time."""
         make_folder(self.beside.parent)
         engine = _engine(self._extensions())
-        # DuckDB takes no parameters here; both texts are quoted.
-        what = (quoted(self.shown), f"(data_path {quoted(self.data_path)}{options})")
-        with engine.connection.cursor() as connection:
-            try:
-                name = engine.attached(*what)
-            except duckdb.Error as error:
-                raise self._failed(error) from error
+        with engine.connection.cursor() as connection, engine.lake(self, options, is_kept=is_kept) as name:
             try:
                 connection.execute("set timezone = 'UTC'")
                 connection.execute(f"use {name}")
@@ -147,12 +138,9 @@ class Lake:
                 yield connection
             except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
                 _engine.cache_clear()
-                raise self._failed(error) from error
+                raise self.failed(error) from error
             except (duckdb.IOException, duckdb.TransactionException) as error:
-                raise self._failed(error) from error
-            finally:
-                if not is_kept:
-                    engine.let_go_of(*what)
+                raise self.failed(error) from error
 
     def _extensions(self) -> tuple[str, ...]:
         given = (self.catalog, self.data_path)
@@ -193,12 +181,19 @@ class Lake:
             connection.execute("delete from meta.views")
             connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
 
-    def _failed(self, error: Exception) -> WarehouseError:
+    def failed(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""
         said = _first_line(error)
         text = str(error).lower()
         if "unable to connect to postgres" in text or "connection to server" in text:
             return WarehouseError(f"The catalog of {self.shown} cannot be reached ({said}).", "catalog-unreachable")
+        if re.search(r"read-only transaction|no space left|could not extend file", text):
+            return WarehouseError(f"The catalog of {self.shown} takes no writes.", "catalog-read-only")
+        if "does not match existing data path" in text:
+            return WarehouseError(f"{self.shown} has its files elsewhere ({said}).", "data-path-differs")
+        if isinstance(error, duckdb.HTTPException) or "for http" in text:
+            what = f"The object store of {self.data_path} refused ({said}). What was begun was taken back."
+            return WarehouseError(what, "object-store-refused")
         if isinstance(error, duckdb.TransactionException) and "conflict" in text:
             return WarehouseError(f"{self.shown} was written by others at each try ({said}).", "store-busy")
         if "ducklake" in text and "version" in text:
@@ -211,10 +206,20 @@ class Lake:
         )
 
 
+@dataclass
+class _Attached:
+    """A lake that is attached: its name there, and how many use it just now."""
+
+    lake: Lake
+    name: str
+    users: int = 0
+
+
 class _Engine:
     """The DuckDB of this process that lakes are opened with.
 
-    Loading its extensions takes half a second, and attaching a lake a quarter: the newest few stay attached.
+    Loading its extensions takes half a second, and attaching a lake a quarter: the one used last stays attached, once
+    for reading and once for writing.
     """
 
     def __init__(self, extensions: tuple[str, ...]) -> None:
@@ -224,26 +229,42 @@ class _Engine:
         self.connection.execute("set preserve_insertion_order = false")
         spilled = Path(tempfile.gettempdir(), f"secscore-{os.getpid()}")
         self.connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
-        self._names: dict[tuple[str, str], str] = {}
+        self._attached: dict[tuple[Lake, str], _Attached] = {}
         self._numbers = count(1)
-        self._lock = RLock()
+        self._lock = Lock()
 
-    def attached(self, what: str, options: str) -> str:
-        """Return the name that a lake is attached by, in this way."""
+    @contextmanager
+    def lake(self, lake: Lake, options: str, *, is_kept: bool) -> Iterator[str]:
+        """Have a lake attached in some way, and yield its name.
+
+        Raises:
+            WarehouseError: it cannot be attached.
+        """
         with self._lock:
-            if (what, options) not in self._names:
+            self._let_go(lambda one: one.lake != lake)  # what it holds is listed with every other's
+            if (lake, options) not in self._attached:
                 name = f"secscore_{next(self._numbers)}"
-                self._execute(f"attach {what} as {name} {options}")
-                self._names[what, options] = name
-                for oldest in list(self._names)[:-_KEPT]:
-                    self.let_go_of(*oldest)
-            return self._names[what, options]
+                how = f"(data_path {quoted(lake.data_path)}{options})"  # DuckDB takes no parameters here
+                try:
+                    self._execute(f"attach {quoted(lake.shown)} as {name} {how}")
+                except duckdb.Error as error:
+                    raise lake.failed(error) from error
+                self._attached[lake, options] = _Attached(lake, name)
+            held = self._attached[lake, options]
+            held.users += 1
+        try:
+            yield held.name
+        finally:
+            with self._lock:
+                held.users -= 1
+                self._let_go(lambda one: one is held and not is_kept)
 
-    def let_go_of(self, what: str, options: str) -> None:
-        """Detach a lake that was attached in this way, if it still is."""
-        with self._lock:
-            if name := self._names.pop((what, options), None):
-                self._execute(f"detach {name}")
+    def _let_go(self, is_meant: Callable[[_Attached], bool]) -> None:
+        """Detach the lakes that are meant and that nobody uses."""
+        for key, one in list(self._attached.items()):
+            if not one.users and is_meant(one):
+                del self._attached[key]
+                self._execute(f"detach {one.name}")
 
     def _execute(self, statement: str) -> None:
         with self.connection.cursor() as cursor:
