@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from jsonschema_rs import Draft202012Validator, ValidationError
+
 from secscore_pipeline.ocsf import CLASS_UID, LAKE_VERSION, OCSF_VERSION, PROFILES
 
 _CLASS = "databee/assessment_finding"
@@ -26,7 +28,7 @@ def problems(finding: dict[str, Any]) -> list[str]:
     Checked are the JSON Schema, and what it does not carry: the formula of `type_uid`, captions beside their
     ids, deprecated attributes, and times that are milliseconds.
     """
-    found = [f"{error.json_path}: {error.message[:200]}" for error in _validator().iter_errors(finding)]
+    found = list(map(_said, _validator().iter_errors(finding)))
     if finding.get("type_uid") != finding.get("class_uid", 0) * 100 + finding.get("activity_id", 0):
         found.append("$.type_uid: is not class_uid * 100 + activity_id")
     found.extend(_caption_problems(finding, _schema()["classes"][_CLASS]["attributes"], "$"))
@@ -35,12 +37,16 @@ def problems(finding: dict[str, Any]) -> list[str]:
 
 def lake_problems(finding: dict[str, Any]) -> list[str]:
     """Return what is wrong with an event of the Security Lake export, by the schema of OCSF 1.3.0."""
-    return [f"{error.json_path}: {error.message[:200]}" for error in _lake_validator().iter_errors(finding)]
+    return list(map(_said, _lake_validator().iter_errors(finding)))
+
+
+def _said(error: ValidationError) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+    return f"${path}: {error.message[:200]}"
 
 
 @cache
-def _lake_validator() -> Any:
-    from jsonschema import Draft202012Validator
+def _lake_validator() -> Draft202012Validator:
     from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
     embedded = OcsfJsonSchemaEmbedded(get_ocsf_schema(LAKE_VERSION))
@@ -81,8 +87,7 @@ def _schema() -> dict[str, Any]:
 
 
 @cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
+def _validator() -> Draft202012Validator:
     from ocsf_json_schema import OcsfJsonSchemaEmbedded
 
     embedded = OcsfJsonSchemaEmbedded(_schema())
