@@ -181,14 +181,14 @@ class _Service:
             if stop.is_set():
                 raise Stopped
             morning = begun + timedelta(days=number)
-            hidden = int(number % 9 == 8)
+            hidden = int(number % 9 == 3)
             lost += hidden
             refusals = REFUSALS[number % len(REFUSALS)]
             self.soak.faults = self.outside.ask(day=f"{morning:%Y-%m-%d}", forbidden=hidden, refusals=refusals)
             with clock.at(morning):
                 self._run(2 * subscriptions)
                 self._tick()
-                if number % 7 == 6:
+                if number % 7 == 4:
                     self._forget()
             self._measure()
             if number == 0:

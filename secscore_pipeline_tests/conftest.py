@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,19 @@ def postgres_server() -> Iterator[postgresql.Server]:
 @pytest.fixture
 def local_azure() -> Iterator[Callable[..., LocalAzure]]:
     """Start local Azures; they end with the test."""
+    with _started() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_azure() -> Iterator[Callable[..., LocalAzure]]:
+    """Start local Azures; they end with the tests of the module."""
+    with _started() as start:
+        yield start
+
+
+@contextmanager
+def _started() -> Iterator[Callable[..., LocalAzure]]:
     with ExitStack() as stack:
 
         def start(world: World | None = None, **options: object) -> LocalAzure:
@@ -154,7 +167,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 
 @pytest.fixture(scope="module")
 def module_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """Return a store that the tests of a module share, which only ask it."""
+    """Return a store that the tests of a module share, which ask it, or add to it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         yield _new_store(tmp_path_factory.mktemp("shared"), monkeypatch, request)
 

@@ -22,7 +22,9 @@ from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.standing import standing
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.conftest import ON_LAKE, secscore
+
+of_terminals = pytest.mark.skipif(ON_LAKE, reason="is about what a terminal shows, whatever the store")
 
 RUN_NOTEBOOK = """
 import sys, nbformat
@@ -67,6 +69,7 @@ def test_status_without_a_database_says_what_to_do(tmp_path):
     assert "[database-absent]" in done.stderr
 
 
+@of_terminals
 def test_quiet_prints_what_was_asked_for_and_what_failed(world, store, tmp_path):
     env = {**os.environ, **store.settings}
     done = secscore("--quiet", "sync", cwd=tmp_path, env=env)
@@ -134,6 +137,7 @@ def test_the_prompt_answers_completes_remembers_and_leaves(world, store, tmp_pat
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+@of_terminals
 def test_colours_are_for_terminals_that_want_them(world, store, tmp_path):
     (shown,) = on_a_terminal(["status"], [], store.settings, tmp_path)
     assert "\x1b[1m" in shown
@@ -145,6 +149,7 @@ def test_colours_are_for_terminals_that_want_them(world, store, tmp_path):
     assert "\x1b[3" not in plain
 
 
+@of_terminals
 def test_a_sync_draws_bars_on_a_terminal_and_tells_its_log_elsewhere(local_azure, store, tmp_path):
     env = {**local_azure(World(subscriptions=3)).settings(), **store.settings}
     (shown,) = on_a_terminal(["sync"], [], env, tmp_path)

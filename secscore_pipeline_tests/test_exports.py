@@ -16,7 +16,6 @@ import pyarrow.parquet
 import pytest
 
 from secscore_pipeline.assets.exports import key_of
-from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
@@ -28,26 +27,21 @@ from secscore_pipeline_tests.conftest import secscore
 LAKE = Lake("Secure", "eu-central-1")
 
 
-def looked_at(store):
-    """Return a world that was looked at two days ago and today; one subscription is unscored."""
+def looked_at(store, start):
+    """Return an Azure that was looked at two days ago and today; one subscription is unscored."""
     world = World(subscriptions=3)
     world.add_subscription("00000000-0000-0000-0000-000000000002", State.UNSCORED)
-    with LocalAzure(world) as azure:
-        store.use(azure, *world.subscriptions)
-        store.sync()
-        store.write("update raw.fetches set observed_at = observed_at - interval 2 day")
-        store.sync()
-    return world
-
-
-@pytest.fixture
-def world(store):
-    return looked_at(store)
+    azure = start(world)
+    store.use(azure, *world.subscriptions)
+    store.sync()
+    store.write("update raw.fetches set observed_at = observed_at - interval 2 day")
+    store.sync()
+    return azure
 
 
 @pytest.fixture(scope="module")
-def module_world(module_store):
-    return looked_at(module_store)
+def azure(module_azure, module_store):
+    return looked_at(module_store, module_azure)
 
 
 def exported(store, form, url, **options):
@@ -55,7 +49,7 @@ def exported(store, form, url, **options):
         return export(connection, form, Destination(str(url)), LAKE, **options)
 
 
-def test_every_line_is_valid_ocsf_and_none_is_missing(module_world, module_store, tmp_path):
+def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_path):
     done = exported(module_store, "jsonl", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.jsonl"))
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
@@ -67,7 +61,7 @@ def test_every_line_is_valid_ocsf_and_none_is_missing(module_world, module_store
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_parquet_is_read_back_by_all_and_has_one_schema(module_world, module_store, tmp_path):
+def test_parquet_is_read_back_by_all_and_has_one_schema(azure, module_store, tmp_path):
     exported(module_store, "parquet", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.parquet"))
     assert len({str(pyarrow.parquet.read_schema(file)) for file in files}) == 1
@@ -88,14 +82,14 @@ def test_parquet_is_read_back_by_all_and_has_one_schema(module_world, module_sto
     assert [event(row) for (row,) in read] == [event(row) for (row,) in rows]
 
 
-def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(module_world, module_store, tmp_path):
+def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, tmp_path):
     exported(module_store, "security-lake", tmp_path / "out")
     files = sorted((tmp_path / "out").rglob("*.parquet"))
     folders = {file.parent.relative_to(tmp_path / "out").as_posix() for file in files}
     days = [
         f"{day:%Y%m%d}" for (day,) in module_store.query("select distinct ocsf.day_of(observed_at) from raw.fetches")
     ]
-    scored = list(module_world.subscriptions)[:3]
+    scored = list(azure.world.subscriptions)[:3]
     assert folders == {
         f"ext/Secure/region=eu-central-1/accountId=external_{one}/eventDay={day}" for one in scored for day in days
     }
@@ -116,7 +110,8 @@ def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(module_world, module_
 EVIL = '=HYPERLINK("http://evil"),\n\u202e'
 
 
-def test_a_spreadsheet_runs_nothing_of_the_views(world, store, tmp_path):
+def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
+    looked_at(store, local_azure)
     store.write(f"update ocsf.entities set name = '{EVIL}'")
     done = exported(store, "csv", tmp_path / "out")
     assert done.files == 15
@@ -127,16 +122,17 @@ def test_a_spreadsheet_runs_nothing_of_the_views(world, store, tmp_path):
 
 
 @pytest.mark.parametrize("form", EXPORTS)
-def test_what_is_there_is_left_and_what_grew_is_written_again(world, store, tmp_path, form):
-    first = exported(store, form, tmp_path / "out")
+def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_store, tmp_path, form):
+    first = exported(module_store, form, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    again = exported(store, form, tmp_path / "out")
+    again = exported(module_store, form, tmp_path / "out")
     assert (again.units, again.unchanged, again.files) == (0, first.units, 0)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    store.sync()
-    grown = exported(store, form, tmp_path / "out")
+    module_store.use(azure, *azure.world.subscriptions)
+    module_store.sync()
+    grown = exported(module_store, form, tmp_path / "out")
     assert (grown.units, grown.unchanged) == (1, first.units - 1)
-    assert exported(store, form, tmp_path / "out", everything=True).units == first.units
+    assert exported(module_store, form, tmp_path / "out", everything=True).units == first.units
 
 
 def uids(folder):
@@ -148,7 +144,7 @@ def uids(folder):
 
 
 @pytest.mark.parametrize("number", range(1, 4))
-def test_a_kill_at_any_file_is_gone_on_with(module_world, module_store, tmp_path, number):
+def test_a_kill_at_any_file_is_gone_on_with(azure, module_store, tmp_path, number):
     code = f"""
 import os, pathlib, signal, sys
 from secscore_pipeline.cli import main
@@ -170,7 +166,7 @@ main(["export", "--format", "jsonl", "--output", sys.argv[1]])
     assert uids(out) == [uid for (uid,) in expected]
 
 
-def test_any_file_system_of_fsspec_will_do(module_world, module_store):
+def test_any_file_system_of_fsspec_will_do(azure, module_store):
     done = exported(module_store, "parquet", "memory://secscore/out")
     assert exported(module_store, "parquet", "memory://secscore/out").unchanged == done.units == 2
     memory = fsspec.filesystem("memory")
@@ -188,7 +184,7 @@ def test_any_file_system_of_fsspec_will_do(module_world, module_store):
         ("/proc/nothing/here", "No such file or directory|could not be written"),
     ],
 )
-def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(module_world, module_store, url, why):
+def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(azure, module_store, url, why):
     with pytest.raises(WarehouseError, match=why) as raised:
         exported(module_store, "jsonl", url)
     assert "[export-unwritable]" in str(raised.value)

@@ -123,7 +123,7 @@ def repaired(store, possible):
         assert published.execute(LOOKS).fetchall() == store.query(LOOKS)
 
 
-@pytest.mark.parametrize("number", range(1, 2 * SUBSCRIPTIONS + 1))
+@pytest.mark.parametrize("number", range(1, 2 * SUBSCRIPTIONS + 1, 2))
 def test_a_run_killed_at_any_request_is_repaired_by_the_next(azure, store, environment, undisturbed, mortal, number):
     def kill(count):
         if count == number:
@@ -145,7 +145,7 @@ def test_a_run_killed_at_any_request_is_repaired_by_the_next(azure, store, envir
 
 
 @pytest.mark.parametrize("at", ["statement", "after_statement"])
-@pytest.mark.parametrize("share", [number / 10 for number in range(1, 10)])
+@pytest.mark.parametrize("share", [number / 8 for number in range(1, 8)])
 def test_a_run_killed_at_any_statement_is_repaired_by_the_next(
     azure, store, environment, undisturbed, mortal, at, share
 ):
@@ -154,7 +154,7 @@ def test_a_run_killed_at_any_statement_is_repaired_by_the_next(
     repaired(store, expected)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.003, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.02, 0.04, 0.08, 0.1, 0.15, 0.2, 0.4, 0.7])
 def test_a_run_killed_in_the_middle_of_a_write_is_repaired_by_the_next(
     azure, store, environment, undisturbed, mortal, share
 ):

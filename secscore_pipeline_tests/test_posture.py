@@ -8,7 +8,6 @@ import pytest
 from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.assets.raw import take_snapshot
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
-from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.warehouse.store import normalize
@@ -33,16 +32,16 @@ def control(azure, subscription_id, definition=MFA):
 
 
 @pytest.fixture(scope="module")
-def thirty_days(module_store):
-    """Return a world that was looked at on thirty days."""
-    with LocalAzure(World(seed=5, subscriptions=5, mixed=True)) as azure:
-        for number in range(30):
-            azure.world.live_until((FIRST + timedelta(days=number)).date())
-            snapshot(module_store, azure, FIRST + timedelta(days=number))
-        yield azure
+def twenty_days(module_azure, module_store):
+    """Return a world that was looked at on twenty days."""
+    azure = module_azure(World(seed=5, subscriptions=5, mixed=True))
+    for number in range(20):
+        azure.world.live_until((FIRST + timedelta(days=number)).date())
+        snapshot(module_store, azure, FIRST + timedelta(days=number))
+    return azure
 
 
-def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, module_store):
+def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, module_store):
     moves = module_store.query(
         "select sum(points), sum(points_by_fixes) + sum(points_by_controls) + sum(points_by_maximum) + "
         "sum(points_by_resources), sum(points_max), sum(fraction), subscription_id, cast(observed_at as date) "
@@ -73,8 +72,8 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(thirty_days, modul
     assert all(count > 0 for count in kinds[0])
 
 
-def test_macros_answer_the_common_questions(thirty_days, module_store):
-    first, last = FIRST.date(), FIRST.date() + timedelta(days=29)
+def test_macros_answer_the_common_questions(twenty_days, module_store):
+    first, last = FIRST.date(), FIRST.date() + timedelta(days=19)
     scores = module_store.query("select subscription_id, score, fraction from posture.scores_on($day)", {"day": last})
     assert sorted(scores) == sorted(
         module_store.query("select subscription_id, score, fraction from posture.score_history where day = ?", last)
@@ -83,12 +82,12 @@ def test_macros_answer_the_common_questions(thirty_days, module_store):
     assert {row[1] for row in moved} == {row[0] for row in scores}
     for *_, before, after, won in moved:
         assert won == (None if None in (before, after) else pytest.approx(after - before))
-    one = thirty_days.world.subscriptions[scores[0][0]]
+    one = twenty_days.world.subscriptions[scores[0][0]]
     for whose in (one.subscription_id, one.subscription_id.upper()):
         path = module_store.query(
             "select day, fraction from posture.path_of($whose) where score = 'ascScore'", {"whose": whose}
         )
-        assert [day for day, _ in path] == [first + timedelta(days=number) for number in range(30)]
+        assert [day for day, _ in path] == [first + timedelta(days=number) for number in range(20)]
     won = module_store.query(
         "select control, points_to_win from posture.to_win($whose)", {"whose": one.subscription_id}
     )
@@ -147,8 +146,8 @@ def test_another_maximum_is_a_cause_of_its_own(local_azure, store):
     assert store.query("select points_by_maximum, points_max, points from posture.changes") == [(-1.0, -2.0, -1.0)]
 
 
-def test_the_tenant_score_is_microsofts_weighted_roll_up(thirty_days, module_store):
-    world = thirty_days.world
+def test_the_tenant_score_is_microsofts_weighted_roll_up(twenty_days, module_store):
+    world = twenty_days.world
     expected = Decimal(0)
     weights = Decimal(0)
     for subscription in world.subscriptions.values():

@@ -18,19 +18,19 @@ from secscore_pipeline_tests.conftest import secscore
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 
 
-@pytest.fixture
-def two_days(local_azure, store):
+@pytest.fixture(scope="module")
+def two_days(module_azure, module_store):
     """Return a world that was looked at yesterday, and today when MFA had been lost; one subscription is forbidden."""
     world = World(subscriptions=3)
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
     world.add_subscription("00000000-0000-0000-0000-000000000002", State.UNSCORED)
-    store.use(local_azure(world), *world.subscriptions)
-    store.sync()
-    store.write("update raw.fetches set observed_at = observed_at - interval 1 day")
+    module_store.use(module_azure(world), *world.subscriptions)
+    module_store.sync()
+    module_store.write("update raw.fetches set observed_at = observed_at - interval 1 day")
     for subscription in world.subscriptions.values():
         if MFA in subscription.counts:
             subscription.counts[MFA] = Counts(0, 30, 0)
-    store.sync()
+    module_store.sync()
     return world
 
 
@@ -39,16 +39,16 @@ def page_of(store):
         return gather(connection, utc_now()).page()
 
 
-def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_days, store):
-    page = page_of(store)
-    ((fraction,),) = store.query(
+def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_days, module_store):
+    page = page_of(module_store)
+    ((fraction,),) = module_store.query(
         "select fraction from posture.tenant_score where lower(score) = 'ascscore' order by day desc limit 1"
     )
     assert f"<dd>{100 * fraction:.2f} %</dd>" in page
     events = re.search(r'<ol class="events">(.*?)</ol>', page, re.DOTALL)
     assert events is not None
     assert "most by Enable MFA" in events[1]
-    ((control, points),) = store.query(
+    ((control, points),) = module_store.query(
         "select control, sum(points_to_win) from posture.opportunities group by all order by 2 desc limit 1"
     )
     assert f">{control}</bdi></td>" in page
@@ -57,8 +57,8 @@ def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_
     assert "Simulated data of a local Azure" in page
 
 
-def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, store):
-    page = page_of(store)
+def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, module_store):
+    page = page_of(module_store)
     assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
     assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest", page)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
@@ -69,7 +69,9 @@ def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, st
     assert "default-src 'none'" in policy[1].replace("&#39;", "'")
 
 
-def test_hostile_names_stay_text(two_days, store):
+def test_hostile_names_stay_text(local_azure, store):
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
     evil = "</script><script>alert(1)</script>\u202e{{ 7 * 7 }}"
     store.write(f"update ocsf.entities set name = '{evil}'")
     store.write("checkpoint")
@@ -111,18 +113,18 @@ def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, stor
     )
 
 
-def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, store, tmp_path):
-    done = secscore("report", "--output", "here/report.html", cwd=tmp_path, env=store.settings)
+def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, module_store, tmp_path):
+    done = secscore("report", "--output", "here/report.html", cwd=tmp_path, env=module_store.settings)
     assert str(tmp_path / "here" / "report.html") in done.stdout
     assert (tmp_path / "here" / "report.html").exists()
     (tmp_path / "file").write_text("")
-    done = secscore("report", "--output", "file/report.html", cwd=tmp_path, env=store.settings, check=1)
+    done = secscore("report", "--output", "file/report.html", cwd=tmp_path, env=module_store.settings, check=1)
     assert "Traceback" not in done.stderr
     assert "cannot be made" in done.stderr
-    elsewhere = {**store.settings, "SECSCORE_DATABASE": str(tmp_path / "none.duckdb")}
+    elsewhere = {**module_store.settings, "SECSCORE_DATABASE": str(tmp_path / "none.duckdb")}
     done = secscore("report", cwd=tmp_path, env=elsewhere, check=1)
     assert "[database-absent]" in done.stderr
-    with store.warehouse.get_published() as connection:
+    with module_store.warehouse.get_published() as connection:
         made = gather(connection, utc_now())
     with pytest.raises(WarehouseError, match="report-unwritable"):
         write_report(made, tmp_path)

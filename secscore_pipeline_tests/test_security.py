@@ -149,7 +149,7 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
     ).encode()
     azure.world.subscriptions[scored].counts = dict.fromkeys(azure.world.subscriptions[scored].counts, Counts(9, 0, 0))
     store.use(azure)
-    result = store.sync()
+    result = store.sync(with_report=True)
     shown = [
         value
         for event in (*result.get_asset_materialization_events(), *result.get_asset_check_evaluations())

@@ -16,6 +16,7 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.settings import SettingsError
+from secscore_pipeline_tests.conftest import of_files
 from secscore_pipeline_tests.postgresql import USER
 from secscore_pipeline_tests.serving import ROOT, Service
 from secscore_pipeline_tests.waiting import awaited
@@ -57,6 +58,7 @@ def two_runs_one_after_the_other(service, store):
     assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
 
 
+@of_files  # a cluster serves a lake
 def test_on_one_machine_two_runs_go_one_after_the_other(local_azure, store, service):
     running = service("dagster.yaml", local_azure(World(subscriptions=2)))
     two_runs_one_after_the_other(running, store)
@@ -67,6 +69,7 @@ def test_on_one_machine_two_runs_go_one_after_the_other(local_azure, store, serv
     assert {node["internalFreshnessPolicy"]["__typename"] for node in judged} == {"TimeWindowFreshnessPolicy"}
 
 
+@of_files  # a cluster serves a lake
 def test_on_a_server_the_history_of_runs_is_in_postgresql(local_azure, store, service, postgres):
     running = service("deploy/dagster.yaml", local_azure(World(subscriptions=2)), DAGSTER_POSTGRES_URL=postgres)
     two_runs_one_after_the_other(running, store)
