@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,7 +71,14 @@ def watched(pids: list[int]) -> Iterator[dict[str, float]]:
         thread.join()
 
 
-def a_round(azure: dict[str, str], server: postgresql.Server, workers: int, batch: int, connections: int) -> Figures:
+def a_round(
+    azure: dict[str, str],
+    subscriptions: int,
+    server: postgresql.Server,
+    workers: int,
+    batch: int,
+    connections: int,
+) -> Figures:
     """Have a new cluster read everything once; return its wall time in seconds, without start and schedule."""
     settings = {name: text for name, text in azure.items() if name.startswith(("AZURE_", "SECSCORE_"))}
     settings |= {
@@ -93,15 +100,17 @@ def a_round(azure: dict[str, str], server: postgresql.Server, workers: int, batc
                 "select (select count(*) from raw.fetches), (select count(*) from ocsf.assessment_findings)"
             ).fetchall()[0]
     failed = [run["id"] for run in runs if run["status"] != "SUCCESS"]
+    if failed or looks != 2 * subscriptions:
+        raise SystemExit(f"{looks} looks are stored; of the batches' runs these failed: {failed}")
     seconds = max(run["endTime"] for run in runs) - min(run["startTime"] for run in runs)
     return {
-        "workers": workers, "seconds": seconds, "batches": len(runs), "failed": failed, "looks": looks,
+        "workers": workers, "seconds": seconds, "batches": len(runs), "looks": looks,
         "findings": events, "looks_a_second": looks / seconds, "findings_a_second": events / seconds,
         "peak_mb_of_a_run": peak["mb"],
     }  # fmt: skip
 
 
-def rounds(subscriptions: int, batch: int, connections: int) -> list[Figures]:
+def rounds(subscriptions: int, batch: int, connections: int, numbers: Sequence[int]) -> list[Figures]:
     """Return the same round by each number of workers, against one local Azure."""
     with (
         tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder,
@@ -109,8 +118,8 @@ def rounds(subscriptions: int, batch: int, connections: int) -> list[Figures]:
         local_azure(Path(folder), subscriptions, LATENCY) as azure,
     ):
         found = []
-        for workers in WORKERS:
-            took = a_round(azure, server, workers, batch, connections)
+        for workers in numbers:
+            took = a_round(azure, subscriptions, server, workers, batch, connections)
             one = found[0]["seconds"] if found else took["seconds"]
             found.append({**took, "of_one_worker": took["seconds"] / one})
             tell(
@@ -191,19 +200,20 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", default=["latency", "throughput", "history"], metavar="PART")
     parser.add_argument("--subscriptions", type=int, default=50_000, help="how many are read at full throughput")
     parser.add_argument("--days", type=int, default=365, help="how long the history is")
+    parser.add_argument("--workers", type=int, nargs="*", default=WORKERS, help="how many, one after the other")
     parser.add_argument("--json", type=Path, help="write the figures to a file")
     given = parser.parse_args()
     found: Figures = {}
     within = True
     if "latency" in given.parts:
-        found["latency"] = rounds(4_000, batch=250, connections=2)
+        found["latency"] = rounds(2_000, batch=250, connections=2, numbers=given.workers)
         within = all(
             took["of_one_worker"] <= LIMITS[took["workers"]]
             for took in found["latency"]
             if took["workers"] in LIMITS
         )  # fmt: skip
     if "throughput" in given.parts:
-        found["throughput"] = rounds(given.subscriptions, batch=2_000, connections=64)
+        found["throughput"] = rounds(given.subscriptions, batch=2_000, connections=64, numbers=given.workers)
     if "history" in given.parts:
         found["history"] = history(5_000, given.days)
     if given.json:

@@ -59,8 +59,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
-        self.stack.callback(process.wait, timeout=60)
-        self.stack.callback(process.send_signal, signal.SIGTERM)
+        self.stack.callback(_end, process)
         return process
 
     def serve(self) -> None:
@@ -96,6 +95,16 @@ class Service:
             within,
         )
         return [run for run in runs if "dagster/partition" in run["tags"]]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Tell a process to end, and see to it that it does, as systemd and container engines do."""
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _is_served(answer: Any) -> bool:

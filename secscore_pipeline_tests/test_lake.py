@@ -5,8 +5,10 @@ import os
 import re
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import duckdb
 import pytest
@@ -18,7 +20,7 @@ from secscore_pipeline.settings import SettingsError, lake_settings
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse import transactions as turns
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline.warehouse.lake import Lake, quoted
+from secscore_pipeline.warehouse.lake import Lake, _Engine, quoted
 from secscore_pipeline.warehouse.moving import move
 from secscore_pipeline_tests import postgresql
 from secscore_pipeline_tests.conftest import Store, secscore
@@ -104,6 +106,22 @@ def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, la
         "looks": 40, "look_ids": 40, "bodies": 80, "body_ids": 80, "findings": 80, "finding_uids": 80,
         "events": 320, "event_uids": 320,
     }  # fmt: skip
+
+
+def test_several_processes_make_a_lake_at_once(tmp_path, postgres_server):
+    together = Barrier(4)
+
+    def make(lake):
+        engine = _Engine(("ducklake", "postgres_scanner"))  # as a process of its own would have
+        together.wait()
+        with engine.lake(lake, "", is_kept=False) as name:
+            return engine.connection.execute(f"from {name}.current_snapshot()").fetchone()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(3):
+            catalog = postgres_server.lake(postgres_server.new_database()).removeprefix("ducklake:")
+            lake = Lake(catalog, f"{tmp_path}/lake-{number}/", tmp_path / "beside")
+            assert list(threads.map(make, [lake] * 4)) == [(0,)] * 4
 
 
 def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):

@@ -246,7 +246,7 @@ class _Engine:
                 name = f"secscore_{next(self._numbers)}"
                 how = f"(data_path {quoted(lake.data_path)}{options})"  # DuckDB takes no parameters here
                 try:
-                    self._execute(f"attach {quoted(lake.shown)} as {name} {how}")
+                    attempted(lambda: self._execute(f"attach {quoted(lake.shown)} as {name} {how}"))
                 except duckdb.Error as error:
                     raise lake.failed(error) from error
                 self._attached[lake, options] = _Attached(lake, name)

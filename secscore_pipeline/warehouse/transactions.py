@@ -51,18 +51,26 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
 
 
 def attempted(work: Callable[[], _Result]) -> _Result:
-    """Do work that runs in transactions; again, after a while, where another process wrote at the same time."""
+    """Do work that all is stored of or nothing; again, after a while, where another process did the same just then."""
     pause = 0.1
     for left in reversed(range(TRIES)):
         try:
             return work()
-        except duckdb.TransactionException as error:
-            if not left or "conflict" not in str(error).lower():
+        except duckdb.Error as error:
+            if not left or not _is_clash(error):
                 raise
             log.info("Another process wrote at the same time: done again (%s).", str(error).splitlines()[-1])
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
         pause = min(2 * pause, 5.0)
     raise AssertionError("the last try returns or raises")
+
+
+def _is_clash(error: duckdb.Error) -> bool:
+    """Tell whether an error says that another process wrote at the same time, or made the lake at the same time."""
+    text = str(error).lower()
+    if isinstance(error, duckdb.TransactionException):
+        return "conflict" in text
+    return "initialize ducklake" in text and ("duplicate key" in text or "already exists" in text)
 
 
 def shared_catalog(connection: duckdb.DuckDBPyConnection) -> str | None:
