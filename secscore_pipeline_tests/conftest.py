@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import dagster as dg
 import pytest
@@ -22,6 +23,9 @@ from secscore_pipeline_tests import postgresql
 
 ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 """Whether the stores of the tests are lakes: only the tests that have a store run then."""
+
+PART, PARTS = map(int, (os.environ.get("SECSCORE_TEST_PART") or "0/1").split("/"))
+"""Which part of the tests that have a store are run on lakes, counted from 0, and of how many."""
 
 of_files = pytest.mark.skipif(ON_LAKE, reason="is about the DuckDB files of a store")
 
@@ -40,9 +44,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has nothing to do with a store, where the stores are lakes."""
+    """Leave out what has nothing to do with a store, where the stores are lakes, and what belongs to another part."""
     if ON_LAKE:
-        others = [item for item in items if not {"store", "module_store"} & set(getattr(item, "fixturenames", ()))]
+        others = [
+            item
+            for item in items
+            if not {"store", "module_store"} & set(getattr(item, "fixturenames", ()))
+            or crc32(item.nodeid.encode()) % PARTS != PART
+        ]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
 

@@ -51,7 +51,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
 
 
 def attempted(work: Callable[[], _Result]) -> _Result:
-    """Do work that all is stored of or nothing; again, after a while, where another process did the same just then."""
+    """Do work of which all is stored or nothing; again, after a while, where another process wrote just then too."""
     pause = 0.1
     for left in reversed(range(TRIES)):
         try:
