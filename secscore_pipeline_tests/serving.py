@@ -47,6 +47,7 @@ class Service:
         self.url = f"http://127.0.0.1:{ports['SECSCORE_UI_PORT']}/graphql"
         self.session = stack.enter_context(requests.Session())
         self.session.trust_env = False
+        assert self.start("init").wait(timeout=60) == 0
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """Start one of the processes, at the head of a group of its own; its log is beside DAGSTER_HOME."""

@@ -162,7 +162,7 @@ def test_the_tenant_score_is_microsofts_weighted_roll_up(twenty_days, module_sto
     )
     assert fraction == pytest.approx(float(expected / weights), abs=1e-9)
     assert subscriptions == len(world.subscriptions) - 2
-    assert module_store.one("select count(*) from posture.tenant_score where score = 'ascScore'") == 30
+    assert module_store.one("select count(*) from posture.tenant_score where score = 'ascScore'") == 20
 
 
 def test_what_is_not_scored_is_never_counted_as_nothing(local_azure, store):
