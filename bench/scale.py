@@ -3,7 +3,7 @@
 `python -m bench.scale`, or parts of it:
 
 - latency: the same round by 1, 2 and 4 workers whose work is bound by the 50 ms that Azure takes for an answer: each
-  has few requests under way, as where Azure's limits are what is scarce;
+  has one request under way, as where Azure's limits are what is scarce;
 - throughput: 50,000 subscriptions by 1, 2 and 4 workers that each have as many requests under way as ever: on two
   cores, which the local Azure, PostgreSQL and Redis share, this is bound by the processor;
 - history: daily looks at 5,000 subscriptions in a lake: how fast rows come in, and at 1, 30 and 365 days how many files
@@ -206,7 +206,7 @@ def main() -> int:
     found: Figures = {}
     within = True
     if "latency" in given.parts:
-        found["latency"] = rounds(2_000, batch=250, connections=2, numbers=given.workers)
+        found["latency"] = rounds(2_000, batch=250, connections=1, numbers=given.workers)
         within = all(
             took["of_one_worker"] <= LIMITS[took["workers"]]
             for took in found["latency"]
