@@ -5,7 +5,7 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -57,13 +57,19 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
         normalize(connection, Normalization().mapping())
 
 
-def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> World:
-    """Fill `path` with `days` days up to the one before `until`, and return the world as it then is."""
-    world = World(subscriptions=subscriptions)
-    for ago in range(days, 0, -1):
+def lived(world: World, days: int, until: datetime) -> Iterator[datetime]:
+    """Let a world live for some days, up to `until`; yield each day's moment when the world is as it then is."""
+    for ago in range(days - 1, -1, -1):
         moment = until - timedelta(days=ago)
         world.today = max(world.today, moment.date() - timedelta(days=1))
         world.live_until(moment.date())
+        yield moment
+
+
+def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> World:
+    """Fill `path` with `days` days up to the one before `until`, and return the world as it then is."""
+    world = World(subscriptions=subscriptions)
+    for moment in lived(world, days, until - timedelta(days=1)):
         store_day(partial(writing, path), path, world, moment)
     return world
 

@@ -23,18 +23,28 @@ CONSTANTS = {
 """What people know when they ask, found beforehand."""
 
 
-def cold(path: str, question: str, constants: dict[str, object]) -> float:
+def constants(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    """Return what people know of a store when they ask, by name."""
+    return {name: connection.execute(text).fetchall()[0][0] for name, text in CONSTANTS.items()}
+
+
+def named_in(question: str, known: dict[str, object]) -> dict[str, object]:
+    """Return those of the constants that a question names."""
+    return {name: it for name, it in known.items() if f"${name}" in question}
+
+
+def cold(path: str, question: str, known: dict[str, object]) -> float:
     """Return the milliseconds from opening the file to having the answer."""
     started = time.perf_counter()
     with duckdb.connect(path, read_only=True) as connection:
-        connection.execute(question, {name: it for name, it in constants.items() if f"${name}" in question}).fetchall()
+        connection.execute(question, named_in(question, known)).fetchall()
     return 1000 * (time.perf_counter() - started)
 
 
 def main(path: str, times: int) -> None:
     with duckdb.connect(path, read_only=True) as connection:
-        constants = {name: connection.execute(text).fetchall()[0][0] for name, text in CONSTANTS.items()}
-    took = {name: [cold(path, question, constants) for _ in range(times)] for name, question in QUESTIONS.items()}
+        known = constants(connection)
+    took = {name: [cold(path, question, known) for _ in range(times)] for name, question in QUESTIONS.items()}
     print(json.dumps({name: round(statistics.median(each)) for name, each in took.items()}))
 
 

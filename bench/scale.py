@@ -28,9 +28,9 @@ from typing import Any
 
 import psutil
 
-from bench.history import store_day
+from bench.history import lived, store_day
 from bench.processes import local_azure
-from bench.queries import CONSTANTS, QUESTIONS
+from bench.queries import QUESTIONS, constants, named_in
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline_tests import postgresql
@@ -92,10 +92,7 @@ def a_round(
         running.begin_round()
         with watched(pids) as peak:
             runs = running.end_of_round(within=PATIENCE)
-        warehouse = Warehouse(
-            database=running.environment["SECSCORE_DATABASE"], data_path=running.environment["SECSCORE_DATA_PATH"]
-        )
-        with warehouse.get_published() as connection:
+        with running.warehouse.get_published() as connection:
             looks, events = connection.execute(
                 "select (select count(*) from raw.fetches), (select count(*) from ocsf.assessment_findings)"
             ).fetchall()[0]
@@ -141,10 +138,7 @@ def history(subscriptions: int, days: int) -> list[Figures]:
         world = World(subscriptions=subscriptions)
         until = datetime.now(UTC).replace(microsecond=0)
         took: list[float] = []
-        for day in range(1, days + 1):
-            moment = until - timedelta(days=days - day)
-            world.today = max(world.today, moment.date() - timedelta(days=1))
-            world.live_until(moment.date())
+        for day, moment in enumerate(lived(world, days, until), 1):
             started = time.perf_counter()
             store_day(warehouse.get_connection, warehouse.path, world, moment)
             took.append(time.perf_counter() - started)
@@ -174,16 +168,15 @@ def state(warehouse: Warehouse, data: Path) -> Figures:
         held["mb"] += file.stat().st_size / 1e6
     held["mb"] = round(held["mb"], 1)
     with warehouse.get_published() as connection:
-        constants = {name: connection.execute(text).fetchall()[0][0] for name, text in CONSTANTS.items()}
+        known = constants(connection)
         (held["looks"],) = connection.execute("select count(*) from raw.fetches").fetchall()[0]
         (held["findings"],) = connection.execute("select count(*) from ocsf.findings").fetchall()[0]
     for name, question in QUESTIONS.items():
-        asked = {constant: it for constant, it in constants.items() if f"${constant}" in question}
         took = []
         for _ in range(TIMES):
             started = time.perf_counter()
             with warehouse.get_published() as connection:
-                connection.execute(question, asked).fetchall()
+                connection.execute(question, named_in(question, known)).fetchall()
             took.append(1000 * (time.perf_counter() - started))
         held[f"{name}, ms"] = round(statistics.median(took))
     return held

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -103,6 +103,13 @@ def _job(with_report: bool) -> dg.JobDefinition:
     return definitions.resolve_job_def("lean")
 
 
+def warehouse_of(settings: Mapping[str, str]) -> Warehouse:
+    """Return the store that settings name."""
+    names = {"database": "SECSCORE_DATABASE", "work_database": "SECSCORE_WORK_DATABASE"}
+    names["data_path"] = "SECSCORE_DATA_PATH"
+    return Warehouse(**{field: settings[name] for field, name in names.items()})
+
+
 class Store:
     """A database of the test's own, and the whole job run on it: `path` is what runs write, `published` for readers.
 
@@ -123,9 +130,7 @@ class Store:
     @property
     def warehouse(self) -> Warehouse:
         """The store as runs and readers open it."""
-        names = {"database": "SECSCORE_DATABASE", "work_database": "SECSCORE_WORK_DATABASE"}
-        names["data_path"] = "SECSCORE_DATA_PATH"
-        return Warehouse(**{field: self.settings[name] for field, name in names.items()})
+        return warehouse_of(self.settings)
 
     def use(self, azure: LocalAzure, *subscription_ids: str, **settings: str) -> None:
         """Point the settings to a local Azure."""

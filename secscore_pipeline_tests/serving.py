@@ -12,6 +12,8 @@ from typing import Any
 import redis
 import requests
 
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline_tests.conftest import warehouse_of
 from secscore_pipeline_tests.postgresql import USER, Server
 from secscore_pipeline_tests.waiting import awaited, free_port
 
@@ -48,6 +50,11 @@ class Service:
         self.session = stack.enter_context(requests.Session())
         self.session.trust_env = False
         assert self.start("init").wait(timeout=60) == 0
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The store that its runs write."""
+        return warehouse_of(self.environment)
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """Start one of the processes, at the head of a group of its own; its log is beside DAGSTER_HOME."""

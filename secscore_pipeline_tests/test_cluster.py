@@ -8,7 +8,6 @@ from contextlib import ExitStack
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.resources import Warehouse
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.serving import cluster
 from secscore_pipeline_tests.waiting import awaited
@@ -54,9 +53,7 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         ]
         assert len([run for run in batches if run["status"] == "SUCCESS"]) == 4
 
-        with Warehouse(
-            database=running.environment["SECSCORE_DATABASE"], data_path=running.environment["SECSCORE_DATA_PATH"]
-        ).get_published() as connection:
+        with running.warehouse.get_published() as connection:
             asked = connection.execute(HELD)
             held = dict(zip([column[0] for column in asked.description], asked.fetchone(), strict=True))
         assert held == {
