@@ -137,7 +137,7 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
         AzureError, SettingsError: the subscriptions could not be listed.
     """
     connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
-    batches = dealt(feed.name, connection.subscriptions(), batch_size() or 1)
+    batches = dealt(feed.name, connection.subscriptions(connection.directory()), batch_size() or 1)
     instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
     return batches
 

@@ -108,8 +108,8 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     yield Step("sign-in", State.PASSED, f"Entra gave {who} a token.", watch.lap())
 
     try:
-        seen = visible(client)
-        subscription_ids = connection.subscriptions(seen)
+        directory = connection.directory()
+        seen, subscription_ids = directory.visible, connection.subscriptions(directory)
     except AzureError as error:
         yield _failed("subscriptions", error, watch)
         return

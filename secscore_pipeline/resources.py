@@ -17,7 +17,7 @@ from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
 from secscore_pipeline.azure.errors import RequestError
-from secscore_pipeline.azure.subscriptions import Seen, below, visible
+from secscore_pipeline.azure.subscriptions import Directory
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import DEFAULT_NAME, Feed
@@ -167,29 +167,31 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             _client.cache_clear()
         return _client(*wanted)
 
-    def subscriptions(self, seen: list[Seen] | None = None, batch: Batch | None = None) -> tuple[str, ...]:
+    def directory(self, snapshot_id: str | None = None) -> Directory:
+        """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""
+        return _directory(self.client(), snapshot_id) if snapshot_id else Directory(self.client())
+
+    def subscriptions(self, directory: Directory, batch: Batch | None = None) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
 
         Args:
-            seen: what Azure lists, where that was asked for already.
+            directory: what Azure lists; not asked where the settings list them.
             batch: only its part of them.
 
         Raises:
             AzureError: they could not be listed, or there are none.
         """
-        wanted = self._in_scope(seen)
+        wanted = self._in_scope(directory)
         return tuple(filter(batch.takes, wanted)) if batch else wanted
 
-    def _in_scope(self, seen: list[Seen] | None) -> tuple[str, ...]:
+    def _in_scope(self, directory: Directory) -> tuple[str, ...]:
         scope = self.settings().scope
         if scope.subscription_ids is not None:
             return scope.subscription_ids
-        client = self.client()
-        if seen is None:
-            seen = visible(client)
+        seen = directory.visible
         if not seen:
             raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
-        within = below(client, scope.management_group).subscription_ids if scope.management_group else None
+        within = directory.below(scope.management_group).subscription_ids if scope.management_group else None
         wanted = tuple(
             one.subscription_id
             for one in seen
@@ -205,6 +207,11 @@ class AzureConnection(dg.ConfigurableResource[Any]):
 @lru_cache(maxsize=1)
 def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
     return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
+
+
+@lru_cache(maxsize=1)
+def _directory(client: ArmClient, snapshot_id: str) -> Directory:  # noqa: ARG001 - whose it is: another run asks anew
+    return Directory(client)
 
 
 def batch_of(context: dg.AssetExecutionContext) -> Batch | None:

@@ -61,6 +61,10 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
     rounds = "select count(distinct round_id), count(distinct snapshot_id) > 2, count(*) from raw.fetches"
     assert store.query(rounds) == [(2, True, 2 * 2 * 9)]
     assert store.query("select count(*), bool_and(is_in_scope) from posture.coverage") == [(18, True)]
+    lists = "select count(*), count(distinct round_id), min(subscriptions) from raw.listings"
+    assert store.query(lists) == [(2, 2, 9)]
+    asked = sum(count for path, count in dealt_world.requests.items() if path.endswith(("/subscriptions", "/descendants")))
+    assert asked == 2 * (1 + 4 + 1)  # to deal the batches; each of the four; the groups above, once a round
     assert store.one("select count(*) from posture.current_scores") == 8
     assert store.one("select count(*) from (select metadata.uid from ocsf.assessment_findings group by all "
                      "having count(*) > 1)") == 0  # fmt: skip

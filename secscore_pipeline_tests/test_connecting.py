@@ -419,7 +419,8 @@ def scope_of(azure, monkeypatch, **settings):
     with monkeypatch.context() as environment:
         for name, text in {**azure.settings(), "AZURE_SUBSCRIPTION_IDS": "*", **settings}.items():
             environment.setenv(name, text)
-        return set(AzureConnection.from_environment().process_config_and_initialize().subscriptions())
+        connection = AzureConnection.from_environment().process_config_and_initialize()
+        return set(connection.subscriptions(connection.directory()))
 
 
 def test_the_scope_is_discovered_page_by_page_and_narrowed(local_azure, monkeypatch):

@@ -15,7 +15,6 @@ from secscore_pipeline.azure.secure_score import (
     Fetch,
     fetch_all,
 )
-from secscore_pipeline.azure.subscriptions import below, visible
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.feeds import Feed
@@ -116,6 +115,13 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     return [subscriptions, *(asset_of(*described) for described in _DESCRIBED)]
 
 
+class Part(NamedTuple):
+    """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
+
+    batch: Batch
+    round_id: str
+
+
 class Listing(NamedTuple):
     """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it.
 
@@ -132,8 +138,13 @@ class Listing(NamedTuple):
 
 
 def list_subscriptions(
-    azure: AzureConnection, warehouse: Warehouse, snapshot_id: str, owner_tag: str, clock: Clock = utc_now
-) -> Listing:
+    azure: AzureConnection,
+    warehouse: Warehouse,
+    snapshot_id: str,
+    owner_tag: str,
+    clock: Clock = utc_now,
+    part: Part | None = None,
+) -> Listing | None:
     """List the subscriptions and the management groups above them, and store what differs from the list before.
 
     Args:
@@ -142,17 +153,24 @@ def list_subscriptions(
         snapshot_id: the run that lists.
         owner_tag: the tag that names a subscription's owner.
         clock: tells the present time.
+        part: the run's part in a round, of which one run lists for all.
+
+    Returns:
+        What came of it; None where another run of the round has listed them.
 
     Raises:
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
-    settings, client = azure.settings(), azure.client()
-    seen = visible(client)
+    round_id = part.round_id if part else snapshot_id
+    if part and _is_listed(warehouse, azure.feed, round_id):
+        return None
+    settings, directory = azure.settings(), azure.directory(snapshot_id)
+    seen = directory.visible
     top_group = settings.scope.management_group or next((one.tenant_id for one in seen if one.tenant_id), None)
     hierarchy, groups_error = None, None
     if top_group:
         try:
-            hierarchy = below(client, top_group)
+            hierarchy = directory.below(top_group)
         except RequestError as error:
             groups_error = str(error)
     listing = ListingRow(
@@ -164,6 +182,7 @@ def list_subscriptions(
         groups_error,
         settings.cloud.arm_endpoint,
         owner_tag,
+        round_id,
     )
     listed = [
         ListedRow(one.subscription_id, one.record, hierarchy.above(one.subscription_id) if hierarchy else None)
@@ -190,22 +209,21 @@ def _materialize_subscriptions(
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
     else:
         try:
-            listing = list_subscriptions(azure, warehouse, snapshot_id_of(context), owner_tag)
+            snapshot_id, part = snapshot_id_of(context), _part_of(context)
+            listing = list_subscriptions(azure, warehouse, snapshot_id, owner_tag, part=part)
         except AzureError as failed:  # the readings that follow say so for each subscription
             error = str(failed)
             context.log.warning("No names are known of this run's subscriptions. %s", error)
         else:
-            metadata = {
-                "dagster/row_count": listing.rows,
-                "dagster/column_schema": listing.columns,
-                "subscriptions": listing.subscriptions,
-                "management_groups": listing.groups_error or "read",
-            }
-            for what, names in listing.news.items():
-                metadata[what] = len(names)
-                shown = ", ".join(map(printable, names[:WARNED]))
-                more = f" and {len(names) - WARNED} more" if len(names) > WARNED else ""
-                context.log.info("subscriptions that %s: %s%s", what, shown, more)
+            if listing:
+                metadata = _described(listing)
+                for what, names in listing.news.items():
+                    shown = ", ".join(map(printable, names[:WARNED]))
+                    more = f" and {len(names) - WARNED} more" if len(names) > WARNED else ""
+                    context.log.info("subscriptions that %s: %s%s", what, shown, more)
+            else:
+                metadata = {"is_listed_already": True}
+                context.log.info("Another run of the round has listed them.")
     yield dg.MaterializeResult(metadata=metadata)
     yield dg.AssetCheckResult(
         check_name="names_read",
@@ -215,11 +233,15 @@ def _materialize_subscriptions(
     )
 
 
-class Part(NamedTuple):
-    """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
-
-    batch: Batch
-    round_id: str
+def _described(listing: Listing) -> dict[str, Any]:
+    """Return what Dagster shows of a list."""
+    return {
+        "dagster/row_count": listing.rows,
+        "dagster/column_schema": listing.columns,
+        "subscriptions": listing.subscriptions,
+        "management_groups": listing.groups_error or "read",
+        **{what: len(names) for what, names in listing.news.items()},
+    }
 
 
 class Snapshot(NamedTuple):
@@ -259,7 +281,7 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    subscription_ids = azure.subscriptions(batch=part.batch if part else None)
+    subscription_ids = azure.subscriptions(azure.directory(snapshot_id), part.batch if part else None)
     if azure.other_feeds:
         _refuse_what_others_read(azure, warehouse, subscription_ids)
     total = len(subscription_ids)
@@ -332,6 +354,11 @@ def snapshot_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCon
 def _part_of(context: dg.AssetExecutionContext) -> Part | None:
     batch = batch_of(context)
     return Part(batch, context.run.tags.get(ROUND) or snapshot_id_of(context)) if batch else None
+
+
+def _is_listed(warehouse: Warehouse, feed: str, round_id: str) -> bool:
+    with warehouse.get_connection() as connection:
+        return execute(connection, sql("is_listed"), {"feed": feed, "round_id": round_id}).fetchone() != (0,)
 
 
 def _is_stored(warehouse: Warehouse, snapshot_id: str, event_type: EventType) -> bool:

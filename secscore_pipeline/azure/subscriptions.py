@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -55,12 +56,39 @@ class _Descendant(msgspec.Struct):
     properties: _Place = msgspec.field(default_factory=_Place)
 
 
-def visible(client: ArmClient) -> list[Seen]:
-    """Return every subscription on which the identity has any role, once, though pages may overlap.
+class Directory:
+    """The subscriptions that an identity sees, and where they lie; each list is asked for once, when it is wanted.
 
-    Raises:
-        RequestError: the list could not be had.
+    Args:
+        client: whom to ask.
     """
+
+    def __init__(self, client: ArmClient) -> None:
+        self._client = client
+        self._below: dict[str, Hierarchy] = {}
+
+    @cached_property
+    def visible(self) -> list[Seen]:
+        """Every subscription on which the identity has any role.
+
+        Raises:
+            RequestError: the list could not be had; the next to want it asks again.
+        """
+        return _visible(self._client)
+
+    def below(self, management_group: str) -> "Hierarchy":
+        """Return what lies below a management group, at any depth.
+
+        Raises:
+            RequestError: the group cannot be read, or does not exist.
+        """
+        if management_group not in self._below:
+            self._below[management_group] = _below(self._client, management_group)
+        return self._below[management_group]
+
+
+def _visible(client: ArmClient) -> list[Seen]:
+    """Return every subscription on which the identity has any role, once, though pages may overlap."""
     seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
         for text in page.records:
@@ -109,12 +137,7 @@ class Hierarchy:
 _SUBSCRIPTION = "/subscriptions/"
 
 
-def below(client: ArmClient, management_group: str) -> Hierarchy:
-    """Return what lies below a management group, at any depth.
-
-    Raises:
-        RequestError: the group cannot be read, or does not exist.
-    """
+def _below(client: ArmClient, management_group: str) -> Hierarchy:
     path = f"/providers/Microsoft.Management/managementGroups/{management_group}/descendants"
     records, parents = {}, {}
     try:

@@ -1,5 +1,5 @@
--- One row: how many lists a run has stored for a feed.
+-- One row: how many lists the runs of a round have stored for a feed.
 select count(*)
 from raw.listings
-where snapshot_id = $snapshot_id
+where round_id = $round_id
     and feed = $feed;

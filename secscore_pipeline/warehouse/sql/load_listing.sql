@@ -10,7 +10,8 @@ select
     $top_group as top_group,
     $groups_error as groups_error,
     $arm_endpoint as arm_endpoint,
-    $stored_at as stored_at;
+    $stored_at as stored_at,
+    $round_id as round_id;
 
 -- One row: one subscription that is listed otherwise than before, or no longer. What could not be read of its
 -- management groups counts as it was.
