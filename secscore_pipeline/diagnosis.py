@@ -18,7 +18,6 @@ from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
 from secscore_pipeline.azure.session import AzureSession, certificate_of, is_untrusted
-from secscore_pipeline.azure.subscriptions import visible
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.failures import explained
 from secscore_pipeline.resources import AzureConnection

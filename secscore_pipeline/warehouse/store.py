@@ -170,7 +170,7 @@ def load_snapshot(
 def load_listing(
     connection: duckdb.DuckDBPyConnection, listing: ListingRow, listed: Sequence[ListedRow], stored_at: datetime
 ) -> None:
-    """Store what a list of subscriptions tells otherwise than the list before; a round's list that is stored already stays.
+    """Store what a list of subscriptions tells otherwise than the list before; one that is stored already stays.
 
     Args:
         connection: open for writing.
