@@ -26,10 +26,10 @@ dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 	@$(BIN)/secscore dev
 
 test: $(READY) ## the test suite; no network but loopback
-	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist worksteal
+	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-lake: $(READY) ## the tests that have a store, on DuckLake, where PostgreSQL is installed; PART=0/4 for a quarter
-	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist worksteal
+	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: $(READY) ## ruff (lint, security lint, format), the type checker, and an audit of the locked dependencies
 	@$(BIN)/ruff check .

@@ -59,9 +59,9 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
 
 def lived(world: World, days: int, until: datetime) -> Iterator[datetime]:
     """Let a world live for some days, up to `until`; yield each day's moment when the world is as it then is."""
+    world.today = until.date() - timedelta(days=days)
     for ago in range(days - 1, -1, -1):
         moment = until - timedelta(days=ago)
-        world.today = max(world.today, moment.date() - timedelta(days=1))
         world.live_until(moment.date())
         yield moment
 

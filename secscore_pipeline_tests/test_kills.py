@@ -13,7 +13,7 @@ import pytest
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
 
-pytestmark = of_files
+pytestmark = [of_files, pytest.mark.xdist_group("kills")]
 
 SUBSCRIPTIONS = 6
 

@@ -6,7 +6,6 @@ import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
@@ -20,7 +19,7 @@ from secscore_pipeline.settings import SettingsError, lake_settings
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse import transactions as turns
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline.warehouse.lake import Lake, _Engine, quoted
+from secscore_pipeline.warehouse.lake import Lake, _Engine, _load, quoted
 from secscore_pipeline.warehouse.moving import move
 from secscore_pipeline_tests import postgresql
 from secscore_pipeline_tests.conftest import Store, secscore
@@ -293,7 +292,7 @@ def object_store(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with duckdb.connect() as connection:
         connection.execute("set secret_directory = $folder", {"folder": str(tmp_path / ".duckdb" / "stored_secrets")})
-        lake_engine(connection, "httpfs")
+        load(connection, "httpfs")
         connection.execute(
             "create persistent secret lake (type s3, key_id 'me', secret 'not-told', region 'eu-central-1', "
             f"endpoint '{where}', url_style 'path', use_ssl false)"
@@ -329,7 +328,8 @@ def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(l
         pass
     other = postgres_server.new_database()
     theirs = lake.settings["SECSCORE_DATABASE"].replace(f"dbname={database}", f"dbname={other}")
-    with duckdb.connect() as connection, lake_engine(connection):
+    with duckdb.connect() as connection:
+        load(connection, "ducklake", "postgres_scanner")
         data = quoted(str(lake.path.parent / "theirs"))
         connection.execute(f"attach {quoted(theirs)} as theirs (data_path {data})")
         connection.execute("create table theirs.customers (id integer)")
@@ -339,12 +339,9 @@ def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(l
         pass
 
 
-def lake_engine(connection, *extensions):
-    from secscore_pipeline.warehouse.lake import _load
-
-    for extension in extensions or ("ducklake", "postgres_scanner"):
+def load(connection, *extensions):
+    for extension in extensions:
         _load(connection, extension)
-    return ExitStack()
 
 
 def test_data_that_cannot_be_written_is_told_and_taken_back(local_azure, lake):

@@ -15,6 +15,8 @@ from secscore_pipeline.report.page import gather, write_report
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
+pytestmark = pytest.mark.xdist_group("report")
+
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 
 
