@@ -1134,7 +1134,7 @@ _WIDE = 120
 
 
 def _print_scores() -> None:
-    scores = _rows("scores")
+    scores = _rows("scores", {"limit": None})
     table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
     is_named = any(row["subscription_name"] for row in scores)
     length = 8 if is_named and console.width < _WIDE else 36  # beside a name, the beginning of an id will do

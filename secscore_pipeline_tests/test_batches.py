@@ -113,7 +113,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
 
         *most, last = requests
         for request in most:
-            run_it(definitions, instance, request)
+            read = run_it(definitions, instance, request)
         assert not asked_for()
         waiting = instance.create_run_for_job(
             definitions.resolve_job_def("sync"), tags={**last.tags, "dagster/partition": last.partition_key},
@@ -126,8 +126,21 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         instance.add_run_tags(waiting.run_id, {AUTO_RETRY_RUN_ID_TAG: "the run that did it again"})
         (shows,) = asked_for()
         assert "posture/report" in {key.to_user_string() for key in shows.asset_selection}
-        assert run_it(definitions, instance, shows).success
+        shown = run_it(definitions, instance, shows)
+        assert shown.success
+        numbers = {"scores", "score_percentage"}
+        assert numbers <= metadata_of(shown, "posture/database").keys()
+        assert not numbers & metadata_of(read, "ocsf/assessment_findings").keys()
         assert store.one("select count(distinct round_id) from raw.fetches") == 1
+
+
+def metadata_of(result, asset):
+    (found,) = [
+        event.materialization
+        for event in result.get_asset_materialization_events()
+        if event.asset_key.to_user_string() == asset
+    ]
+    return found.metadata
 
 
 def run_it(definitions, instance, request):

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from secscore_pipeline.assets.findings import FINDINGS
+from secscore_pipeline.assets.findings import FINDINGS, newest_round
 from secscore_pipeline.assets.tables import OWNERS, POOL, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.settings import batch_size
 from secscore_pipeline.warehouse import sql
 
 DATABASE = dg.AssetKey(["posture", "database"])
@@ -30,6 +31,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         with warehouse.get_published() as connection:
             counts = rows(connection, sql("row_counts"))
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+            told = newest_round(connection) if batch_size() else {}
     context.log.info("published: %s (%.1f MB)", warehouse.shown, size / 1e6)
     return dg.MaterializeResult(
         metadata={
@@ -37,6 +39,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
             "bytes": size,
             "tables": preview(counts),
             "newest_look": str(newest[0]) if newest else "",
+            **told,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )

@@ -27,4 +27,5 @@ select
 from ocsf.observations_at('looked') as observations
 left join ocsf.entities as entities using (entity_id)
 where activity_id <> 3
-order by fraction nulls last, subscription_id, score;
+order by fraction nulls last, subscription_id, score
+limit $limit;
