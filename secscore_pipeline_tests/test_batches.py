@@ -62,8 +62,8 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
     rounds = "select count(distinct round_id), count(distinct snapshot_id) > 2, count(*) from raw.fetches"
     assert store.query(rounds) == [(2, True, 2 * 2 * 9)]
     assert store.query("select count(*), bool_and(is_in_scope) from posture.coverage") == [(18, True)]
-    lists = "select count(*), count(distinct round_id), min(subscriptions) from raw.listings"
-    assert store.query(lists) == [(2, 2, 9)]
+    listings = "select count(*), count(distinct round_id), min(subscriptions) from raw.listings"
+    assert store.query(listings) == [(2, 2, 9)]
     lists = ("/subscriptions", "/descendants")
     asked = sum(count for path, count in dealt_world.requests.items() if path.endswith(lists))
     assert asked == 2 * (1 + batches + 1)  # to deal the batches; by each of them; the groups above, once a round

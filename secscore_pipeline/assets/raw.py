@@ -162,7 +162,7 @@ def list_subscriptions(
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
     round_id = part.round_id if part else snapshot_id
-    if part and _is_listed(warehouse, azure.feed, round_id):
+    if part and _is_there(warehouse, "is_listed", feed=azure.feed, round_id=round_id):
         return None
     settings, directory = azure.settings(), azure.directory(snapshot_id)
     seen = directory.visible
@@ -321,7 +321,9 @@ def _materialize(
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
     snapshot_id, part = snapshot_id_of(context), _part_of(context)
-    if context.run.root_run_id and _is_stored(warehouse, snapshot_id, event_type):
+    if context.run.root_run_id and _is_there(
+        warehouse, "is_stored", snapshot_id=snapshot_id, event_type=event_type.name
+    ):
         context.log.info("The try before stored this snapshot: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
     taken = take_snapshot(azure, warehouse, event_type, snapshot_id, tell=context.log.info, part=part)
@@ -356,15 +358,10 @@ def _part_of(context: dg.AssetExecutionContext) -> Part | None:
     return Part(batch, context.run.tags.get(ROUND) or snapshot_id_of(context)) if batch else None
 
 
-def _is_listed(warehouse: Warehouse, feed: str, round_id: str) -> bool:
+def _is_there(warehouse: Warehouse, counted: str, **asked: object) -> bool:
+    """Tell whether a query that counts rows finds any."""
     with warehouse.get_connection() as connection:
-        return execute(connection, sql("is_listed"), {"feed": feed, "round_id": round_id}).fetchone() != (0,)
-
-
-def _is_stored(warehouse: Warehouse, snapshot_id: str, event_type: EventType) -> bool:
-    asked: dict[str, object] = {"snapshot_id": snapshot_id, "event_type": event_type.name}
-    with warehouse.get_connection() as connection:
-        return execute(connection, sql("is_stored"), asked).fetchone() != (0,)
+        return execute(connection, sql(counted), asked).fetchone() != (0,)
 
 
 def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
