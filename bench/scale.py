@@ -41,6 +41,10 @@ LIMITS = {2: 0.6, 4: 0.35}
 """What share of one worker's time so many may take at most where latency bounds the work."""
 
 LATENCY = 0.05
+
+CUSTOM = 2
+"""How many controls a tenant has of its own: 17 with Microsoft's 15."""
+
 MILESTONES = (1, 30, 365)
 PATIENCE = 3 * 3600
 TIMES = 3
@@ -112,7 +116,7 @@ def rounds(subscriptions: int, batch: int, connections: int, numbers: Sequence[i
     with (
         tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder,
         postgresql.server() as server,
-        local_azure(Path(folder), subscriptions, LATENCY) as azure,
+        local_azure(Path(folder), subscriptions, LATENCY, "--custom-controls", str(CUSTOM)) as azure,
     ):
         found = []
         for workers in numbers:
@@ -135,7 +139,7 @@ def history(subscriptions: int, days: int) -> list[Figures]:
         warehouse = Warehouse(
             database=server.lake(server.new_database()), data_path=str(home / "lake"), work_database=str(home / "work")
         )
-        world = World(subscriptions=subscriptions)
+        world = World(subscriptions=subscriptions, custom_controls=CUSTOM)
         until = datetime.now(UTC).replace(microsecond=0)
         took: list[float] = []
         for day, moment in enumerate(lived(world, days, until), 1):

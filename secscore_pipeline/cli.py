@@ -339,6 +339,13 @@ def azure_setup(
 @click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same world.")
 @click.option("--mixed/--normal", default=True, show_default=True, help="Some without a score, some forbidden.")
+@click.option(
+    "--custom-controls",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Controls of the tenant's own beside Microsoft's 15; they give no points.",
+)
 @click.option("--port", default=0, help="0 lets the system choose.", show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
 @click.option(
@@ -380,6 +387,7 @@ def emulator(
     subscriptions: int,
     seed: int,
     mixed: bool,
+    custom_controls: int,
     port: int,
     latency: float,
     limit: "Limit | None",
@@ -396,7 +404,7 @@ def emulator(
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.emulator.world import World
 
-    world = World(seed, subscriptions, mixed=mixed and subscriptions > 3)
+    world = World(seed, subscriptions, mixed=mixed and subscriptions > 3, custom_controls=custom_controls)
     if date is not None:
         world.live_until(date.date())
     with LocalAzure(world, latency=latency, page_size=page_size, port=port, limit=limit) as azure:

@@ -46,6 +46,22 @@ def test_scores_are_rounded_half_even_and_add_up():
     assert score["properties"]["weight"] == 17 * 8
 
 
+def test_controls_of_the_tenants_own_are_custom_and_give_no_points():
+    world, plain = World(custom_controls=2), World()
+    for subscription, other in zip(world.subscriptions.values(), plain.subscriptions.values(), strict=True):
+        *others, first, second = world.controls(subscription, "ascScore", expand=True)
+        assert others == plain.controls(other, "ascScore", expand=True)
+        assert {sourced(control) for control in others} == {"BuiltIn"}
+        assert {sourced(first), sourced(second)} == {"Custom"}
+        assert first["name"] != second["name"]
+        assert first["properties"]["score"] == {"max": 0, "current": 0.0, "percentage": 0.0}
+        assert world.scores(subscription) == plain.scores(other)
+
+
+def sourced(control):
+    return control["properties"]["definition"]["properties"]["source"]["sourceType"]
+
+
 @needs_shared
 def test_the_world_computes_the_recorded_numbers():
     folder = SHARED / "azure" / "recorded"

@@ -261,7 +261,7 @@ LOG_ANALYTICS = {
 
 @pytest.mark.parametrize("table", LOG_ANALYTICS)
 def test_log_analytics_tables_have_microsofts_columns(local_azure, store, table):
-    azure = local_azure(World(subscriptions=2))
+    azure = local_azure(World(subscriptions=2, custom_controls=1))
     snapshot(store, azure, FIRST)
     columns = dict(
         store.query(
@@ -272,8 +272,11 @@ def test_log_analytics_tables_have_microsofts_columns(local_azure, store, table)
     assert set(columns) == LOG_ANALYTICS[table]
     types = {"MaxScore": "INTEGER", "CurrentScore": "DOUBLE", "Weight": "BIGINT", "IsSnapshot": "BOOLEAN"}
     assert {name: columns[name] for name in types} == types
-    assert store.one(f"select count(*) from posture.{table}") == (2 if table == "SecureScores" else 30)
+    assert store.one(f"select count(*) from posture.{table}") == (2 if table == "SecureScores" else 32)
     assert store.one(f"select count(*) from posture.{table} where Properties ->> '$.displayName' is null") == 0
+    if "ControlType" in columns:
+        sources = "select ControlType, count(*) from posture.SecureScoreControls group by all order by all"
+        assert store.query(sources) == [("BuiltIn", 30), ("Custom", 2)]
 
 
 @of_files  # a lake has no comments on the columns of views

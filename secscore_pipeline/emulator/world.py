@@ -27,12 +27,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Definition:
-    """A secure score control definition: its GUID, name, maximum and the assessments it is made of."""
+    """A secure score control definition: its GUID, name, maximum, the assessments it is made of, and who made it."""
 
     name: str
     display_name: str
     max_score: int
     assessments: int
+    source_type: str = "BuiltIn"
 
     @cached_property
     def document(self) -> dict[str, object]:
@@ -43,7 +44,7 @@ class Definition:
             "name": self.name,
             "type": "Microsoft.Security/secureScoreControlDefinitions",
             "properties": {
-                "source": {"sourceType": "BuiltIn"},
+                "source": {"sourceType": self.source_type},
                 "displayName": self.display_name,
                 "maxScore": self.max_score,
                 "assessmentDefinitions": [
@@ -70,6 +71,7 @@ DEFINITIONS = (
     Definition("4db8d6cf-075b-4149-a813-da09ca2ae120", "Enable enhanced security features", 0, 6),
     Definition("76763537-9feb-42d3-b4f4-78c01117be80", "Implement security best practices", 0, 12),
 )
+"""Microsoft's own controls."""
 
 
 BIRTHDAY = date(2026, 1, 1)
@@ -168,14 +170,16 @@ class World:
         seed: the same seed makes the same world.
         subscriptions: how many, all of them normal but for one of each other state when `mixed`.
         mixed: whether some subscriptions are in the states that real tenants have.
+        custom_controls: how many controls of the tenant's own there are, which give no points, beside Microsoft's.
     """
 
-    def __init__(self, seed: int = 1, subscriptions: int = 5, *, mixed: bool = False) -> None:
+    def __init__(self, seed: int = 1, subscriptions: int = 5, *, mixed: bool = False, custom_controls: int = 0) -> None:
         self.tenant_id = str(uuid.uuid5(_NAMESPACE, f"tenant/{seed}"))
         self.seed = seed
         self.applications: dict[str, Application] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        self.definitions: tuple[Definition, ...] = DEFINITIONS
+        custom = (_custom_definition(number) for number in range(1, 1 + custom_controls))
+        self.definitions: tuple[Definition, ...] = (*DEFINITIONS, *custom)
         self.today = BIRTHDAY
         special = [State.GRACE, State.UNSCORED, State.FORBIDDEN] if mixed else []
         for number in range(subscriptions):
@@ -187,7 +191,7 @@ class World:
         """Add a subscription with seeded resources."""
         chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
         size = chance.choice((3, 12, 40, 150))
-        counts = {definition.name: _seeded(chance, size) for definition in DEFINITIONS}
+        counts = {definition.name: _seeded(chance, size) for definition in self.definitions}
         naming = random.Random(f"{self.seed}/{subscription_id}/name")  # noqa: S311 - a simulation
         team, stage = naming.choice(_TEAMS), naming.choice(_STAGES)
         subscription = Subscription(
@@ -324,6 +328,11 @@ class World:
             }
             for name, title in names.items()
         ]
+
+
+def _custom_definition(number: int) -> Definition:
+    name = str(uuid.uuid5(_NAMESPACE, f"custom control/{number}"))
+    return Definition(name, f"Custom control {number}", 0, 3, "Custom")
 
 
 def _seeded(chance: random.Random, size: int) -> Counts:
