@@ -245,7 +245,7 @@ class _Service:
 
     def _forget(self) -> None:
         """Do what the job forget_old_runs does on Sundays, by the machine's own clock: Dagster dates runs by that."""
-        from secscore_pipeline.automation import forget_runs
+        from secscore_pipeline.maintenance import forget_runs
 
         if len(self.started) > FORGOTTEN_AFTER:
             forget_runs(self.instance, self.started[-FORGOTTEN_AFTER])

@@ -146,11 +146,11 @@ def run_failed(context: dg.RunFailureSensorContext) -> Alert:
         for step in steps
         if step.error
     ]
-    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition") or "default"
+    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition")
     return Alert(
         f"run_failed/{run.run_id}",
         "run_failed",
-        f"The run of {run.job_name} for the feed {feed} failed",
+        f"The run of {run.job_name} {f'for the feed {feed} ' if feed else ''}failed",
         tuple(dict.fromkeys(said)) or (context.failure_event.message or "",),
         "Open the run; docs/troubleshooting.md has each failure by the name at its end.",
         run.run_id,

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -17,17 +16,15 @@ from secscore_pipeline.assets.findings import FINDINGS
 from secscore_pipeline.assets.posture import DATABASE
 from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SUBSCRIPTIONS
 from secscore_pipeline.assets.report import REPORT
-from secscore_pipeline.assets.tables import preview
+from secscore_pipeline.assets.tables import RETRIES, preview
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
+from secscore_pipeline.maintenance import forget_old_runs, maintain
 from secscore_pipeline.resources import AzureConnection
-from secscore_pipeline.settings import EXPORTS, SettingsError, batch_size, kept_days, schedules_are_on, value
-
-RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""What is done about a failure that may be gone later: again after about a minute, and after three."""
+from secscore_pipeline.settings import EXPORTS, SettingsError, batch_size, schedules_are_on
 
 GRACE = timedelta(hours=1)
 """How long a run may take before what it makes counts as late."""
@@ -95,12 +92,16 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
 
 
 def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
-    """Make the schedules: one for each feed, and one that forgets old runs. They are off until they are switched on.
+    """Make the schedules: one for each feed, and two for the upkeep. They are off until they are switched on.
 
     Raises:
         SettingsError: SECSCORE_SCHEDULE or SECSCORE_TIMEZONE cannot be read.
     """
-    return [*map(_schedule_of, feeds), _scheduled(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC")]
+    return [
+        *map(_schedule_of, feeds),
+        _scheduled(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC"),
+        _scheduled(maintain, "maintain", "0 4 * * 0", "UTC"),
+    ]
 
 
 def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
@@ -229,56 +230,6 @@ def _longest_gap(feed: Feed) -> timedelta:
     _must_be_cron(feed)
     ticks = list(islice(cron_string_iterator(_A_MONDAY.timestamp(), feed.schedule, feed.time_zone), LOOKED_AHEAD))
     return max(after - before for before, after in pairwise(ticks))
-
-
-@dg.op(description="Delete Dagster's record of runs that ended before SECSCORE_RUN_RETENTION_DAYS; no data of ours.")
-def old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete the record of old runs, and say how many there were."""
-    setting = "SECSCORE_RUN_RETENTION_DAYS"
-    try:
-        days = kept_days(value(setting), setting)
-    except SettingsError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    if days is None:
-        context.log.info("%s is empty: every run is kept.", setting)
-        return
-    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=days))
-    context.log.info("%d runs that ended more than %d days ago are forgotten.", forgotten, days)
-
-
-def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
-    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    asked = dg.RunsFilter(statuses=ended, created_before=before)
-    forgotten = 0
-    while records := instance.get_run_records(asked, limit=100):
-        for record in records:
-            _forget(instance, record.dagster_run.run_id)
-        forgotten += len(records)
-    return forgotten
-
-
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a run's record, with what Dagster itself leaves of it: outcomes of checks, printed text, an empty file."""
-    # Imports of half a second, which not everything that loads the definitions need pay.
-    from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
-    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-
-    instance.delete_run(run_id)
-    instance.compute_log_manager.delete_logs(prefix=[run_id])
-    storage = instance.event_log_storage
-    if isinstance(storage, SqlEventLogStorage):
-        with storage.index_connection() as connection:
-            checks = AssetCheckExecutionsTable
-            connection.execute(checks.delete().where(checks.c.run_id == run_id))
-    if isinstance(storage, SqliteEventLogStorage):
-        Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
-
-
-@dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")
-def forget_old_runs() -> None:
-    """Forget what Dagster keeps of old runs."""
-    old_runs()
 
 
 class _OurWords(logging.Formatter):

@@ -575,18 +575,12 @@ def maintain(retention_days: int | None) -> None:
     load_dotenv(Path.cwd() / ".env")
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.warehouse.connection import WarehouseError
-    from secscore_pipeline.warehouse.store import retain
 
     days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
     warehouse = _warehouse()
     try:
-        with warehouse.get_connection() as connection:
-            before = warehouse.size()
-            if days is not None:
-                retain(connection, utc_now() - timedelta(days=days))
         with console.status("Compacting"):
-            warehouse.compact(utc_now())
-        size = warehouse.size()
+            before, size = warehouse.maintain(utc_now(), days)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error

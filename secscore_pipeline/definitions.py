@@ -11,7 +11,6 @@ from secscore_pipeline.assets.posture import database
 from secscore_pipeline.assets.raw import raw_assets
 from secscore_pipeline.assets.report import report
 from secscore_pipeline.automation import (
-    forget_old_runs,
     fresh,
     plain_logger,
     schedules,
@@ -21,6 +20,7 @@ from secscore_pipeline.automation import (
 )
 from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
+from secscore_pipeline.maintenance import forget_old_runs, maintain
 from secscore_pipeline.resources import AzureConnection, Warehouse
 
 
@@ -29,7 +29,7 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     return dg.Definitions(
         assets=fresh([*raw_assets(feeds), assessment_findings, database, report, *export_assets()], feeds),
         asset_checks=asset_checks(feeds),
-        jobs=[sync_job, test_connection(feeds), forget_old_runs],
+        jobs=[sync_job, test_connection(feeds), maintain, forget_old_runs],
         schedules=schedules(feeds),
         sensors=[*sensors(feeds), *whole_rounds()],
         resources={

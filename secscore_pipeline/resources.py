@@ -307,10 +307,23 @@ class Warehouse(DuckDBResource):
         """Return how many bytes there are for readers."""
         return self.lake.size() if self.lake else self.published_path.stat().st_size
 
-    def compact(self, now: datetime) -> None:
-        """Keep the store small, and publish it; a lake can be shown as it was for TIME_TRAVEL yet."""
+    def maintain(self, now: datetime, days: int | None = None) -> tuple[int, int]:
+        """Keep the store small, and publish it; a lake can be shown as it was for TIME_TRAVEL yet.
+
+        Args:
+            now: the time, UTC.
+            days: looks older than that many days are let go of; None keeps all of them.
+
+        Returns:
+            How many bytes there were of what runs have written, and how many there are.
+        """
+        with self.get_connection() as opened:
+            before = self.size()
+            if days is not None:
+                store.retain(opened, now - timedelta(days=days))
         if self.lake:
             self.lake.compact(now - TIME_TRAVEL)
         else:
             store.compact(self.path)
             self.publish()
+        return before, self.size()

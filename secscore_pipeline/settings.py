@@ -149,7 +149,7 @@ SETTINGS = (
     ),
     Setting(
         "SECSCORE_RETENTION_DAYS",
-        "How many days `secscore maintain` keeps; empty: all of them.",
+        "How many days `secscore maintain` and the job of its name keep; empty: all of them.",
         "",
     ),
 )

@@ -57,6 +57,7 @@ def test_the_schedules_are_off_until_switched_on():
     assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
         "sync_schedule": "0 5 * * *",
         "forget_old_runs": "0 3 * * 0",
+        "maintain": "0 4 * * 0",
     }
     for schedule in schedules.values():
         assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED

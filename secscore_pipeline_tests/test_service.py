@@ -9,12 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from secscore_pipeline.automation import RETRIES, forget_runs, fresh, schedules
+from secscore_pipeline.assets.tables import RETRIES
+from secscore_pipeline.automation import fresh, schedules
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.definitions import defs, gathered
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed, configured_feeds
+from secscore_pipeline.maintenance import forget_runs, maintain
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline_tests.conftest import of_files
 from secscore_pipeline_tests.postgresql import USER
@@ -131,6 +133,28 @@ def test_old_runs_are_forgotten_and_new_ones_kept(local_azure, store, instance):
     assert store.one("select count(*) from raw.fetches") > 0
 
 
+def test_the_upkeep_lets_go_of_old_looks_and_keeps_the_store_small(local_azure, store, instance):
+    azure = local_azure(World(subscriptions=1))
+    store.use(azure)
+    store.sync()
+    store.sync()
+    store.write("update raw.fetches set observed_at = observed_at - interval 40 day")
+    store.sync()
+    store.use(azure, SECSCORE_RETENTION_DAYS="30")
+    assert maintained(store, instance).success
+    # Of the two old ones the newer stays: the first look that is kept is compared with it.
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    store.use(azure, SECSCORE_RETENTION_DAYS="soon")
+    (failed,) = (event for event in maintained(store, instance).all_events if event.is_step_failure)
+    said = failed.step_failure_data.user_failure_data.description
+    assert "SECSCORE_RETENTION_DAYS='soon' is no number of days" in said
+
+
+def maintained(store, instance):
+    used = {"warehouse": store.warehouse}
+    return maintain.execute_in_process(instance=instance, resources=used, raise_on_error=False)
+
+
 def test_nothing_of_a_forgotten_run_stays_on_the_disk(tmp_path):
     @dg.asset(check_specs=[dg.AssetCheckSpec("heard", asset="speech")])
     def speech():
@@ -162,9 +186,9 @@ def test_schedules_follow_the_settings(monkeypatch):
     monkeypatch.setenv("SECSCORE_TIMEZONE", "Europe/Berlin")
     monkeypatch.setenv("SECSCORE_SCHEDULES", "on")
     feeds = configured_feeds()
-    schedule, forgetting = schedules(feeds)
+    schedule, *upkeep = schedules(feeds)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
-    assert schedule.default_status is forgetting.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert {one.default_status for one in (schedule, *upkeep)} == {dg.DefaultScheduleStatus.RUNNING}
     with (
         dg.DagsterInstance.ephemeral() as instance,
         dg.build_schedule_context(instance, repository_def=gathered(feeds).get_repository_def()) as context,

@@ -17,12 +17,18 @@ OWNERS = ["team:security-posture"]
 POOL = "secscore_warehouse"
 """The concurrency pool of everything that writes the database: dagster.yaml lets one run at a time into it."""
 
+RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""What is done about a failure that may be gone later: again after about a minute, and after three."""
+
 BY_HAND = {"secscore/started_by": "command line"}
 """The tag of a run that somebody waits for."""
 
 
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
+
+
 @contextmanager
-def failures_explained(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Iterator[None]:
+def failures_explained(context: Context) -> Iterator[None]:
     """Turn an error that already says what happened and what to do into a Dagster failure with that text.
 
     It is tried again, as the job's retry policy has it, where it may be gone later and nobody waits for the run.
@@ -33,7 +39,7 @@ def failures_explained(context: dg.AssetExecutionContext | dg.AssetCheckExecutio
         raise failure(context, str(error)) from error
 
 
-def failure(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, message: str) -> dg.Failure:
+def failure(context: Context, message: str) -> dg.Failure:
     """Return the failure that a message tells of, to be tried again or not."""
     is_awaited = BY_HAND.items() <= context.run.tags.items()
     return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)

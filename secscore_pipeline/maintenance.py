@@ -1,0 +1,82 @@
+"""The upkeep of what grows with the years: jobs that keep the store small, and let go of what is old."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from secscore_pipeline.assets.tables import POOL, RETRIES, failures_explained
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.settings import kept_days, value
+
+
+@dg.op(
+    pool=POOL,
+    description="Compact the database, and let go of looks older than SECSCORE_RETENTION_DAYS where that is set.",
+)
+def compaction(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
+    """Keep the store small and publish it, and say what that gained."""
+    with failures_explained(context):
+        days = kept_days(value("SECSCORE_RETENTION_DAYS"))
+        before, after = warehouse.maintain(utc_now(), days)
+    context.log.info("%.1f MB became %.1f MB", before / 1e6, after / 1e6)
+    context.add_output_metadata({"bytes_before": before, "bytes": after})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    op_retry_policy=RETRIES,
+    description="Compact the database, and let go of old looks (SECSCORE_RETENTION_DAYS).",
+)
+def maintain() -> None:
+    """Do what `secscore maintain` does."""
+    compaction()
+
+
+@dg.op(description="Delete Dagster's record of runs that ended before SECSCORE_RUN_RETENTION_DAYS; no data of ours.")
+def old_runs(context: dg.OpExecutionContext) -> None:
+    """Delete the record of old runs, and say how many there were."""
+    setting = "SECSCORE_RUN_RETENTION_DAYS"
+    with failures_explained(context):
+        days = kept_days(value(setting), setting)
+    if days is None:
+        context.log.info("%s is empty: every run is kept.", setting)
+        return
+    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=days))
+    context.log.info("%d runs that ended more than %d days ago are forgotten.", forgotten, days)
+
+
+def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    asked = dg.RunsFilter(statuses=ended, created_before=before)
+    forgotten = 0
+    while records := instance.get_run_records(asked, limit=100):
+        for record in records:
+            _forget(instance, record.dagster_run.run_id)
+        forgotten += len(records)
+    return forgotten
+
+
+def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete a run's record, with what Dagster itself leaves of it: outcomes of checks, printed text, an empty file."""
+    # Imports of half a second, which not everything that loads the definitions need pay.
+    from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+
+    instance.delete_run(run_id)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    storage = instance.event_log_storage
+    if isinstance(storage, SqlEventLogStorage):
+        with storage.index_connection() as connection:
+            checks = AssetCheckExecutionsTable
+            connection.execute(checks.delete().where(checks.c.run_id == run_id))
+    if isinstance(storage, SqliteEventLogStorage):
+        Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")
+def forget_old_runs() -> None:
+    """Forget what Dagster keeps of old runs."""
+    old_runs()
