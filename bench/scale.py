@@ -15,6 +15,7 @@ some hours, most of them the year's history; `--days` ends that earlier.
 
 import argparse
 import json
+import resource
 import statistics
 import sys
 import tempfile
@@ -22,7 +23,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from bench.history import lived, store_day
 from bench.processes import local_azure
 from bench.queries import QUESTIONS, constants, named_in
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.resources import TIME_TRAVEL, Warehouse
 from secscore_pipeline_tests import postgresql
 from secscore_pipeline_tests.serving import cluster
 
@@ -46,6 +47,9 @@ CUSTOM = 2
 """How many controls a tenant has of its own: 17 with Microsoft's 15."""
 
 MILESTONES = (1, 30, 365)
+MAINTAINED = 30
+"""Every so many days the lake of the history is maintained."""
+
 PATIENCE = 3 * 3600
 TIMES = 3
 
@@ -132,7 +136,7 @@ def rounds(subscriptions: int, batch: int, connections: int, numbers: Sequence[i
 
 
 def history(subscriptions: int, days: int) -> list[Figures]:
-    """Fill a lake day by day; at milestones count its files and ask its questions, before and after compaction."""
+    """Fill a lake day by day, maintained now and then; at milestones count its files and ask its questions."""
     found = []
     with tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder, postgresql.server() as server:
         home = Path(folder)
@@ -146,22 +150,31 @@ def history(subscriptions: int, days: int) -> list[Figures]:
             started = time.perf_counter()
             store_day(warehouse.get_connection, warehouse.path, world, moment)
             took.append(time.perf_counter() - started)
-            if day in MILESTONES or day == days:
-                before = state(warehouse, home / "lake")
+            is_milestone = day in MILESTONES or day == days
+            before = state(warehouse, home / "lake") if is_milestone else {}
+            if is_milestone or day % MAINTAINED == 0:
                 started = time.perf_counter()
-                warehouse.compact(datetime.now(UTC) + timedelta(days=31))  # lets go of all that was
+                warehouse.maintain(datetime.now(UTC) + 2 * TIME_TRAVEL)  # lets go of all that was
                 compacting = time.perf_counter() - started
+                tell(f"day {day}", f"stored in {took[-1]:.1f} s, maintained in {compacting:.0f} s, {peak_mb():.0f} MB")
+            if is_milestone:
                 after = state(warehouse, home / "lake")
+                newest = statistics.median(took[-10:])
                 found.append(
                     {
-                        "days": day, "first_day_s": took[0], "day_s": statistics.median(took[-10:]),
-                        "compacting_s": compacting, "before": before, "after": after,
+                        "days": day, "first_day_s": took[0], "day_s": newest,
+                        "compacting_s": compacting, "peak_mb": peak_mb(), "before": before, "after": after,
                     }
                 )  # fmt: skip
                 for name, held in (("before", before), ("after", after)):
                     tell(f"{day} days of {subscriptions:,} subscriptions, {name} compaction", json.dumps(held))
-                tell("a day takes", f"{took[0]:.1f} s the first, {found[-1]['day_s']:.1f} s the newest")
+                tell("a day takes", f"{took[0]:.1f} s the first, {newest:.1f} s the newest")
     return found
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 def state(warehouse: Warehouse, data: Path) -> Figures:
