@@ -1,10 +1,21 @@
 -- One row: what one new body means, with the time at which the finding's numbers last changed.
--- The looks that may tell what the scores of the new bodies' controls are called.
+-- The looks that may tell what the scores of the new bodies' controls are called, and what they saw, put aside first:
+-- DuckDB would look into every record there is, and then keep those.
 create or replace temp table looks_at_scores as
 select look_id, snapshot_id, subscription_id
 from raw.fetches
 where event_type = 'secure_scores'
     and snapshot_id in (select news.snapshot_id from news);
+
+create or replace temp table scores_seen as
+select looks.snapshot_id, looks.subscription_id, sightings.body_id
+from looks_at_scores as looks
+join raw.sightings as sightings using (look_id);
+
+create or replace temp table score_records as
+select body_id, record
+from raw.bodies
+where body_id in (select scores_seen.body_id from scores_seen);
 
 insert into ocsf.states by name
 with timeline as (
@@ -36,13 +47,12 @@ compared as (
 titles as (
     select snapshot_id, subscription_id, lower(name) as score_key, any_value(display_name) as score_display_name
     from (
-        select fetches.snapshot_id, fetches.subscription_id, bodies.record ->> '$.name' as name,
-            case when json_type(bodies.record, '$.properties.displayName') = 'VARCHAR'
-                then bodies.record ->> '$.properties.displayName' end as display_name
-        from looks_at_scores as fetches
-        join raw.sightings as sightings using (look_id)
-        join raw.bodies as bodies using (body_id)
-        where json_valid(bodies.record)
+        select seen.snapshot_id, seen.subscription_id, scores.record ->> '$.name' as name,
+            case when json_type(scores.record, '$.properties.displayName') = 'VARCHAR'
+                then scores.record ->> '$.properties.displayName' end as display_name
+        from scores_seen as seen
+        join score_records as scores using (body_id)
+        where json_valid(scores.record)
     )
     group by all
 )

@@ -1,4 +1,15 @@
 -- One row: a record of the newest snapshot whose score is not within 0 <= current <= max.
+-- The records are put aside first: DuckDB would look into every record there is, and then keep those of the snapshot.
+create or replace temp table looked_at as
+select body_id, first_look_id, record
+from raw.bodies
+where body_id in (
+    select sightings.body_id
+    from raw.sightings as sightings
+    join looked using (look_id)
+    where looked.event_type = $event_type
+);
+
 -- A function over one list: the score is taken out of each record once, since every JSON function holds on to memory.
 with scores as (
     select
@@ -12,13 +23,7 @@ with scores as (
                 try_cast(score.current as double) between 0 and try_cast(score.max as double), true
             )
         ) as wrong
-    from raw.bodies
-    where body_id in (
-        select sightings.body_id
-        from raw.sightings as sightings
-        join looked using (look_id)
-        where looked.event_type = $event_type
-    )
+    from looked_at
 )
 select fetches.subscription_id, scores.body_id, scores.wrong[1] as score
 from scores
