@@ -8,6 +8,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
+from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.automation import READING, round_of
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
@@ -151,22 +152,43 @@ def run_it(definitions, instance, request):
 
 
 def test_a_run_that_is_tried_again_stores_nothing_twice(dealt_world, store):
+    requests = []
+
+    def between():
+        requests.append(sum(dealt_world.requests.values()))
+
+    first, again = tried_twice(between)
+    assert first.success
+    assert again.is_success
+    assert sum(dealt_world.requests.values()) - requests[0] < 10  # the subscriptions are listed, and not read again
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
+
+
+def test_a_run_that_could_read_nothing_reads_when_it_is_tried_again(dealt_world, store):
+    dealt_world.faults.append(Fault(Kind.STATUS, path="securescores", status=400))
+    first, again = tried_twice(dealt_world.faults.clear)
+    assert not first.success
+    assert again.is_success
+    assert store.query("select distinct outcome from raw.fetches") == [("complete",)]
+    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
+    assert store.one("select count(*) from ocsf.assessment_findings") > 0
+
+
+def tried_twice(between):
+    """Run a batch, and then again as Dagster does by itself or when somebody asks for it; return both runs."""
     feeds = configured_feeds()
     definitions = gathered(feeds)
     job = definitions.resolve_job_def("sync")
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         batch = round_of(feeds[0], instance)[0]
-        first = job.execute_in_process(instance=instance, partition_key=batch.key, raise_on_error=False)
-        requests = sum(dealt_world.requests.values())
+        first = job.execute_in_process(instance=instance, partition_key=batch.key, tags=BY_HAND, raise_on_error=False)
+        between()
         again = instance.create_run_for_job(
             job, tags={**first.dagster_run.tags, "dagster/partition": batch.key}, asset_selection=frozenset(READING),
             parent_run_id=first.run_id, root_run_id=first.run_id, run_config={"loggers": {"plain": {}}},
         )  # fmt: skip
         assert list(execute_run_iterator(InMemoryJob(job), again, instance))
-        assert instance.get_run_by_id(again.run_id).is_success
-    assert first.success
-    assert sum(dealt_world.requests.values()) - requests < 10  # the subscriptions are listed, and not read again
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
+        return first, instance.get_run_by_id(again.run_id)
 
 
 def test_several_runs_at_once_take_a_lake(monkeypatch):

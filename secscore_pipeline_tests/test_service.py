@@ -109,6 +109,8 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(local_azure, store
     result = run_unattended(instance)
     assert result.success
     assert sum(event.event_type_value == "STEP_UP_FOR_RETRY" for event in result.all_events) == 1
+    assert store.query("select outcome from raw.fetches") == [("complete",)]  # what the second try read
+    assert store.one("select count(*) from ocsf.assessment_findings") == 1
     store.use(azure, AZURE_CLIENT_SECRET="wrong-" + "x" * 20)
     result = run_unattended(instance)
     assert not result.success

@@ -144,7 +144,7 @@ def load_snapshot(
 
     A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
     store: what was read by a clock that is behind that of the look before counts as observed a millisecond after it.
-    A snapshot that is stored already is left as it is.
+    A snapshot that is stored already is left as it is, but for one that could read nothing: this one takes its place.
 
     Args:
         connection: open for writing.
@@ -160,6 +160,7 @@ def load_snapshot(
         with transaction(connection):
             if connection.execute(sql("is_stored"), known).fetchone() != (0,):
                 return
+            execute(connection, sql("forget_failed"), known)
             execute(connection, sql("load_fetches"), {**values, "file": str(spool.fetches_path)})
             for name in ("load_incoming", "load_bodies", "load_sightings"):
                 execute(connection, sql(name), {**values, "file": str(spool.records_path)})
