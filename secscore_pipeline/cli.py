@@ -528,17 +528,18 @@ def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None) 
     from secscore_pipeline.warehouse import sql as named
     from secscore_pipeline.warehouse.connection import WarehouseError
 
-    if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
-        from secscore_pipeline.prompt import prompt
-
-        prompt(_warehouse(), partial(_print_rows, form=form), complaints)
-        return
-    text = file.read() if file else sql or named("tables")
     warehouse = _warehouse()
     if at and not warehouse.lake:
         raise click.UsageError("Only a lake can be shown as it was; a file is as the newest run left it.")
+    published = partial(warehouse.get_published, at and at.replace(tzinfo=UTC))
+    if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
+        from secscore_pipeline.prompt import prompt
+
+        prompt(published, partial(_print_rows, form=form), complaints)
+        return
+    text = file.read() if file else sql or named("tables")
     try:
-        with warehouse.get_published(at and at.replace(tzinfo=UTC)) as connection:
+        with published() as connection:
             columns, rows = asked(connection, text)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
@@ -581,10 +582,10 @@ def maintain(retention_days: int | None) -> None:
     try:
         with console.status("Compacting"):
             before, size = warehouse.maintain(utc_now(), days)
+        held = _rows("storage")[0]
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
-    held = _rows("storage")[0]
     kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
     each = f", {size / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
     console.print(
@@ -613,6 +614,8 @@ def migrate(target: str, data_path: str | None) -> None:
     if warehouse.lake:
         raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.shown}.")
     try:
+        if warehouse.path.exists():
+            warehouse.publish()  # what runs have stored and not published yet is moved too
         moved = move(warehouse.published_path, Lake(*where), console.print)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
@@ -822,7 +825,7 @@ def worker(runs: int) -> None:
     """Take runs from a cluster's queue, one after the other, until it is stopped.
 
     DAGSTER_HOME holds the cluster's instance file, deploy/cluster/dagster.yaml; docs/scale.md has the rest. Told to
-    stop, it ends the run that it has; told once more, it lets go of it, and another worker takes it up.
+    stop, it ends the run that it has; after a second Ctrl-C it lets go of it, and another worker takes it up.
     """
     load_dotenv(Path.cwd() / ".env")
     try:

@@ -570,9 +570,15 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Start `secscore migrate` again: it goes on where it was.",
         ),
         Failure(
+            "no-such-moment",
+            "The lake cannot be shown as it was then",
+            "Nothing was stored yet at that moment, or it is longer ago than upkeep lets a lake be shown as it was.",
+            "Name a later moment.",
+        ),
+        Failure(
             "store-busy",
             "Other processes write the store all the time",
-            "Each try clashed with another process's writing.",
+            "Each try clashed with another process's writing, or its turn to write did not come.",
             "Start again later, or let fewer runs write at once.",
         ),
         Failure(

@@ -3,6 +3,7 @@
 import os
 import readline
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
@@ -10,30 +11,31 @@ from rich.console import Console
 from rich.text import Text
 
 from secscore_pipeline.asking import Rows, asked
-from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
+
+Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 _REMEMBERED = 1_000
 _HINT = "SQL, ended with ; - \\d lists tables and views, \\q or Ctrl-D leaves, Ctrl-C forgets what was typed."
 
 
-def prompt(warehouse: Warehouse, show: Callable[[list[str], Rows], None], complaints: Console) -> None:
+def prompt(published: Published, show: Callable[[list[str], Rows], None], complaints: Console) -> None:
     """Ask for SQL and show the answers until there is no more; the database is open for the time of a question only.
 
     Args:
-        warehouse: whose published database is asked.
+        published: opens the database that is asked.
         show: prints the columns and rows of an answer.
         complaints: is told what was not understood.
     """
     complaints.print(Text(_HINT, style="dim"))
     with_history = _history()
-    readline.set_completer(_completer(warehouse))
+    readline.set_completer(_completer(published))
     readline.set_completer_delims(" \t\n,()=<>*+")
     readline.parse_and_bind("tab: complete")
     for text in _questions():
         try:
-            with warehouse.get_published() as connection:
+            with published() as connection:
                 columns, rows = asked(connection, text)
         except WarehouseError as error:
             complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
@@ -84,9 +86,9 @@ def _history() -> Path | None:
     return path
 
 
-def _completer(warehouse: Warehouse) -> Callable[[str, int], str | None]:
+def _completer(published: Published) -> Callable[[str, int], str | None]:
     try:
-        with warehouse.get_published() as connection:
+        with published() as connection:
             found = connection.execute(sql("words")).fetchall()
     except WarehouseError:  # the first question says what is wrong
         found = []

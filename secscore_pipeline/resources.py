@@ -36,6 +36,9 @@ from secscore_pipeline.settings import (
 from secscore_pipeline.warehouse import connection, store
 from secscore_pipeline.warehouse.lake import Lake
 
+READING = timedelta(days=2)
+"""How long a reader of a lake may go on with files that no longer belong to it."""
+
 TIME_TRAVEL = timedelta(days=30)
 """For how long a lake can be shown as it was."""
 
@@ -240,7 +243,12 @@ class Warehouse(DuckDBResource):
 
     @classmethod
     def from_environment(cls) -> "Warehouse":
-        """Make the warehouse that SECSCORE_DATABASE and the settings beside it name."""
+        """Make the warehouse that SECSCORE_DATABASE and the settings beside it name.
+
+        Raises:
+            SettingsError: they name a lake, but not rightly, or with a password, which Dagster would show.
+        """
+        lake_settings(value("SECSCORE_DATABASE"), value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE"))
         return cls(
             database=value("SECSCORE_DATABASE"),
             work_database=value("SECSCORE_WORK_DATABASE"),
@@ -322,7 +330,7 @@ class Warehouse(DuckDBResource):
             if days is not None:
                 store.retain(opened, now - timedelta(days=days))
         if self.lake:
-            self.lake.compact(now - TIME_TRAVEL)
+            self.lake.compact(now - TIME_TRAVEL, now - READING)
         else:
             store.compact(self.path)
             self.publish()

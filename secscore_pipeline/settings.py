@@ -8,7 +8,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from secscore_pipeline.azure.clouds import CLOUDS, Cloud, cloud_named
 from secscore_pipeline.azure.credentials import (
@@ -551,7 +551,7 @@ def lake_settings(database: str, data_path: str = "", work_database: str = "") -
     if not database.startswith(_LAKE):
         return None
     catalog = database.removeprefix(_LAKE)
-    if re.search(r"password\s*=|://[^/@]*:[^/@]*@", catalog, re.IGNORECASE):
+    if re.search(r"password\s*=|://[^/@?]*:[^@?]*@", unquote(catalog), re.IGNORECASE):
         raise SettingsError([explained("SECSCORE_DATABASE holds a password.", "password-in-setting")])
     if not catalog.partition(":")[2].strip():
         raise SettingsError([explained("SECSCORE_DATABASE names a lake without a catalog.", "catalog-malformed")])

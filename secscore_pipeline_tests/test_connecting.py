@@ -265,7 +265,7 @@ ELSEWHERE = {
     "export-unwritable",
     "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
     "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel", "queue-missing",
-    "catalog-read-only", "data-path-differs", "object-store-refused",
+    "catalog-read-only", "data-path-differs", "object-store-refused", "no-such-moment",
 }  # fmt: skip
 """What other tests bring about: lasting faults that are waited for, the database's, and those of feeds.yaml."""
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier
 
 import duckdb
@@ -15,14 +16,16 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.settings import SettingsError, lake_settings
+from secscore_pipeline.resources import Warehouse
+from secscore_pipeline.settings import SettingsError
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse import transactions as turns
-from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline.warehouse.lake import Lake, _Engine, _load, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, quoted
+from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
 from secscore_pipeline.warehouse.moving import move
 from secscore_pipeline_tests import postgresql
 from secscore_pipeline_tests.conftest import Store, secscore
+from secscore_pipeline_tests.waiting import awaited
 
 HELD = """
 select
@@ -172,6 +175,7 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     file.use(azure)
     file.sync()
     file.sync()
+    file.write("update raw.fetches set error = 'stored, and not published' where look_id = 1")
     told = []
 
     def tell(line):
@@ -190,11 +194,13 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     for question in ("from ocsf.assessment_findings order by all", "from posture.changes order by all",
                      "from raw.records order by all"):  # fmt: skip
         assert lake.query(question) == file.query(question)
+    assert lake.one("select error from raw.fetches where look_id = 1") == "stored, and not published"
     lake.use(azure)
     lake.sync()
     assert held(lake)["events"] == 3 * 16 * 3
     with pytest.raises(WarehouseError, match="lake-not-empty"):
         move(file.published, target, str)
+    lake.sync()  # which it was left for
     done = secscore("migrate", "--to", "elsewhere.duckdb", cwd=tmp_path, env=env, check=2)
     assert "begins with ducklake:" in done.stderr
 
@@ -214,11 +220,79 @@ def test_the_store_is_shown_as_it_was_and_kept_small(local_azure, lake, tmp_path
     with lake.warehouse.get_published(then) as connection:
         assert connection.execute(looks).fetchone() == (40,)
     before = held(lake)
-    lake.warehouse.lake.compact(datetime.now(UTC) + timedelta(minutes=1))
+    compact(lake)
     assert len(list(sightings.iterdir())) == 1
     assert held(lake) == before
-    with pytest.raises(WarehouseError), lake.warehouse.get_published(then):
+    with pytest.raises(WarehouseError, match="no-such-moment"), lake.warehouse.get_published(then):
         pass
+
+
+def compact(store):
+    """Compact a lake, and let go at once of all that it was."""
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    store.warehouse.lake.compact(soon, soon)
+
+
+def test_compacting_waits_for_who_writes_and_loses_nothing(lake, postgres_server):
+    with lake.warehouse.get_connection() as connection:
+        with turns.transaction(connection):
+            for number in range(3):
+                connection.execute("insert into raw.bodies values ($n, 1, 1, '{}')", {"n": number})
+        with ThreadPoolExecutor(1) as threads:
+            with turns.transaction(connection):
+                connection.execute("delete from raw.bodies where body_id = 1")
+                compacted = threads.submit(compact, lake)
+                awaited(partial(postgres_server.execute, WAITING), lambda said: "1" in said, within=60)
+                assert not compacted.done()
+            compacted.result(timeout=60)
+        assert connection.execute("select list(body_id order by body_id) from raw.bodies").fetchone() == ([0, 2],)
+
+
+WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+
+
+def test_who_waits_too_long_for_its_turn_is_told(lake, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", "100ms")
+
+    def wait():
+        with lake.warehouse.get_connection() as connection, turns.transaction(connection):
+            pass
+
+    with (
+        lake.warehouse.get_connection() as connection,
+        turns.transaction(connection),
+        pytest.raises(WarehouseError, match="store-busy"),
+    ):
+        wait()
+    wait()
+
+
+def test_the_catalog_soon_notices_that_a_machine_with_a_turn_is_gone(lake):
+    with lake.warehouse.get_connection() as connection:
+        (name,) = connection.execute("select current_database()").fetchone()
+        connection.execute("begin transaction")
+        connection.execute(sql("wait_for_turn"), {"lake": name, "lock": 1, "patience": "1s"}).fetchall()
+        idle = "select current_setting(''tcp_keepalives_idle'') as idle"
+        shown = f"from postgres_query('__ducklake_metadata_' || $lake, '{idle}')"
+        assert connection.execute(shown, {"lake": name}).fetchone() == ("30",)
+        connection.execute("rollback")
+
+
+def test_a_catalog_that_hangs_up_is_told(lake, postgres_server):
+    database = lake.settings["SECSCORE_DATABASE"].rpartition("=")[2]
+    hung_up = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'"
+
+    def write(between=str):
+        with lake.warehouse.get_connection() as connection, turns.transaction(connection):
+            connection.execute("insert into raw.bodies values (1, 1, 1, '{}')")
+            between()
+            connection.execute("insert into raw.bodies values (2, 1, 1, '{}')")
+
+    with pytest.raises(WarehouseError, match="catalog-unreachable"):
+        write(partial(postgres_server.execute, hung_up))
+    assert lake.one("select count(*) from raw.bodies") == 0
+    write()
+    assert lake.one("select count(*) from raw.bodies") == 2
 
 
 def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_path, monkeypatch):
@@ -309,7 +383,7 @@ def test_a_lake_in_an_object_store_and_one_that_refuses(local_azure, lake, objec
     lake.sync()
     before = held(lake)
     assert before["events"] == 2 * 16 * 2
-    lake.warehouse.lake.compact(datetime.now(UTC) + timedelta(minutes=1))
+    compact(lake)
     assert held(lake) == before
     object_store.stop()
     result = lake.sync(succeeds=False)
@@ -351,7 +425,8 @@ def test_data_that_cannot_be_written_is_told_and_taken_back(local_azure, lake):
     data = lake.path.parent / "lake"
     moved = data.rename(data.with_name("elsewhere"))
     data.write_text("no folder")
-    lake.sync(succeeds=False)
+    said = failures(lake.sync(succeeds=False))
+    assert "Give another in SECSCORE_DATA_PATH. [folder-unusable]" in said
     data.unlink()
     moved.rename(data)
     assert held(lake) == before
@@ -371,13 +446,16 @@ def test_nothing_is_there_yet(lake):
     [
         ("ducklake:postgres:host=h dbname=d password=hunter2", "password-in-setting"),
         ("ducklake:postgres:postgresql://me:hunter2@h/d", "password-in-setting"),
+        ("ducklake:postgres:postgresql://me:hunter2/4@h/d", "password-in-setting"),
+        ("ducklake:postgres:postgresql://h/d?pass%77ord=hunter2", "password-in-setting"),
         ("ducklake:", "catalog-malformed"),
         ("ducklake:postgres:", "catalog-malformed"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_explained(given, failure):
+def test_a_setting_that_cannot_be_right_is_explained(given, failure, monkeypatch):
+    monkeypatch.setenv("SECSCORE_DATABASE", given)
     with pytest.raises(SettingsError) as caught:
-        lake_settings(given)
+        Warehouse.from_environment()  # before Dagster shows it
     assert failure in str(caught.value)
     assert "hunter2" not in str(caught.value)
 

@@ -158,7 +158,7 @@ def write_report(report: Report, path: Path) -> int:
     Raises:
         WarehouseError: it cannot be written there.
     """
-    make_folder(path.parent)
+    make_folder(path.parent, "SECSCORE_REPORT")
     if path.is_dir():
         raise WarehouseError(f"{path} is a folder.", "report-unwritable")
     try:

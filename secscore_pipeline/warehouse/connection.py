@@ -104,8 +104,12 @@ def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         yield connection
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
     """Make the folder of a database, for its owner alone, where it is not there.
+
+    Args:
+        folder: the folder.
+        setting: what names it.
 
     Raises:
         WarehouseError: it cannot be made.
@@ -113,9 +117,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise WarehouseError(
-            f"{folder} cannot be made ({error.strerror}).", "folder-unusable", setting="SECSCORE_DATABASE"
-        ) from error
+        what = f"{folder} cannot be made ({error.strerror})."
+        raise WarehouseError(what, "folder-unusable", setting=setting) from error
 
 
 @contextmanager
@@ -355,3 +358,8 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(view.text)
     for (statement,) in connection.execute(sql("namesakes")).fetchall():
         connection.execute(statement)
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL, for where DuckDB takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"

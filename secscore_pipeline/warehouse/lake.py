@@ -3,14 +3,15 @@
 Everything that differs from a DuckDB file is here: how it is opened, what its tables cannot have, how it is kept small.
 """
 
-import os
+import atexit
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
@@ -26,15 +27,15 @@ from secscore_pipeline.warehouse.connection import (
     execute,
     make_folder,
     make_schema,
+    quoted,
     schema_is_current,
     steps,
 )
-from secscore_pipeline.warehouse.transactions import attempted, transaction
+from secscore_pipeline.warehouse.transactions import attempted, transaction, turn
 
 _EXTENSIONS = {
     "postgres:": ("postgres_scanner",),
     "s3://": ("httpfs",),
-    "https://": ("httpfs",),
     "abfss://": ("azure",),
     "az://": ("azure",),
 }
@@ -46,6 +47,14 @@ _DIFFERENT = re.compile(
     r"|\s+default\s*\(?now\(\)\)?",  # defaults are constants
     re.IGNORECASE,
 )
+
+
+_LOST = re.compile(
+    "unable to connect to postgres|connection to server|server closed the connection|terminating connection"
+    r"|no connection to the server|could not (receive|send) data|failed to execute query \"rollback\": *$",
+    re.MULTILINE,
+)
+"""What libpq says of a catalog that is not there, or no longer; nothing of one that has hung up."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +81,16 @@ class Lake:
         """Open the lake for writing, made and brought up to date when needed. Several processes may.
 
         Args:
-            is_moving: whether a file is moved into it, which leaves a mark until all of it is there.
+            is_moving: whether a file is moved into it; a lake with a part of one is refused to others.
 
         Raises:
             WarehouseError: the catalog or the data cannot be reached, or is of something else or of a newer version.
         """
         if "://" not in self.data_path:
-            make_folder(Path(self.data_path))
+            make_folder(Path(self.data_path), "SECSCORE_DATA_PATH")
         with self._attached("") as connection:
             attempted(lambda: self._bring_up_to_date(connection))
-            if is_moving:
-                connection.execute("create table if not exists meta.moving (is_unfinished boolean)")
-            elif _is_unfinished(connection):
+            if not is_moving and is_unfinished(connection):
                 raise WarehouseError(f"Not all of a file has been moved into {self.shown} yet.", "move-unfinished")
             yield connection
 
@@ -114,21 +121,29 @@ class Lake:
             row = connection.execute(sql("lake_size")).fetchone()
         return int(row[0]) if row else 0
 
-    def compact(self, before: datetime) -> None:
+    def compact(self, before: datetime, unused_since: datetime) -> None:
         """Join small files, write those anew of which much was deleted, and let go of how the lake was before a moment.
+
+        Nobody else writes during each step: DuckLake would lose what another process deletes of a file that is joined.
 
         Args:
             before: since when it can be shown as it was, UTC.
+            unused_since: files are deleted that have not belonged to it since this moment, UTC.
         """
+        moments = {"before": before, "unused_since": unused_since}
+
+        def take(step: str) -> None:
+            with turn(connection):
+                execute(connection, sql(step), moments).fetchall()  # to the last row: DuckDB does what is asked for
+
         with self.writing() as connection:
-            for text in map(sql, ("lake_flush", "lake_rewrite", "lake_merge", "lake_expire", "lake_clean_up")):
-                # To the last row: DuckDB does no more of it than is asked for.
-                attempted(lambda text=text: execute(connection, text, {"before": before}).fetchall())  # type: ignore[misc]
+            for step in ("lake_flush", "lake_rewrite", "lake_merge", "lake_expire", "lake_clean_up"):
+                attempted(partial(take, step))
 
     @contextmanager
     def _attached(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the lake; where it `is_kept`, the process has it quicker the next time."""
-        make_folder(self.beside.parent)
+        make_folder(self.beside.parent, "SECSCORE_WORK_DATABASE")
         engine = _engine(self._extensions())
         with engine.connection.cursor() as connection, engine.lake(self, options, is_kept=is_kept) as name:
             try:
@@ -185,19 +200,21 @@ class Lake:
         """Return what an error of DuckDB's means for the store."""
         said = _first_line(error)
         text = str(error).lower()
-        if "unable to connect to postgres" in text or "connection to server" in text:
+        if _LOST.search(text):
             return WarehouseError(f"The catalog of {self.shown} cannot be reached ({said}).", "catalog-unreachable")
-        if re.search(r"read-only transaction|no space left|could not extend file", text):
+        if re.search(r"read-only transaction|could not extend file|could not write to file .*no space left", text):
             return WarehouseError(f"The catalog of {self.shown} takes no writes.", "catalog-read-only")
         if "does not match existing data path" in text:
             return WarehouseError(f"{self.shown} has its files elsewhere ({said}).", "data-path-differs")
         if isinstance(error, duckdb.HTTPException) or "for http" in text:
             what = f"The object store of {self.data_path} refused ({said}). What was begun was taken back."
             return WarehouseError(what, "object-store-refused")
-        if isinstance(error, duckdb.TransactionException) and "conflict" in text:
+        if "lock timeout" in text or (isinstance(error, duckdb.TransactionException) and "conflict" in text):
             return WarehouseError(f"{self.shown} was written by others at each try ({said}).", "store-busy")
-        if "ducklake" in text and "version" in text:
+        if re.search(r"catalog version mismatch|only ducklake versions", text):
             return WarehouseError(f"{self.shown} is of another version of DuckLake ({said}).", "database-newer")
+        if "no snapshot found" in text:
+            return WarehouseError(f"{self.shown} cannot be shown as it was then ({said}).", "no-such-moment")
         if "existing ducklake" in text:
             return WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
         return WarehouseError(
@@ -227,8 +244,9 @@ class _Engine:
         for extension in extensions:
             _load(self.connection, extension)
         self.connection.execute("set preserve_insertion_order = false")
-        spilled = Path(tempfile.gettempdir(), f"secscore-{os.getpid()}")
-        self.connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
+        spilled = tempfile.mkdtemp(prefix="secscore-")  # for its owner alone, whatever the umask
+        atexit.register(shutil.rmtree, spilled, ignore_errors=True)
+        self.connection.execute("set temp_directory = $folder", {"folder": spilled})
         self._attached: dict[tuple[Lake, str], _Attached] = {}
         self._numbers = count(1)
         self._lock = Lock()
@@ -276,7 +294,7 @@ def _engine(extensions: tuple[str, ...]) -> _Engine:
     return _Engine(extensions)
 
 
-def _is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
     """Tell whether a file is being moved into a lake, or that was cut short."""
     try:
         connection.execute("from meta.moving limit 0")
@@ -324,8 +342,3 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".")
-
-
-def quoted(text: str) -> str:
-    """Return a text as a literal of SQL, for where DuckDB takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"

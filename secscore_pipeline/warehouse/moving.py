@@ -1,13 +1,14 @@
 """Moves what a DuckDB file holds into a lake: table by table, each whole or not at all, each compared afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import WarehouseError, reading, schema_is_current
-from secscore_pipeline.warehouse.lake import Lake, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, quoted, reading, schema_is_current
+from secscore_pipeline.warehouse.lake import Lake, is_unfinished
 from secscore_pipeline.warehouse.transactions import attempted, transaction
 
 
@@ -34,27 +35,51 @@ def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, i
         connection.execute(f"attach {quoted(str(source))} as moved (read_only)")
         try:
             tables = [name for (name,) in connection.execute(sql("moved_tables")).fetchall()]
+            if not is_unfinished(connection):
+                attempted(partial(_begin, connection, lake, tables))
             moved = {}
             for table in tables:
-                moved[table] = attempted(lambda table=table: _move(connection, lake, table))  # type: ignore[misc]
+                moved[table] = attempted(partial(_move, connection, lake, table))
                 tell(f"{table}: {moved[table]:,} rows, the same in both")
-            with transaction(connection):
-                connection.execute("drop table meta.moving")
+            attempted(partial(_end, connection))
         finally:
             connection.execute("detach moved")
     return moved
 
 
+def _begin(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[str]) -> None:
+    """Mark a lake as one that a file is moved into; one that holds something else is left as it is."""
+    with transaction(connection):
+        for table in tables:
+            if _count(connection, table):
+                _compare(connection, lake, table)
+        connection.execute("create table meta.moving (is_unfinished boolean)")
+
+
+def _end(connection: duckdb.DuckDBPyConnection) -> None:
+    with transaction(connection):
+        connection.execute("drop table meta.moving")
+
+
 def _move(connection: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> int:
     """Copy one table where it is not there yet, compare it, and return its number of rows."""
     with transaction(connection):
-        rows, held = (_count(connection, name) for name in (f"moved.{table}", table))
-        if not held:
+        if not _count(connection, table):
             connection.execute(f"insert into {table} by name from moved.{table}")
-        columns = ", ".join(f'"{name}"' for name in connection.table(f"moved.{table}").columns)
-        differing = f"(select {columns} from moved.{table} except all select {columns} from {table})"  # noqa: S608
-        if held not in (0, rows) or _count(connection, differing):
-            raise WarehouseError(f"{table} of {lake.shown} holds other rows than the file.", "lake-not-empty")
+        return _compare(connection, lake, table)
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> int:
+    """Return how many rows a table has in both.
+
+    Raises:
+        WarehouseError: the lake's are others than the file's.
+    """
+    rows, held = (_count(connection, name) for name in (f"moved.{table}", table))
+    columns = ", ".join(f'"{name}"' for name in connection.table(f"moved.{table}").columns)
+    differing = f"(select {columns} from moved.{table} except all select {columns} from {table})"  # noqa: S608
+    if held != rows or _count(connection, differing):
+        raise WarehouseError(f"{table} of {lake.shown} holds other rows than the file.", "lake-not-empty")
     return rows
 
 

@@ -18,6 +18,7 @@ from secscore_pipeline.warehouse.connection import (
     execute,
     held,
     make_folder,
+    quoted,
     reading,
     scratch_folder,
     writing,
@@ -266,8 +267,7 @@ def compact(path: Path) -> None:
         new = folder / f"compacted{path.suffix}"
         with writing(new):
             pass  # made with the schema of today, and let go of
-        quoted = str(new).replace("'", "''")
-        connection.execute(f"attach '{quoted}' as compacted")
+        connection.execute(f"attach {quoted(str(new))} as compacted")
         with transaction(connection):
             for (table,) in connection.execute(sql("compactable")).fetchall():
                 connection.execute(f"insert into compacted.{table} by name from {table}")

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TypeVar
 
 import duckdb
@@ -17,6 +17,9 @@ _Result = TypeVar("_Result")
 
 TRIES = 10
 """How often work is done again that clashed with another process's; turns make that rare."""
+
+PATIENCE = "30min"
+"""How long a turn is waited for, as PostgreSQL writes a time."""
 
 _LOCK = 994_020_01
 """The number of the advisory lock by which the writers of one catalog take turns."""
@@ -35,7 +38,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
         is_first: whether it may be the one that makes that row.
     """
     catalog = shared_catalog(connection)
-    with _turn(connection) if catalog == "postgres" else nullcontext():
+    with turn(connection):
         connection.execute("begin transaction")
         try:
             if catalog and not is_first:
@@ -80,13 +83,23 @@ def shared_catalog(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 @contextmanager
-def _turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Hold the catalog's advisory lock; PostgreSQL gives it to the next when this process ends, however."""
+def turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Keep every other process from writing a lake for the length of the block, where its catalog is PostgreSQL's.
+
+    The catalog's advisory lock goes to the next when this process ends, however; within a minute where its machine is
+    gone. Who has waited for it longer than PATIENCE gets an error.
+    """
+    if shared_catalog(connection) != "postgres":
+        yield
+        return
     (lake,) = connection.execute("select current_database()").fetchone() or ("",)
     with connection.cursor() as beside:  # in a transaction of its own, which holds a connection to PostgreSQL
         beside.execute("begin transaction")
-        beside.execute(sql("wait_for_turn"), {"lake": lake, "lock": _LOCK}).fetchall()
         try:
+            beside.execute(sql("wait_for_turn"), {"lake": lake, "lock": _LOCK, "patience": PATIENCE}).fetchall()
             yield
         finally:
-            beside.execute("rollback")
+            try:
+                beside.execute("rollback")
+            except duckdb.Error:  # the catalog has ended that session and its turn; the work itself may be done
+                log.debug("there was no turn left to give back", exc_info=True)
