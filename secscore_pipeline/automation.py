@@ -17,6 +17,7 @@ from secscore_pipeline.assets.posture import DATABASE
 from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SUBSCRIPTIONS
 from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import RETRIES, preview
+from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
@@ -115,8 +116,8 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
         if not batch_size():
             yield dg.RunRequest(partition_key=feed.partition, tags=tags)
             return
-        round_id = f"{feed.name}/{context.scheduled_execution_time:%Y-%m-%dT%H:%MZ}"
-        batches = round_of(feed, context.instance)
+        round_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        batches = _round_or_the_one_before(feed, context)
         for batch in batches:
             yield dg.RunRequest(
                 run_key=f"{round_id}/{batch.key}",
@@ -143,6 +144,23 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     return batches
 
 
+def _round_or_the_one_before(feed: Feed, context: dg.ScheduleEvaluationContext) -> list[Batch]:
+    """Return the batches of a feed now; those known from before where its subscriptions cannot be listed just now.
+
+    A tick that fails is made up for by nothing, and nobody is told. A run is tried again, and its failure is told.
+    """
+    try:
+        return round_of(feed, context.instance)
+    except AzureError as error:
+        known = map(Batch.of, context.instance.get_dynamic_partitions(BATCHES.name or ""))
+        before = [batch for batch in known if batch.feed == feed.name]
+        if not before:
+            raise
+        context.log.warning("The subscriptions are dealt as before, since they could not be listed. %s", error)
+        finest = max(batch.count for batch in before)
+        return [batch for batch in before if batch.count == finest]
+
+
 def whole_rounds() -> list[dg.SensorDefinition]:
     """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
     if not batch_size():
@@ -163,26 +181,35 @@ def whole_rounds() -> list[dg.SensorDefinition]:
             if ROUND in run.tags:
                 rounds.setdefault(run.tags[ROUND], []).append(run)
         requests = [
-            dg.RunRequest(run_key=round_id, asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id})
+            # Once for so many runs: a batch that somebody starts again later is published too.
+            dg.RunRequest(
+                run_key=f"{round_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id}
+            )
             for round_id, runs in rounds.items()
-            if _is_whole(runs)
+            if _is_whole(runs, are_tried_again=context.instance.run_retries_enabled)
         ]
         return dg.SensorResult(run_requests=requests)
 
     return [ended]
 
 
-def _is_whole(runs: Sequence[dg.DagsterRun]) -> bool:
-    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again."""
+def _is_whole(runs: Sequence[dg.DagsterRun], *, are_tried_again: bool) -> bool:
+    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again.
+
+    Args:
+        runs: what there is of them.
+        are_tried_again: whether Dagster says of each that fails whether it does it once more, a moment later.
+    """
     started = {run.tags.get("dagster/partition") for run in runs}
     return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(
-        run.is_finished and not _is_tried_again(run) for run in runs
+        run.is_finished and not _is_tried_again(run, is_unsaid=are_tried_again and run.is_failure) for run in runs
     )
 
 
-def _is_tried_again(run: dg.DagsterRun) -> bool:
-    """Tell whether Dagster will start a run once more that failed, and has not yet."""
-    return run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
+def _is_tried_again(run: dg.DagsterRun, *, is_unsaid: bool) -> bool:
+    """Tell whether Dagster will start a run once more that failed, and has not yet; `is_unsaid`: it has yet to say."""
+    said = run.tags.get(WILL_RETRY_TAG)
+    return (is_unsaid if said is None else said == "true") and AUTO_RETRY_RUN_ID_TAG not in run.tags
 
 
 def _scheduled(

@@ -1,6 +1,8 @@
 """Batches: subscriptions dealt into runs of their own, that together are one round."""
 
 import uuid
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -10,6 +12,7 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.automation import READING, round_of
+from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.definitions import gathered
@@ -133,6 +136,43 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         assert numbers <= metadata_of(shown, "posture/database").keys()
         assert not numbers & metadata_of(read, "ocsf/assessment_findings").keys()
         assert store.one("select count(distinct round_id) from raw.fetches") == 1
+        assert run_it(definitions, instance, last).success  # somebody has the batch that failed done again
+        (shows_again,) = asked_for()
+        assert shows_again.run_key != shows.run_key
+
+
+def test_a_tick_that_cannot_list_the_subscriptions_deals_them_as_before(dealt_world, tmp_path):
+    repository = gathered(configured_feeds()).get_repository_def()
+    schedule = repository.get_schedule_def("sync_schedule")
+    with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
+
+        def ticked():
+            with dg.build_schedule_context(
+                instance, repository_def=repository, scheduled_execution_time=NIGHT
+            ) as context:
+                return [(one.partition_key, one.run_key) for one in schedule.evaluate_tick(context).run_requests]
+
+        dealt_world.faults.append(Fault(Kind.STATUS, path="/subscriptions$", status=400))
+        with pytest.raises(AzureError, match="azure-failing"):
+            ticked()  # nothing is known from before
+        dealt_world.faults.clear()
+        before = ticked()
+        assert before[0][1].startswith("default/2026-10-25T00:30Z/")
+        dealt_world.faults.append(Fault(Kind.STATUS, path="/subscriptions$", status=400))
+        assert ticked() == before
+
+
+NIGHT = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+"""The first of two half past two of a night."""
+
+
+def test_a_batch_that_is_started_by_hand_belongs_to_the_round_before(dealt_world, store, tmp_path):
+    env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
+    secscore("sync", cwd=tmp_path, env=env)
+    scores = store.one("select count(*) from posture.coverage where is_in_scope")
+    tried_twice(str)
+    assert store.one("select count(distinct round_id) from raw.fetches") == 1
+    assert store.one("select count(*) from posture.coverage where is_in_scope") == scores
 
 
 def metadata_of(result, asset):

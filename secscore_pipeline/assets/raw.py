@@ -209,7 +209,7 @@ def _materialize_subscriptions(
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
     else:
         try:
-            snapshot_id, part = snapshot_id_of(context), _part_of(context)
+            snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
             listing = list_subscriptions(azure, warehouse, snapshot_id, owner_tag, part=part)
         except AzureError as failed:  # the readings that follow say so for each subscription
             error = str(failed)
@@ -320,7 +320,7 @@ def _materialize(
         context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
-    snapshot_id, part = snapshot_id_of(context), _part_of(context)
+    snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
     if context.run.root_run_id and _is_there(
         warehouse, "is_stored", snapshot_id=snapshot_id, event_type=event_type.name
     ):
@@ -353,9 +353,17 @@ def snapshot_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionCon
     return context.run.root_run_id or context.run.run_id
 
 
-def _part_of(context: dg.AssetExecutionContext) -> Part | None:
+def _part_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | None:
+    """Return the batch that a run reads and its round: that of the batches before where somebody started it by hand."""
     batch = batch_of(context)
-    return Part(batch, context.run.tags.get(ROUND) or snapshot_id_of(context)) if batch else None
+    if batch is None:
+        return None
+    round_id = context.run.tags.get(ROUND)
+    if round_id is None:
+        with warehouse.get_connection() as connection:
+            row = execute(connection, sql("round_of_feed"), {"feed": batch.feed}).fetchone()
+        round_id = row[0] if row else None
+    return Part(batch, round_id or snapshot_id_of(context))
 
 
 def _is_there(warehouse: Warehouse, counted: str, **asked: object) -> bool:
