@@ -1,20 +1,30 @@
 """Workers: processes on any machine that take runs from a queue, by Dagster's launcher for Celery."""
 
+import logging
 import os
+import socket
 from importlib import import_module
+from threading import Event, Thread
 
 import dagster as dg
+from celery import Celery
 from dagster._core.errors import DagsterHomeNotSetError
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task
+from redis import RedisError
 
 from secscore_pipeline.failures import explained
 from secscore_pipeline.settings import SettingsError
 
+log = logging.getLogger(__name__)
+
 ANSWERS_WITHIN = 10.0
 """Seconds after which a worker that does not say that it is there counts as gone."""
+
+SAYS_SO_EVERY = 3.0
+"""Seconds between two signs of life that a worker leaves at the broker."""
 
 
 class WatchedRunLauncher(CeleryRunLauncher):
@@ -35,9 +45,28 @@ class WatchedRunLauncher(CeleryRunLauncher):
             return found
         noted = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG]).info
         worker = noted.get("hostname") if isinstance(noted, dict) else None  # the run may have ended just now
-        if worker and not self.celery.control.ping(destination=[worker], timeout=ANSWERS_WITHIN):
+        if worker and not self._lives(worker):
             return CheckRunHealthResult(WorkerStatus.FAILED, f"The worker {worker} does not answer any more.")
         return found
+
+    def _lives(self, worker: str) -> bool:
+        """Tell whether a worker is there: one that has been told to stop answers no more, but ends its run first."""
+        if self.celery.backend.client.exists(_sign_of(worker)):
+            return True
+        return bool(self.celery.control.ping(destination=[worker], timeout=ANSWERS_WITHIN))
+
+
+def _sign_of(worker: str) -> str:
+    return f"secscore/lives/{worker}"
+
+
+def _say_so(app: Celery, worker: str, ended: Event) -> None:
+    """Leave a sign of life at the broker, again and again, until the worker has ended; it vanishes soon after."""
+    while not ended.wait(SAYS_SO_EVERY):
+        try:
+            app.backend.client.set(_sign_of(worker), 1, ex=int(ANSWERS_WITHIN))
+        except RedisError as error:  # the worker waits for its broker, and says so itself
+            log.info("The broker is not told that %s lives (%s).", worker, type(error).__name__)
 
 
 def work(runs: int) -> None:
@@ -60,12 +89,19 @@ def work(runs: int) -> None:
     app = launcher.celery
     create_execute_job_task(app)
     import_module("secscore_pipeline.definitions")  # each run begins as a copy of this process, and need not
-    app.worker_main(  # type: ignore[no-untyped-call]
-        [
-            "worker",
-            f"--concurrency={runs}",
-            "--max-tasks-per-child=1",  # what a run took goes with it
-            f"--hostname=secscore-{os.getpid()}@%h",
-            "--loglevel=INFO",
-        ]
-    )
+    name, ended = f"secscore-{os.getpid()}@{socket.gethostname()}", Event()
+    living = Thread(target=_say_so, args=(app, name, ended), daemon=True)
+    living.start()
+    try:
+        app.worker_main(  # type: ignore[no-untyped-call]
+            [
+                "worker",
+                f"--concurrency={runs}",
+                "--max-tasks-per-child=1",  # what a run took goes with it
+                f"--hostname={name}",
+                "--loglevel=INFO",
+            ]
+        )
+    finally:
+        ended.set()
+        living.join()

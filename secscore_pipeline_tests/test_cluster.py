@@ -4,8 +4,12 @@ import os
 import shutil
 import signal
 from contextlib import ExitStack
+from threading import Event
 
+import dagster as dg
 import pytest
+from dagster._core.launcher import WorkerStatus
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import secscore
@@ -30,7 +34,7 @@ from raw.fetches
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no Redis server is installed")
 def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice(
-    local_azure, postgres_server, tmp_path
+    local_azure, postgres_server, tmp_path, monkeypatch
 ):
     azure = local_azure(World(subscriptions=SUBSCRIPTIONS), latency=0.05)
     settings = {
@@ -43,7 +47,16 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         running.serve()
         running.begin_round()
         awaited(lambda: sum(azure.requests.values()), lambda made: made > 300)
+        answering = Event()
+        azure.on_arm_request = lambda _: answering.wait(60)
         os.killpg(workers[0].pid, signal.SIGKILL)
+        workers[1].terminate()  # as an update does, one worker after the other: it ends its run first
+        for name in ("DAGSTER_POSTGRES_URL", "SECSCORE_BROKER_URL"):
+            monkeypatch.setenv(name, running.environment[name])
+        assert how_it_goes(running, workers[1]) is WorkerStatus.RUNNING
+        answering.set()
+        assert workers[1].wait(timeout=120) == 0
+        running.start("worker")
 
         batches = running.end_of_round(within=300)
         lost = [run for run in batches if run["status"] == "FAILURE"]
@@ -61,6 +74,20 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
             "batches": 4, "events": 16 * SUBSCRIPTIONS, "event_uids": 16 * SUBSCRIPTIONS, "scores": SUBSCRIPTIONS,
         }  # fmt: skip
         assert (tmp_path / "report.html").exists()
+
+
+def how_it_goes(running, worker):
+    """Return what run monitoring is told of the run of a worker that has begun to end, and answers no questions."""
+    with dg.DagsterInstance.from_config(running.environment["DAGSTER_HOME"]) as instance:
+        celery = instance.run_launcher.celery
+        (of_it,) = (
+            (run, name)
+            for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            if f"-{worker.pid}@" in (name := celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG]).info["hostname"])
+        )
+        run, name = of_it
+        awaited(lambda: celery.control.ping(destination=[name], timeout=1), lambda said: not said)
+        return instance.run_launcher.check_run_worker_health(run).status
 
 
 def test_a_worker_without_a_queue_is_told_what_it_lacks(tmp_path):

@@ -15,6 +15,7 @@ import yaml
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from packaging.requirements import Requirement
 
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.settings import SETTINGS, lake_settings
@@ -105,11 +106,25 @@ def test_kubernetes_is_given_a_valid_job_for_a_run(kubernetes, tmp_path):
     assert given["PGPASSWORD"]["valueFrom"] == given["DAGSTER_PG_PASSWORD"]["valueFrom"]
     assert lake_settings(given["SECSCORE_DATABASE"]["value"])
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    for name in ("SECSCORE_DATA_PATH", "SECSCORE_WORK_DATABASE", "SECSCORE_REPORT"):
+    for name in ("SECSCORE_DATA_PATH", "SECSCORE_WORK_DATABASE", "SECSCORE_REPORT", "SECSCORE_EXPORT_URL"):
         assert any(given[name]["value"].startswith(f"{mount}/") for mount in mounts), name
-    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert container["resources"]["limits"]["memory"] == "2Gi"
     assert container["securityContext"]["runAsNonRoot"] is True
     assert pod["spec"]["securityContext"]["runAsUser"] == 10001
+
+
+def test_the_image_has_the_versions_of_the_lock_and_nothing_private():
+    recipe = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+    command = re.search(r"sed -E '[^']*' (?=/src/requirements.lock)", recipe)[0]
+    lock = ROOT / "requirements.lock"
+    versions = subprocess.run(f"{command} {lock}", shell=True, check=True, capture_output=True, text=True).stdout
+    pinned = {one.name: str(one.specifier) for one in map(Requirement, filter(None, versions.splitlines()))}
+    assert len(pinned) == len(re.findall(r"^[a-z].*==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    assert pinned["dagster"].startswith("==")
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignored
+    copied = {line[1:] for line in ignored if line.startswith("!")}
+    assert copied == {"deploy", "pyproject.toml", "README.md", "requirements.lock", "secscore_pipeline"}
 
 
 def test_every_variable_of_the_cluster_is_read_by_something():
