@@ -127,6 +127,15 @@ def test_the_image_has_the_versions_of_the_lock_and_nothing_private():
     assert copied == {"deploy", "pyproject.toml", "README.md", "requirements.lock", "secscore_pipeline"}
 
 
+def test_a_daemon_that_would_let_several_runs_write_one_file_says_so(tmp_path):
+    env = {**PATH, "HOME": str(tmp_path), "SECSCORE_PARALLEL_RUNS": "4"}
+    command = [str(ROOT / "deploy" / "run"), "daemon"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "runs-in-parallel" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_every_variable_of_the_cluster_is_read_by_something():
     known = {setting.name for setting in SETTINGS} | OTHERS
     (code,) = read("values.yaml")["dagster-user-deployments"]["deployments"]
