@@ -206,7 +206,7 @@ class Lake:
             return WarehouseError(f"The catalog of {self.shown} takes no writes.", "catalog-read-only")
         if "does not match existing data path" in text:
             return WarehouseError(f"{self.shown} has its files elsewhere ({said}).", "data-path-differs")
-        if isinstance(error, duckdb.HTTPException) or "for http" in text:
+        if isinstance(error, duckdb.HTTPException) or re.search("for http|azure(blob|dfs)?storagefilesystem", text):
             what = f"The object store of {self.data_path} refused ({said}). What was begun was taken back."
             return WarehouseError(what, "object-store-refused")
         if "lock timeout" in text or (isinstance(error, duckdb.TransactionException) and "conflict" in text):
