@@ -12,8 +12,13 @@ select looks.snapshot_id, looks.subscription_id, sightings.body_id
 from looks_at_scores as looks
 join raw.sightings as sightings using (look_id);
 
-create or replace temp table score_records as
-select body_id, record
+create or replace temp table score_names as
+select
+    body_id,
+    case when json_valid(record) then record ->> '$.name' end as name,
+    case when json_valid(record) then
+        case when json_type(record, '$.properties.displayName') = 'VARCHAR' then record ->> '$.properties.displayName' end
+    end as display_name
 from raw.bodies
 where body_id in (select scores_seen.body_id from scores_seen);
 
@@ -45,15 +50,10 @@ compared as (
     window history as (partition by finding_id order by body_id)
 ),
 titles as (
-    select snapshot_id, subscription_id, lower(name) as score_key, any_value(display_name) as score_display_name
-    from (
-        select seen.snapshot_id, seen.subscription_id, scores.record ->> '$.name' as name,
-            case when json_type(scores.record, '$.properties.displayName') = 'VARCHAR'
-                then scores.record ->> '$.properties.displayName' end as display_name
-        from scores_seen as seen
-        join score_records as scores using (body_id)
-        where json_valid(scores.record)
-    )
+    select seen.snapshot_id, seen.subscription_id, lower(names.name) as score_key,
+        any_value(names.display_name) as score_display_name
+    from scores_seen as seen
+    join score_names as names using (body_id)
     group by all
 )
 select
