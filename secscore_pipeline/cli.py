@@ -1021,7 +1021,7 @@ def _stored_something(snapshot_id: str) -> bool:
 
     try:
         with _warehouse().get_reader() as connection:
-            row = connection.execute(sql("stored_looks"), {"snapshot_id": snapshot_id}).fetchone()
+            row = connection.execute(sql("is_stored"), {"snapshot_id": snapshot_id, "event_type": None}).fetchone()
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
     return row is not None and row[0] > 0

@@ -1,6 +1,6 @@
--- One row: how many looks of an event type the store has of a run that say how a subscription stands.
+-- One row: how many looks the store has of a run, of one event type or of all, that say how a subscription stands.
 select count(*) as looks
 from raw.fetches
 where snapshot_id = $snapshot_id
-    and event_type = $event_type
+    and ($event_type is null or event_type = $event_type)
     and outcome in ('complete', 'no_score');

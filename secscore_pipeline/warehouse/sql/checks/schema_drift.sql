@@ -34,12 +34,7 @@ with known(field, type) as (
 structures as (
     select distinct try(json_structure(record)) as structure
     from raw.bodies
-    where body_id in (
-            select sightings.body_id
-            from raw.sightings as sightings
-            join looked using (look_id)
-            where looked.event_type = $event_type
-        )
+    where body_id in (from bodies_seen($event_type))
 ),
 seen as (
     select distinct

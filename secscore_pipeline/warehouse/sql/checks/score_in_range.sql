@@ -14,12 +14,7 @@ select
         )
     ) as wrong
 from raw.bodies
-where body_id in (
-    select sightings.body_id
-    from raw.sightings as sightings
-    join looked using (look_id)
-    where looked.event_type = $event_type
-);
+where body_id in (from bodies_seen($event_type));
 
 select fetches.subscription_id, scores.body_id, scores.wrong[1] as score
 from scores_out_of_range as scores
