@@ -186,30 +186,25 @@ def whole_rounds() -> list[dg.SensorDefinition]:
                 run_key=f"{round_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id}
             )
             for round_id, runs in rounds.items()
-            if _is_whole(runs, are_tried_again=context.instance.run_retries_enabled)
+            if _is_whole(runs, retries_are_on=context.instance.run_retries_enabled)
         ]
         return dg.SensorResult(run_requests=requests)
 
     return [ended]
 
 
-def _is_whole(runs: Sequence[dg.DagsterRun], *, are_tried_again: bool) -> bool:
-    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again.
-
-    Args:
-        runs: what there is of them.
-        are_tried_again: whether Dagster says of each that fails whether it does it once more, a moment later.
-    """
+def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:
+    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again."""
     started = {run.tags.get("dagster/partition") for run in runs}
     return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(
-        run.is_finished and not _is_tried_again(run, is_unsaid=are_tried_again and run.is_failure) for run in runs
+        run.is_finished and not _is_tried_again(run, retries_are_on=retries_are_on) for run in runs
     )
 
 
-def _is_tried_again(run: dg.DagsterRun, *, is_unsaid: bool) -> bool:
-    """Tell whether Dagster will start a run once more that failed, and has not yet; `is_unsaid`: it has yet to say."""
-    said = run.tags.get(WILL_RETRY_TAG)
-    return (is_unsaid if said is None else said == "true") and AUTO_RETRY_RUN_ID_TAG not in run.tags
+def _is_tried_again(run: dg.DagsterRun, *, retries_are_on: bool) -> bool:
+    """Tell whether Dagster may start a run once more that failed, and has not yet; it says so a moment after."""
+    said = run.tags.get(WILL_RETRY_TAG, "true" if run.is_failure and retries_are_on else "false")
+    return said == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
 
 
 def _scheduled(
