@@ -56,8 +56,12 @@ def measured(command: list[str], environment: Mapping[str, str], folder: Path) -
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{complaints}")
-    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"wall_s": seconds, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": memory / 1e6}
+    return {"wall_s": seconds, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": peak_mb(usage)}
+
+
+def peak_mb(usage: resource.struct_rusage) -> float:
+    """Return the most memory that a process had, in MB."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def files(database: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ from typing import Any
 import psutil
 
 from bench.history import lived, store_day
-from bench.processes import local_azure
+from bench.processes import local_azure, peak_mb
 from bench.queries import QUESTIONS, constants, named_in
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import TIME_TRAVEL, Warehouse
@@ -156,25 +156,21 @@ def history(subscriptions: int, days: int) -> list[Figures]:
                 started = time.perf_counter()
                 warehouse.maintain(datetime.now(UTC) + 2 * TIME_TRAVEL)  # lets go of all that was
                 compacting = time.perf_counter() - started
-                tell(f"day {day}", f"stored in {took[-1]:.1f} s, maintained in {compacting:.0f} s, {peak_mb():.0f} MB")
+                peak = peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+                tell(f"day {day}", f"stored in {took[-1]:.1f} s, maintained in {compacting:.0f} s, {peak:.0f} MB")
             if is_milestone:
                 after = state(warehouse, home / "lake")
                 newest = statistics.median(took[-10:])
                 found.append(
                     {
                         "days": day, "first_day_s": took[0], "day_s": newest,
-                        "compacting_s": compacting, "peak_mb": peak_mb(), "before": before, "after": after,
+                        "compacting_s": compacting, "peak_mb": peak, "before": before, "after": after,
                     }
                 )  # fmt: skip
                 for name, held in (("before", before), ("after", after)):
                     tell(f"{day} days of {subscriptions:,} subscriptions, {name} compaction", json.dumps(held))
                 tell("a day takes", f"{took[0]:.1f} s the first, {newest:.1f} s the newest")
     return found
-
-
-def peak_mb() -> float:
-    """Return the most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 def state(warehouse: Warehouse, data: Path) -> Figures:

@@ -15,7 +15,7 @@ from secscore_pipeline.asking import safe
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import execute, quoted
 
 _ROWS = 1_000
 """How many rows are held at a time."""
@@ -162,8 +162,7 @@ _WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path, str, Lake], int]]
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, to: Path, how: str, **values: object) -> int:
-    target = str(to).replace("'", "''")
-    text = f"copy ({query.strip().rstrip(';')}) to '{target}' ({how})"
+    text = f"copy ({query.strip().rstrip(';')}) to {quoted(str(to))} ({how})"
     row = connection.execute(text, values or None).fetchone()
     return int(row[0]) if row else 0
 
