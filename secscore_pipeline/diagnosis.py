@@ -17,7 +17,7 @@ from urllib3.exceptions import NameResolutionError
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
-from secscore_pipeline.azure.session import AzureSession, certificate_of, is_untrusted
+from secscore_pipeline.azure.session import Session, certificate_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.failures import explained
 from secscore_pipeline.resources import AzureConnection
@@ -175,7 +175,7 @@ def _reach(url: str, setting: str, ca_bundle: str | None) -> None:
     """
     host = urlsplit(url).hostname or url
     try:
-        with AzureSession(ca_bundle, timeout=_TRY_SECONDS).get(url, allow_redirects=False, stream=True):
+        with Session(ca_bundle, timeout=_TRY_SECONDS).get(url):
             return  # whatever it answers, it is there
     except requests.exceptions.ProxyError as error:
         raise RequestError(f"The proxy on the way to {host} failed.", "proxy-failing", host=host) from error
@@ -220,6 +220,6 @@ def _refined(error: SignInError, settings: AzureSettings) -> SignInError:
 def _knows(cloud: Cloud, tenant: str, ca_bundle: str | None) -> bool:
     url = f"{cloud.authority_host}/{tenant}/v2.0/.well-known/openid-configuration"
     try:
-        return AzureSession(ca_bundle, timeout=_TRY_SECONDS).get(url, allow_redirects=False).status_code == 200
+        return Session(ca_bundle, timeout=_TRY_SECONDS).get(url).status_code == 200
     except requests.exceptions.RequestException:
         return False

@@ -314,6 +314,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Ask the tenant's administrator about Conditional Access for workload identities.",
         ),
         Failure(
+            "sign-in-elsewhere",
+            "The sign-in host points to another host",
+            "It answered with a redirect, or its configuration names a token endpoint on another host. A secret is "
+            "sent to the host in AZURE_AUTHORITY_HOST or AZURE_CLOUD alone.",
+            "Check AZURE_AUTHORITY_HOST and AZURE_CLOUD, and the proxies on the way.",
+        ),
+        Failure(
             "sign-in-refused",
             "Entra refused the sign-in for a reason of its own",
             "The AADSTS code in the message says which; Microsoft's list of codes explains it.",
@@ -441,6 +448,26 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "What answers is not Azure Resource Manager",
             "A redirect, a page of HTML, or JSON of another shape: a proxy or a captive portal answers in its place.",
             "Check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+        ),
+        Failure(
+            "answer-unusable",
+            "An answer could not be understood",
+            "It is not what Azure documents, in a way that this program does not foresee. It costs this one reading; "
+            "the log with --verbose has the detail.",
+            "Check SECSCORE_ARM_ENDPOINT and the proxies on the way; if it stays, report it.",
+        ),
+        Failure(
+            "answer-too-large",
+            "An answer was larger than any of Azure's",
+            "Pages and lists are bounded, so that no answer can fill the memory of this machine.",
+            "Check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
+        ),
+        Failure(
+            "secret-echoed",
+            "An answer held the token or secret it was asked with",
+            "A debugging proxy sends requests back. Stored as received, the answer would have carried the secret into "
+            "the database.",
+            "Check SECSCORE_ARM_ENDPOINT and the proxies on the way, and make a new secret: something there reads it.",
         ),
         Failure(
             "next-link",

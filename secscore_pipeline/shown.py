@@ -2,7 +2,10 @@
 
 import re
 
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=Bearer )\S+", re.IGNORECASE)
+from secscore_pipeline.redaction import redact
+
+_CODE = re.compile(r"[A-Za-z0-9_.\- ]{1,100}")
+"""What codes and ids of Azure are made of; a code may hold blanks: Subscription Not Registered."""
 
 
 def printable(text: str) -> str:
@@ -28,6 +31,17 @@ def quoted(text: str, *secrets: str, length: int = 300) -> str:
         secrets: what must not appear, though a server or proxy may send it back.
         length: characters to keep.
     """
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    return printable(_TOKEN.sub("***", text)[:length])
+    return printable(redact(text[: max(length * 20, 10_000)], *secrets)[:length])
+
+
+def bounded_code(given: object) -> str | None:
+    """Return a code or id that a server sent as it may be stored, logged and shown; None where it is no such thing.
+
+    Args:
+        given: what stands where a code should.
+
+    Source: Azure Resource Manager's error codes and request ids, which are letters, digits, `_`, `.`, `-` and blanks.
+    """
+    if not isinstance(given, str) or not _CODE.fullmatch(given):
+        return None
+    return given if redact(given) == given else None

@@ -31,14 +31,16 @@ QUICK = Patience(
 HASTY = replace(QUICK, read_timeout=0.5)
 
 
-def client_of(azure, patience=QUICK):
-    cloud = Cloud(azure.url, azure.url)
+def tokens_of(azure, patience=QUICK):
     application = azure.application
     credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
-    tokens = MsalTokenSource(
-        credential, cloud, str(azure.ca_bundle), Retry(total=3, backoff_factor=0.01), patience.read_timeout
-    )
-    return ArmClient(cloud, tokens, str(azure.ca_bundle), 8, patience)
+    retry = Retry(total=3, backoff_factor=0.01)
+    return MsalTokenSource(credential, Cloud(azure.url, azure.url), str(azure.ca_bundle), retry, patience.read_timeout)
+
+
+def client_of(azure, patience=QUICK, arm_endpoint=None):
+    cloud = Cloud(azure.url, arm_endpoint or azure.url)
+    return ArmClient(cloud, tokens_of(azure, patience), str(azure.ca_bundle), 8, patience)
 
 
 def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
@@ -306,9 +308,7 @@ class Doorkeeper:
 def test_a_tls_handshake_that_is_cut_is_tried_again_and_then_explained(local_azure):
     azure = local_azure(World(subscriptions=1))
     door = Doorkeeper()
-    client = client_of(azure)
-    client.sign_in()
-    client._cloud = Cloud(azure.url, door.url)
+    client = client_of(azure, arm_endpoint=door.url)
     found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
     door.close()
     assert found.outcome is Outcome.FAILED
@@ -318,11 +318,9 @@ def test_a_tls_handshake_that_is_cut_is_tried_again_and_then_explained(local_azu
 
 def test_a_refused_connection_is_tried_again_and_then_explained(local_azure):
     azure = local_azure(World(subscriptions=1))
-    client = client_of(azure)
-    client.sign_in()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        client._cloud = Cloud(azure.url, f"https://localhost:{free.getsockname()[1]}")
+        client = client_of(azure, arm_endpoint=f"https://localhost:{free.getsockname()[1]}")
         found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
     assert found.outcome is Outcome.FAILED
     assert "its retries included" in (found.error or "")

@@ -36,7 +36,8 @@ def failures_explained(context: Context) -> Iterator[None]:
     try:
         yield
     except (AzureError, SettingsError, WarehouseError) as error:
-        raise failure(context, str(error)) from error
+        # Without its cause: Dagster stores the whole chain, and the text of a library or server in it.
+        raise failure(context, str(error)) from None
 
 
 def failure(context: Context, message: str) -> dg.Failure:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,16 +19,34 @@ from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import TokenSource
-from secscore_pipeline.azure.errors import InterruptedReadError, RequestError, is_no_score, verdict
+from secscore_pipeline.azure.errors import (
+    InterruptedReadError,
+    NoScoreYet,
+    RequestError,
+    is_no_score,
+    unforeseen_errors_as,
+    verdict,
+)
 from secscore_pipeline.azure.pace import Pace
-from secscore_pipeline.azure.session import AzureSession, is_untrusted
-from secscore_pipeline.shown import quoted
+from secscore_pipeline.azure.session import (
+    AnswerTooLargeError,
+    Session,
+    complete_within,
+    host_of,
+    is_same_origin,
+    is_untrusted,
+)
+from secscore_pipeline.redaction import contains_secret
+from secscore_pipeline.shown import bounded_code, printable, quoted
 
 log = logging.getLogger(__name__)
 
 MAX_PAGES = 1000
-MAX_BODY_BYTES = 256 * 1024 * 1024
+MAX_PAGE_BYTES = 32 * 1024 * 1024
+"""How much one page may hold, unpacked: a hundred times what Azure was seen to send."""
 
+MAX_LIST_BYTES = 128 * 1024 * 1024
+"""How much all pages of one list may hold: they are kept in memory until the last one is there."""
 
 _RETRY = Retry(
     total=5,
@@ -81,13 +100,13 @@ class _Answer:
 
     @property
     def request_id(self) -> str | None:
-        return self.headers.get("x-ms-request-id")
+        return bounded_code(self.headers.get("x-ms-request-id"))
 
 
 class _List(msgspec.Struct):
     """The envelope of ARM's lists; records stay unparsed so that no numeral is rewritten."""
 
-    value: list[msgspec.Raw]
+    value: list[msgspec.Raw] | None
     nextLink: str | None = None  # noqa: N815 - the API's own name
 
 
@@ -100,16 +119,6 @@ class _Bearer(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-class NoScoreYet(Exception):  # noqa: N818 - a state of the subscription, not an error
-    """ARM says that the subscription has no secure score yet."""
-
-    def __init__(self, answer_status: int, code: str | None, request_ids: tuple[str, ...]) -> None:
-        super().__init__("no secure score yet")
-        self.http_status = answer_status
-        self.code = code
-        self.request_ids = request_ids
 
 
 class ArmClient:
@@ -134,10 +143,17 @@ class ArmClient:
     ) -> None:
         self._cloud = cloud
         self._tokens = tokens
-        self._session = AzureSession(ca_bundle, max_connections)
         self._pace = Pace(max_connections, time.monotonic)
         self._patience = patience or Patience()
         self._stop = threading.Event()
+        self._session = Session(
+            ca_bundle,
+            max_connections,
+            deadline=self._patience.deadline,
+            max_bytes=MAX_PAGE_BYTES,
+            origin=cloud.arm_endpoint,
+            stop=self._stop,
+        )
 
     def sign_in(self) -> None:
         """Get a first token, so that a refused sign-in ends a run before it begins.
@@ -153,8 +169,9 @@ class ArmClient:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Make every request that waits, now or later, end with `InterruptedReadError`."""
+        """Make every request that is under way or waits, now or later, end with `InterruptedReadError`."""
         self._stop.set()
+        self._tokens.stop()
 
     def pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
         """Yield the pages of the list at `path`, following `nextLink` to the end.
@@ -164,15 +181,23 @@ class ArmClient:
             params: the query's parameters, `api-version` included.
 
         Raises:
-            RequestError: a page could not be had, or its `nextLink` was not to be trusted.
+            RequestError: a page could not be had or understood, or its `nextLink` was not to be trusted.
             NoScoreYet: ARM says there is no secure score.
         """
+        with unforeseen_errors_as(f"The answer of GET {path} could not be understood", "answer-unusable"):
+            yield from self._pages(path, params)
+
+    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
         url = self._cloud.arm_endpoint + path
         answer = self._get(url, params)
         seen = {url}
+        bytes_left = MAX_LIST_BYTES
         for number in range(1, MAX_PAGES + 1):
+            bytes_left -= len(answer.body)
+            if bytes_left < 0:
+                raise self._too_large(url, MAX_LIST_BYTES, _ids(answer))
             page = self._decode(url, answer)
-            yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value))
+            yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value or ()))
             if not page.nextLink:
                 return
             url = self._trusted(page.nextLink, seen, answer)
@@ -186,19 +211,12 @@ class ArmClient:
         )
 
     def _trusted(self, next_link: str, seen: set[str], answer: _Answer) -> str:
-        """Return `next_link` if a token may be sent there: same scheme, same host, not seen before."""
-        theirs, ours = urlsplit(next_link), urlsplit(self._cloud.arm_endpoint)
-        try:
-            same = (theirs.scheme, theirs.hostname, theirs.port or 443) == (
-                ours.scheme,
-                ours.hostname,
-                ours.port or 443,
-            )
-        except ValueError:  # a port that is no number
-            same = False
+        """Return `next_link` if a token may be sent there: same scheme, host and port, and not seen before."""
         problem = None
-        if not same or theirs.username is not None:
-            problem = f"points away from {self._cloud.arm_endpoint}: the token was not sent there"
+        if not is_same_origin(next_link, self._cloud.arm_endpoint):
+            problem = (
+                f"points away from {self._cloud.arm_endpoint} to {host_of(next_link)}: the token was not sent there"
+            )
         elif next_link in seen:
             problem = "leads back to a page that was read already"
         if problem is None:
@@ -234,7 +252,8 @@ class ArmClient:
             problem: Exception | None = None
             answer: _Answer | None = None
             try:
-                answer = self._once(url, params, token, deadline)
+                with complete_within(deadline - time.monotonic()):
+                    answer = self._once(url, params, token)
             except (requests.exceptions.RequestException, msgspec.DecodeError, UnicodeDecodeError) as error:
                 problem = error
             if answer is not None:
@@ -253,28 +272,26 @@ class ArmClient:
                     raise self._refused(url, answer, tuple(request_ids))
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
-    def _once(self, url: str, params: Mapping[str, str], token: str, deadline: float) -> _Answer:
-        with (
-            self._pace,
-            self._session.get(
+    def _once(self, url: str, params: Mapping[str, str], token: str) -> _Answer:
+        with self._pace:
+            response = self._session.get(
                 url,
                 params=params,
                 auth=_Bearer(token),
                 headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
                 timeout=(self._patience.connect_timeout, self._patience.read_timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            body = bytearray()
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                if len(body) > MAX_BODY_BYTES or time.monotonic() > deadline:
-                    raise requests.exceptions.ContentDecodingError("the body is too large or too slow")
-            if response.status_code == 200:
-                msgspec.json.decode(body, type=msgspec.Raw)  # a body cut short is no JSON: try again
-                body.decode()
-            return _Answer(response.status_code, response.headers, bytes(body), response.raw)
+            )
+        body = response.content.removeprefix(BOM_UTF8)
+        if response.status_code == 200:
+            if contains_secret(body):
+                raise RequestError(
+                    f"The answer of {_shown(url)} held the token or secret of this connection, and was not kept.",
+                    "secret-echoed",
+                    http_status=200,
+                )
+            msgspec.json.decode(body, type=msgspec.Raw)  # a body cut short is no JSON: try again
+            body.decode()
+        return _Answer(response.status_code, response.headers, body, response.raw)
 
     def _next_try(
         self,
@@ -286,7 +303,7 @@ class ArmClient:
         deadline: float,
     ) -> Retry:
         """Wait as urllib3's policy says and return the policy for the next try, or give up."""
-        if is_untrusted(problem):
+        if is_untrusted(problem) or isinstance(problem, AnswerTooLargeError):
             raise self._given_up(url, answer, problem, request_ids) from problem
         try:
             following = retry.increment("GET", url, response=answer and answer.raw, error=problem)  # type: ignore[arg-type]
@@ -298,7 +315,7 @@ class ArmClient:
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
         asked = _asked_to_wait(following, answer) if answer is not None else None
-        seconds = following.get_backoff_time() if asked is None else asked
+        seconds = max(following.get_backoff_time(), asked or 0.0)
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _shown(url), seconds, problem or (answer and answer.status))
@@ -311,6 +328,8 @@ class ArmClient:
     ) -> RequestError | NoScoreYet:
         if answer is not None:
             return self._refused(url, answer, request_ids)
+        if isinstance(problem, AnswerTooLargeError):
+            return self._too_large(url, MAX_PAGE_BYTES, request_ids)
         if is_untrusted(problem):
             return RequestError(f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.", "tls-untrusted")
         if isinstance(problem, msgspec.DecodeError | UnicodeDecodeError):
@@ -323,6 +342,13 @@ class ArmClient:
         return RequestError(
             f"{_shown(url)} could not be read ({type(problem).__name__}), its retries included.",
             "read-broken",
+            request_ids=request_ids,
+        )
+
+    def _too_large(self, url: str, allowed: int, request_ids: tuple[str, ...]) -> RequestError:
+        return RequestError(
+            f"The answer of {_shown(url)} is larger than {allowed // 1024**2} MiB.",
+            "answer-too-large",
             request_ids=request_ids,
         )
 
@@ -356,8 +382,8 @@ def _asked_to_wait(retry: Retry, answer: _Answer) -> float | None:
     asked = answer.headers.get("Retry-After")
     try:
         return float(retry.parse_retry_after(asked)) if asked else None
-    except InvalidHeader:
-        log.debug("unreadable Retry-After %r", asked)
+    except (InvalidHeader, ValueError, OverflowError):  # such as a number of thousands of digits
+        log.debug("unreadable Retry-After %.100r", asked)
         return None
 
 
@@ -377,18 +403,18 @@ def _ids(answer: _Answer) -> tuple[str, ...]:
 
 def _shown(url: str) -> str:
     """Return a URL as it may be shown: without its host, which all share, and its query, a `nextLink`'s state."""
-    return f"GET {urlsplit(url).path}"
+    return f"GET {printable(urlsplit(url).path[:300])}"
 
 
 def _error_of(body: bytes) -> tuple[str | None, str | None]:
     """Return code and message of an error body, whatever the case of its keys; None where there is none."""
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, None
     error = _lower_keys(_lower_keys(document).get("error"))
     code, message = error.get("code"), error.get("message")
-    return (str(code) if code is not None else None), (str(message) if message is not None else None)
+    return bounded_code(code), (str(message) if isinstance(message, str | int | float) else None)
 
 
 def _lower_keys(value: object) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """An application's credentials become tokens for Azure Resource Manager, through MSAL."""
 
+import json
 import logging
 import re
 import threading
@@ -7,17 +8,24 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
-from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.errors import SignInError
-from secscore_pipeline.azure.session import AzureSession, is_untrusted
+from secscore_pipeline.azure.errors import AzureError, InterruptedReadError, SignInError
+from secscore_pipeline.azure.session import (
+    AnswerTooLargeError,
+    ForeignHostError,
+    Session,
+    complete_within,
+    host_of,
+    is_same_origin,
+    is_untrusted,
+)
+from secscore_pipeline.redaction import register_secrets
 from secscore_pipeline.shown import quoted
 
 if TYPE_CHECKING:
@@ -30,6 +38,16 @@ _HELD_SECONDS = 5.0
 """For how long a token is handed out before MSAL, which keeps minutes in hand, is asked for it again."""
 
 
+SIGN_IN_SECONDS = 120.0
+"""How long a sign-in may take in all, its retries and pauses included."""
+
+_MAX_TOKEN_BYTES = 1024 * 1024
+"""How large an answer of the sign-in host may be: a token has a few thousand bytes."""
+
+_LONGEST_LIFETIME = 366 * 24 * 3600
+"""How many seconds a token lives at most, to be believed: Entra's live an hour or a day."""
+
+
 class TokenSource(Protocol):
     """Anything that hands out bearer tokens for Azure Resource Manager."""
 
@@ -38,6 +56,9 @@ class TokenSource(Protocol):
 
     def renew(self, rejected: str, claims_challenge: str | None = None) -> str:
         """Return a token other than `rejected`, asking Entra only if nobody has done so meanwhile."""
+
+    def stop(self) -> None:
+        """End a sign-in that is under way or waits; there are no tokens any more."""
 
 
 _FAILURES = {
@@ -82,7 +103,7 @@ class Credential(ABC):
         return None
 
     @abstractmethod
-    def application(self, cloud: Cloud, session: AzureSession) -> Any:
+    def application(self, cloud: Cloud, session: Session) -> Any:
         """Return MSAL's application for it. The import is MSAL's, 0.2 s, which not every `--help` pays."""
 
 
@@ -98,7 +119,7 @@ class _Confidential(Credential):
     tenant_id: str
     client_id: str
 
-    def application(self, cloud: Cloud, session: AzureSession) -> Any:
+    def application(self, cloud: Cloud, session: Session) -> Any:
         """See `Credential`."""
         from msal.application import ConfidentialClientApplication
 
@@ -111,12 +132,12 @@ class _Confidential(Credential):
                 http_client=session,
                 client_capabilities=["CP1"],
             )
-        except JSONDecodeError:
+        except _UnusableAnswerError:
             raise  # a discovery document that is none: it may pass
-        except ValueError as error:  # MSAL's answer to a tenant whose discovery document is refused
+        except ValueError:  # MSAL's answer to a tenant whose discovery document is refused, with the whole of it
             raise SignInError(
                 f"Entra at {cloud.authority_host} does not know the tenant {self.tenant_id}.", "tenant-unknown"
-            ) from error
+            ) from None
 
     @abstractmethod
     def _proof(self) -> object:
@@ -253,7 +274,7 @@ class ManagedIdentity(Credential):
 
     client_id: str = ""
 
-    def application(self, cloud: Cloud, session: AzureSession) -> Any:  # noqa: ARG002 - it asks the machine
+    def application(self, cloud: Cloud, session: Session) -> Any:  # noqa: ARG002 - it asks the machine
         """See `Credential`."""
         from msal.managed_identity import (
             ManagedIdentityClient,
@@ -266,7 +287,6 @@ class ManagedIdentity(Credential):
             if self.client_id
             else SystemAssignedManagedIdentity()  # type: ignore[no-untyped-call]
         )
-        session.allow_plain_http()  # the metadata service is the machine's own, and speaks nothing else
         return ManagedIdentityClient(identity, http_client=session)
 
 
@@ -290,7 +310,18 @@ class MsalTokenSource:
         # The metadata service is the machine's own: where it is not there, waiting does not bring it.
         tries = 2 if isinstance(credential, ManagedIdentity) else 4
         self._retry = retry or Retry(total=tries, backoff_factor=0.5, backoff_max=10, backoff_jitter=0.5)
-        self._session = AzureSession(ca_bundle, timeout=timeout)
+        self._stop = threading.Event()
+        is_managed = isinstance(credential, ManagedIdentity)
+        self._session = _SignInSession(
+            ca_bundle,
+            timeout=timeout,
+            max_bytes=_MAX_TOKEN_BYTES,
+            # The metadata service is the machine's own, and speaks plain http; no secret is sent there.
+            origin=None if is_managed else cloud.authority_host,
+            allow_http=is_managed,
+            stop=self._stop,
+        )
+        register_secrets(*credential.secrets)
         self._lock = threading.Lock()
         self._application: Any = None
         self._held: tuple[str, float] | None = None
@@ -321,28 +352,54 @@ class MsalTokenSource:
             self._held = current, time.monotonic() + _HELD_SECONDS
             return current
 
+    def stop(self) -> None:
+        """End a sign-in that is under way or waits; whoever asks from now on gets `InterruptedReadError`."""
+        self._stop.set()
+
     def _acquire(self, claims_challenge: str | None = None) -> str:
-        """Ask MSAL, again with growing pauses while Entra is down: what is final ends it at once."""
-        retry = self._retry
+        """Ask MSAL, again with growing pauses while Entra is down: what is final ends it at once.
+
+        Raises:
+            SignInError: whatever went wrong, in MSAL too.
+            InterruptedReadError: it was told to stop.
+        """
+        retry, ends_at = self._retry, time.monotonic() + SIGN_IN_SECONDS
         while True:
+            if self._stop.is_set():
+                raise InterruptedReadError
             try:
-                result = self._ask(claims_challenge)
-            except (requests.exceptions.RequestException, JSONDecodeError, _service_error()) as error:
+                with complete_within(ends_at - time.monotonic()):
+                    result = self._ask(claims_challenge)
+            except AzureError:
+                self._application = None
+                raise
+            except Exception as error:  # noqa: BLE001 - MSAL raises what its parsers and its requests raise
                 # MSAL remembers a failed answer for a while; a new application asks anew.
                 self._application = None
-                try:
-                    retry = retry.increment("POST", self._cloud.authority_host, error=error)
-                except (MaxRetryError, requests.exceptions.RequestException, JSONDecodeError, _service_error()):
-                    raise self._unreachable(error) from error
-                if is_untrusted(error):
-                    raise self._unreachable(error) from error
-                log.debug("sign-in failed (%s), trying again", type(error).__name__)
-                time.sleep(retry.get_backoff_time())
+                retry = self._next_try(retry, error, ends_at)
             else:
-                if "access_token" not in result:
+                if not isinstance(result.get("access_token"), str):
                     self._application = None
                     raise _refusal(result, self._credential)
-                return str(result["access_token"])
+                token: str = result["access_token"]
+                register_secrets(token)
+                return token
+
+    def _next_try(self, retry: Retry, error: Exception, ends_at: float) -> Retry:
+        """Wait as the policy says and return the policy for the next try, or give up."""
+        is_final = is_untrusted(error) or isinstance(error, AnswerTooLargeError | ForeignHostError)
+        if is_final or self._stop.is_set():
+            raise self._unreachable(error) from None
+        try:
+            following = retry.increment("POST", self._cloud.authority_host, error=error)
+        except Exception:  # noqa: BLE001 - urllib3 gives up by an exception of its own, or by the one it was given
+            raise self._unreachable(error) from None
+        seconds = following.get_backoff_time()
+        if time.monotonic() + seconds > ends_at:
+            raise self._unreachable(error) from None
+        log.debug("sign-in failed (%s), trying again", type(error).__name__)
+        self._stop.wait(seconds)
+        return following
 
     def _ask(self, claims_challenge: str | None) -> dict[str, Any]:
         if self._application is None:
@@ -356,8 +413,12 @@ class MsalTokenSource:
             result = self._application.acquire_token_for_client([self._cloud.scope], claims_challenge=claims_challenge)
         return result
 
-    def _unreachable(self, error: Exception) -> SignInError:
+    def _unreachable(self, error: Exception) -> AzureError:
         log.debug("sign-in failed", exc_info=error)
+        if self._stop.is_set():
+            return InterruptedReadError()
+        if isinstance(error, ForeignHostError):
+            return SignInError(f"The sign-in did not stay on its host: {error}.", "sign-in-elsewhere")
         if isinstance(self._credential, ManagedIdentity):
             return SignInError(
                 f"The metadata service of this machine gave no token ({type(error).__name__}).",
@@ -372,11 +433,54 @@ class MsalTokenSource:
         )
 
 
-def _service_error() -> type[Exception]:
-    """Return MSAL's exception for answers of status 5xx, without importing MSAL before it is needed."""
-    from msal.exceptions import MsalServiceError
+class _UnusableAnswerError(requests.exceptions.RequestException, ValueError):
+    """An answer of the sign-in host is none that MSAL should see: it would log the whole of it."""
 
-    return MsalServiceError
+
+class _SignInSession(Session):
+    """Hands MSAL only answers of the form that Entra documents, and sends it nowhere else.
+
+    MSAL follows where a configuration document points, logs answers it cannot read, and trusts the types in those that
+    it can.
+    """
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """See `Session`; raises `ForeignHostError` for a redirect, and `_UnusableAnswerError`."""
+        response = super().send(request, **kwargs)
+        if 300 <= response.status_code < 400:
+            target = host_of(response.headers.get("location", ""))
+            raise ForeignHostError(f"{host_of(request.url or '')} answered with a redirect to {target}")
+        if response.status_code >= 500:
+            return response  # MSAL raises it without its text
+        document = _json_object(response)
+        endpoint = document.get("token_endpoint")
+        if endpoint is not None and self.origin and not is_same_origin(str(endpoint), self.origin):
+            raise ForeignHostError(
+                f"the configuration of {host_of(self.origin)} names a token endpoint on {host_of(str(endpoint))}"
+            )
+        if "access_token" in document:
+            _check_token_answer(document)
+        return response
+
+
+def _json_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        document = json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise _UnusableAnswerError(f"an answer of status {response.status_code} is not JSON") from None
+    if not isinstance(document, dict):
+        raise _UnusableAnswerError(f"an answer of status {response.status_code} is no JSON object")
+    return document
+
+
+def _check_token_answer(document: dict[str, Any]) -> None:
+    """Raise where the parts of a token answer that MSAL uses are not what Entra documents."""
+    token, lifetime = document["access_token"], document.get("expires_in", 0)
+    is_lifetime = isinstance(lifetime, int | str) and str(lifetime).isascii() and str(lifetime).isdigit()
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise _UnusableAnswerError("an answer holds a token that is none")
+    if not is_lifetime or int(lifetime) > _LONGEST_LIFETIME:
+        raise _UnusableAnswerError("an answer holds a token with a lifetime that is none")
 
 
 def _refusal(result: dict[str, Any], credential: Credential) -> SignInError:

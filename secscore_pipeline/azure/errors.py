@@ -1,9 +1,16 @@
 """Every way Azure can fail us, as a typed error that says what happened, why, and what to do."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
 from secscore_pipeline.failures import cure, explained
+from secscore_pipeline.redaction import redact
+from secscore_pipeline.shown import printable
+
+log = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
@@ -23,14 +30,14 @@ class AzureError(Exception):
     """Something between this machine and Azure's answer went wrong.
 
     Args:
-        what: one sentence that says what happened, without a secret in it.
+        what: one sentence that says what happened; secrets and control characters in it do not reach the message.
         failure: its name in the catalogue of failures, which says what to do about it.
         known: what the cure has places for.
     """
 
     def __init__(self, what: str, failure: str, **known: object) -> None:
-        super().__init__(explained(what, failure, **known))
-        self.what = what
+        self.what = printable(redact(what))
+        super().__init__(explained(self.what, failure, **known))
         self.failure = failure
         self.cure = cure(failure, **known)
 
@@ -68,11 +75,41 @@ class RequestError(AzureError):
         self.request_ids = request_ids
 
 
+class NoScoreYet(Exception):  # noqa: N818 - a state of the subscription, not an error
+    """Azure Resource Manager says that the subscription has no secure score yet."""
+
+    def __init__(self, answer_status: int, code: str | None, request_ids: tuple[str, ...]) -> None:
+        super().__init__("no secure score yet")
+        self.http_status = answer_status
+        self.code = code
+        self.request_ids = request_ids
+
+
 class InterruptedReadError(AzureError):
     """The run was told to stop while this request waited."""
 
     def __init__(self) -> None:
         super().__init__("The run was stopped.", "stopped")
+
+
+@contextmanager
+def unforeseen_errors_as(what: str, failure: str) -> Iterator[None]:
+    """Turn every exception of the block that is not one of ours into a `RequestError`: one answer, one failed fetch.
+
+    Whatever an answer makes a parser, a library or this package do, it costs the request that it answers.
+
+    Args:
+        what: the beginning of a sentence that says what failed; the kind of exception is added.
+        failure: its name in the catalogue of failures.
+    """
+    try:
+        yield
+    except (AzureError, NoScoreYet):
+        raise
+    except Exception as error:
+        log.debug("%s", what, exc_info=error)
+        # Without its cause, whose text may be the server's: Dagster would store that too.
+        raise RequestError(f"{what} ({type(error).__name__}).", failure) from None
 
 
 class Verdict(NamedTuple):

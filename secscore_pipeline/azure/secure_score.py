@@ -1,18 +1,30 @@
 """The two event types of the Secure Score API, and the look at many subscriptions side by side."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from types import MappingProxyType
 
-from secscore_pipeline.azure.arm import ArmClient, NoScoreYet, Page
-from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
+from secscore_pipeline.azure.arm import ArmClient, Page
+from secscore_pipeline.azure.errors import (
+    AzureError,
+    NoScoreYet,
+    Outcome,
+    RequestError,
+    SignInError,
+    unforeseen_errors_as,
+)
 from secscore_pipeline.clock import Clock
 
 API_VERSION = "2020-01-01"
+
+_CLOSING_SECONDS = 2.0
+"""How long threads that were told to end are waited for: what they wait for ends within half a second."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,8 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
     """
     started_at = clock()
     try:
-        pages = tuple(client.pages(event_type.path(subscription_id), event_type.params))
+        with unforeseen_errors_as("The reading failed in a way that was not foreseen", "answer-unusable"):
+            pages = tuple(client.pages(event_type.path(subscription_id), event_type.params))
     except NoScoreYet as state:
         return Fetch(
             event_type,
@@ -99,19 +112,6 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
             state.code,
             request_ids=state.request_ids,
         )
-    except RequestError as error:
-        return Fetch(
-            event_type,
-            subscription_id,
-            started_at,
-            clock(),
-            error.outcome,
-            error.http_status,
-            error.code,
-            str(error),
-            error.failure,
-            request_ids=error.request_ids,
-        )
     except AzureError as error:
         return _failed(event_type, subscription_id, started_at, clock(), error)
     outcome = Outcome.COMPLETE if any(page.records for page in pages) else Outcome.NO_SCORE
@@ -122,8 +122,18 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
 def _failed(
     event_type: EventType, subscription_id: str, started_at: datetime, finished_at: datetime, error: AzureError
 ) -> Fetch:
-    return Fetch(
+    """Return the fetch that an error ended, with what Azure answered where it did."""
+    failed = Fetch(
         event_type, subscription_id, started_at, finished_at, Outcome.FAILED, error=str(error), failure=error.failure
+    )
+    if not isinstance(error, RequestError):
+        return failed
+    return replace(
+        failed,
+        outcome=error.outcome,
+        http_status=error.http_status,
+        error_code=error.code,
+        request_ids=error.request_ids,
     )
 
 
@@ -149,20 +159,64 @@ def fetch_all(
             yield _failed(event_type, subscription_id, now, now, error)
         return
     waiting = iter(subscription_ids)
-    executor = ThreadPoolExecutor(2 * max_connections, thread_name_prefix="arm")
-    ended: SimpleQueue[Future[Fetch]] = SimpleQueue()
+    workers = _Workers(min(2 * max_connections, len(subscription_ids)))
     running = 0
     try:
         while True:
             for subscription_id in islice(waiting, 2 * max_connections - running):
-                executor.submit(fetch, client, event_type, subscription_id, clock).add_done_callback(ended.put)
+                workers.submit(partial(fetch, client, event_type, subscription_id, clock))
                 running += 1
             if not running:
                 return
-            yield ended.get().result()
+            yield workers.next_result()
             running -= 1
     except BaseException:
         client.stop()
         raise
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        workers.close()
+
+
+class _Workers:
+    """Threads that fetch side by side, and that no process waits for when it ends.
+
+    `ThreadPoolExecutor` would: a process that was told to stop would wait for a connection that is being made.
+
+    Args:
+        count: how many threads.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._work: SimpleQueue[Callable[[], Fetch] | None] = SimpleQueue()
+        self._results: SimpleQueue[Fetch | BaseException] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"arm-{number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[], Fetch]) -> None:
+        """Have a thread do this work."""
+        self._work.put(work)
+
+    def next_result(self) -> Fetch:
+        """Wait for the next work that is done, and return its result, or raise what it raised."""
+        result = self._results.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """End the threads when they have done what they are at; wait for that, but not for ever."""
+        for _ in self._threads:
+            self._work.put(None)
+        ends_at = time.monotonic() + _CLOSING_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                self._results.put(work())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+                self._results.put(error)

@@ -1,0 +1,146 @@
+"""The secrets that this process holds, and their removal from any text, in each encoding that they travel in.
+
+Whoever makes or receives a secret registers it. Text of other programs and servers passes `redact` before it is stored,
+logged or shown, so no caller has to know which secrets there are.
+"""
+
+import base64
+import html
+import json
+import logging
+import re
+from collections import deque
+from threading import Lock
+from urllib.parse import quote, quote_plus
+
+REDACTED = "***"
+"""What stands in the place of a secret."""
+
+SHORTEST_SECRET = 4
+"""A shorter value is not looked for: it would be found in any text."""
+
+_REMEMBERED = 32
+"""How many secrets are kept: the credentials of every feed, and the newest tokens made with them."""
+
+_PATTERNS = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token: an access token or a client assertion
+    r"|(?<=Bearer )\S+|(?<=Basic )\S+"
+    r"|(?<=client_secret=)[^&\s\"'<>]+|(?<=client_assertion=)[^&\s\"'<>]+",
+    re.IGNORECASE,
+)
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+_secrets: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED)
+"""The forms of each secret, the longest first, so that no shorter one leaves a rest of it."""
+
+_secrets_in_json: deque[bytes] = deque(maxlen=2 * _REMEMBERED)
+_lock = Lock()
+
+
+def register_secrets(*secrets: str) -> None:
+    """Have these values removed from every text that passes `redact` from now on, in this process.
+
+    Args:
+        secrets: values such as a client secret, a password or an access token; empty and very short ones are ignored.
+    """
+    with _lock:
+        for secret in secrets:
+            if len(secret) >= SHORTEST_SECRET and not any(secret in forms for forms in _secrets):
+                _secrets.append(_encoded_forms(secret))
+                _secrets_in_json.extend({secret.encode(), json.dumps(secret)[1:-1].encode()})
+
+
+def redact(text: str, *also: str) -> str:
+    """Return a text without the registered secrets, as they are or encoded, and without what looks like a token.
+
+    The encodings are percent-encoding, base64 at any offset, and the escapes of JSON and HTML.
+
+    Args:
+        text: any text.
+        also: what else to remove from it.
+    """
+    with _lock:
+        known = [form for forms in _secrets for form in forms]
+    for form in (*known, *(form for secret in also for form in _encoded_forms(secret))):
+        if form in text:
+            text = text.replace(form, REDACTED)
+    return _PATTERNS.sub(REDACTED, text)
+
+
+def contains_secret(body: bytes) -> bool:
+    """Return whether bytes hold one of the registered secrets, as it is or as JSON writes it.
+
+    Every body that is stored passes this, so it looks for no other encoding: a secret is in those by intent only.
+    """
+    with _lock:
+        known = tuple(_secrets_in_json)
+    return any(form in body for form in known)
+
+
+def _encoded_forms(secret: str) -> tuple[str, ...]:
+    """Return the forms of a secret to look for, the longest first."""
+    raw = secret.encode()
+    percent_encoded = {
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        "".join(f"%{byte:02X}" for byte in raw),
+    }
+    forms = {
+        secret,
+        *percent_encoded,
+        *(re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in percent_encoded),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        "".join(f"\\u{ord(character):04x}" for character in secret),
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        raw.hex(),
+    }
+    for offset in range(3):
+        core = _base64_core(raw, offset)
+        forms |= {core, core.translate(_URL_SAFE)}
+    return tuple(sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _base64_core(raw: bytes, offset: int) -> str:
+    """Return the characters of base64 that depend on `raw` alone, where `offset` other bytes stand before it."""
+    encoded = base64.b64encode(b"\0" * offset + raw).decode()
+    first = -(-offset * 8 // 6)
+    last = (offset + len(raw)) * 8 // 6
+    return encoded[first:last]
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats log records with their tracebacks, and removes secrets from the whole of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line or lines of a record."""
+        return redact(super().format(record))
+
+
+class _Forwarder(logging.Handler):
+    """Passes a library's records on to a logger of this package, redacted and without tracebacks, as details."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # a message whose arguments do not fit it
+            text = str(record.msg)
+        logging.getLogger(f"{__package__}.libraries").debug("%s: %s", record.name, redact(text))
+
+
+_FORWARDED_LOGGERS = ("msal", "urllib3", "requests", "slack_sdk")
+
+
+def take_over_library_loggers() -> None:
+    """Let libraries that see secrets log through this package alone: shown with --verbose, and redacted.
+
+    Without it Python prints their warnings to standard error, and Dagster stores that; MSAL logs whole answers.
+    """
+    for name in _FORWARDED_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, _Forwarder) for handler in logger.handlers):
+            logger.handlers[:] = [_Forwarder()]
+            logger.propagate = False
