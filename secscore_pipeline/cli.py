@@ -30,6 +30,7 @@ from rich.text import Text
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed, configured_feeds
+from secscore_pipeline.redaction import RedactingFormatter
 from secscore_pipeline.settings import (
     EXPORTS,
     REQUIRED,
@@ -111,8 +112,9 @@ def main(verbose: bool, quiet: bool) -> None:
     if quiet:
         logging.disable(logging.INFO)
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-        logging.getLogger("msal").setLevel(logging.INFO)
+        handler = logging.StreamHandler()
+        handler.setFormatter(RedactingFormatter(logging.BASIC_FORMAT))
+        logging.basicConfig(level=logging.DEBUG, handlers=[handler])
 
 
 def _known_feeds(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:

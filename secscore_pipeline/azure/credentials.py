@@ -48,6 +48,10 @@ _LONGEST_LIFETIME = 366 * 24 * 3600
 """How many seconds a token lives at most, to be believed: Entra's live an hour or a day."""
 
 
+_FAILED_SECONDS = 30.0
+"""For how long an unreachable sign-in host is not asked again: each step of a run would wait through its retries."""
+
+
 class TokenSource(Protocol):
     """Anything that hands out bearer tokens for Azure Resource Manager."""
 
@@ -325,6 +329,7 @@ class MsalTokenSource:
         self._lock = threading.Lock()
         self._application: Any = None
         self._held: tuple[str, float] | None = None
+        self._failed: tuple[SignInError, float] | None = None
 
     def token(self) -> str:
         """Return a token, from MSAL's cache while it is valid; MSAL is asked at most every few seconds.
@@ -333,8 +338,15 @@ class MsalTokenSource:
             SignInError: Entra refused, or could not be reached.
         """
         with self._lock:
+            if self._failed and time.monotonic() < self._failed[1]:
+                raise self._failed[0]
             if self._held is None or time.monotonic() > self._held[1]:
-                self._held = self._acquire(), time.monotonic() + _HELD_SECONDS
+                try:
+                    self._held = self._acquire(), time.monotonic() + _HELD_SECONDS
+                except SignInError as error:
+                    if error.failure == "sign-in-failing":
+                        self._failed = error, time.monotonic() + _FAILED_SECONDS
+                    raise
             return self._held[0]
 
     def renew(self, rejected: str, claims_challenge: str | None = None) -> str:
@@ -369,7 +381,7 @@ class MsalTokenSource:
                 raise InterruptedReadError
             try:
                 with complete_within(ends_at - time.monotonic()):
-                    result = self._ask(claims_challenge)
+                    token = self._token_in(self._ask(claims_challenge))
             except AzureError:
                 self._application = None
                 raise
@@ -378,12 +390,14 @@ class MsalTokenSource:
                 self._application = None
                 retry = self._next_try(retry, error, ends_at)
             else:
-                if not isinstance(result.get("access_token"), str):
-                    self._application = None
-                    raise _refusal(result, self._credential)
-                token: str = result["access_token"]
                 register_secrets(token)
                 return token
+
+    def _token_in(self, result: dict[str, Any]) -> str:
+        token = result.get("access_token")
+        if not isinstance(token, str):
+            raise _refusal(result, self._credential)
+        return token
 
     def _next_try(self, retry: Retry, error: Exception, ends_at: float) -> Retry:
         """Wait as the policy says and return the policy for the next try, or give up."""

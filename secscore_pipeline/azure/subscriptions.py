@@ -1,16 +1,22 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import Outcome, RequestError
+from secscore_pipeline.shown import printable
+
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+_GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +47,13 @@ class Seen(msgspec.Struct, frozen=True):
     def is_enabled(self) -> bool:
         """Whether Azure still assesses it: a disabled or deleted one gives no score."""
         return self.state.lower() in ("enabled", "warned", "pastdue")
+
+
+class _Listed(msgspec.Struct):
+    subscriptionId: str = ""  # noqa: N815 - the API's own names
+    displayName: str | None = None  # noqa: N815
+    state: str | None = None
+    tenantId: str | None = None  # noqa: N815
 
 
 class _Id(msgspec.Struct):
@@ -92,16 +105,23 @@ def _visible(client: ArmClient) -> list[Seen]:
     seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
         for text in page.records:
-            record: Any = msgspec.json.decode(text)
-            if not isinstance(record, dict):
-                log.debug("left out of the subscriptions: %s", text[:200])
+            record = _decode(text, _Listed)
+            # An id becomes part of paths and of what is printed: nothing else than a GUID may.
+            if record is None or not _GUID.fullmatch(record.subscriptionId):
                 continue
-            subscription_id = str(record.get("subscriptionId") or "").lower()
-            if subscription_id:
-                name, state = str(record.get("displayName") or ""), str(record.get("state") or "")
-                tenant_id = str(record.get("tenantId") or "").lower()
-                seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
+            subscription_id, tenant_id = record.subscriptionId.lower(), (record.tenantId or "").lower()
+            name, state = record.displayName or "", record.state or ""
+            seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
     return list(seen.values())
+
+
+def _decode(text: str, form: type[_Record]) -> _Record | None:
+    """Return a record of a list; None for one that is not of that form: it is left out, the others stay."""
+    try:
+        return msgspec.json.decode(text, type=form)
+    except (msgspec.ValidationError, RecursionError):
+        log.debug("left out of a list of Azure's: %s", printable(text[:200]))
+        return None
 
 
 @dataclass(frozen=True)
@@ -143,10 +163,8 @@ def _below(client: ArmClient, management_group: str) -> Hierarchy:
     try:
         for page in client.pages(path, _version(GROUPS_API)):
             for text in page.records:
-                try:
-                    one = msgspec.json.decode(text, type=_Descendant)
-                except msgspec.ValidationError:
-                    log.debug("left out of the management groups: %s", text[:200])
+                one = _decode(text, _Descendant)
+                if one is None:
                     continue
                 records[one.id.lower()] = text
                 parents[one.id.lower()] = one.properties.parent.id.lower()
