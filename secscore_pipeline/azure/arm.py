@@ -66,12 +66,14 @@ class Patience:
         retry: urllib3's policy: how often, after which statuses, with what back-off (seconds).
         connect_timeout, read_timeout: seconds to wait for a connection and for the next bytes.
         deadline: seconds for one request in all, its retries and waits included.
+        list_deadline: seconds for all pages of a list.
     """
 
     retry: Retry = _RETRY
     connect_timeout: float = 10
     read_timeout: float = 60
     deadline: float = 300
+    list_deadline: float = 900
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ class ArmClient:
 
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
         url = self._cloud.arm_endpoint + path
-        answer = self._get(url, params)
+        ends_at = time.monotonic() + self._patience.list_deadline
+        answer = self._get(url, params, ends_at)
         seen = {url}
         bytes_left = MAX_LIST_BYTES
         for number in range(1, MAX_PAGES + 1):
@@ -202,7 +205,7 @@ class ArmClient:
                 return
             url = self._trusted(page.nextLink, seen, answer)
             seen.add(url)
-            answer = self._get(url, {})
+            answer = self._get(url, {}, ends_at)
         raise RequestError(
             f"{path} did not end after {MAX_PAGES} pages.",
             "next-link",
@@ -239,10 +242,10 @@ class ArmClient:
                 request_ids=_ids(answer),
             ) from error
 
-    def _get(self, url: str, params: Mapping[str, str]) -> _Answer:
+    def _get(self, url: str, params: Mapping[str, str], ends_at: float) -> _Answer:
         """GET one URL until there is a whole JSON answer of status 200, patience ends, or ARM says no."""
         retry = self._patience.retry
-        deadline = time.monotonic() + self._patience.deadline
+        deadline = min(time.monotonic() + self._patience.deadline, ends_at)
         request_ids: list[str] = []
         renewed = False
         token = self._tokens.token()
