@@ -236,9 +236,17 @@ def test_an_answer_that_nobody_foresaw_costs_one_fetch(local_azure, store):
     assert those("secure_score_controls", "complete") == {*struck, first, second}
 
 
-@pytest.mark.parametrize("record", [b"9" * 5000, b'{"subscriptionId": ' + b"9" * 5000 + b"}", b"[" * 50_000 + b"]" * 50_000,
-                                    b'{"subscriptionId": "\\u001b[2J"}', b'{"subscriptionId": "../../x"}', b"null", b"7"],
-                         ids=lambda record: repr(record[:30]))  # fmt: skip
+OTHER_RECORDS = [
+    b"9" * 5000,
+    b'{"subscriptionId": ' + b"9" * 5000 + b"}",
+    b"[" * 50_000 + b"]" * 50_000,
+    b'{"subscriptionId": "\\u001b[2J"}',
+    b'{"subscriptionId": "../../x"}',
+    b"null",
+]
+
+
+@pytest.mark.parametrize("record", OTHER_RECORDS, ids=lambda record: repr(record[:30]))
 def test_a_listing_with_a_record_of_another_form_has_the_others(azure, record):
     good = json.dumps(azure.world.subscription_document(azure.world.subscriptions[first_of(azure)])).encode()
     body = b'{"value": [' + good + b"," + record + b"]}"

@@ -168,6 +168,13 @@ def test_a_list_that_never_ends_is_given_up(local_azure):
     assert f"did not end after {MAX_PAGES} pages" in (found.error or "")
 
 
+def test_a_list_that_takes_too_long_is_given_up_between_pages(local_azure):
+    azure = local_azure(World(subscriptions=1), page_size=1, latency=0.2)
+    found = look(azure, SECURE_SCORE_CONTROLS, replace(QUICK, list_deadline=1.0))
+    assert found.outcome is Outcome.FAILED
+    assert found.pages == ()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
