@@ -20,6 +20,7 @@ from secscore_pipeline.azure.credentials import (
 )
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.failures import explained
+from secscore_pipeline.redaction import register_secrets
 
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
 """The formats of exports."""
@@ -229,6 +230,8 @@ class AzureSettings:
 def value(name: str, environment: Mapping[str, str] | None = None) -> str:
     """Return a setting as it stands in the environment, else its default, else an empty string."""
     given = (os.environ if environment is None else environment).get(name, "").strip()
+    if name in SECRETS:
+        register_secrets(given)
     return given or DEFAULTS.get(name, "")
 
 

@@ -167,6 +167,13 @@ def test_libraries_log_through_this_package_alone(azure):
         assert [type(handler).__module__ for handler in ours] == ["secscore_pipeline.redaction"]
 
 
+def test_the_password_of_a_proxy_is_removed_too(azure, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://somebody:pr0xy~pass@127.0.0.1:9")
+    with pytest.raises(SignInError):
+        tokens_of(azure).token()
+    assert redact("http://somebody:pr0xy~pass@127.0.0.1:9") == "http://somebody:***@127.0.0.1:9"
+
+
 def first_of(azure):
     return next(iter(azure.world.subscriptions))
 

@@ -20,13 +20,14 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.utils import get_auth_from_url
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from secscore_pipeline.azure.errors import SignInError
-from secscore_pipeline.redaction import take_over_library_loggers
+from secscore_pipeline.redaction import register_secrets, take_over_library_loggers
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection, where a request does not say."""
@@ -356,6 +357,7 @@ class Session(requests.Session):
 
     def _merge(self, *request: Any) -> Any:
         merged = super().merge_environment_settings(*request)
+        register_secrets(*(get_auth_from_url(proxy)[1] for proxy in (merged["proxies"] or {}).values()))
         if self.ca_bundle:
             merged["verify"] = self.ca_bundle
         if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
