@@ -201,6 +201,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check HTTPS_PROXY and ask whoever runs the proxy to allow {host}; NO_PROXY goes past it.",
         ),
         Failure(
+            "proxy-malformed",
+            "The setting of a proxy cannot be used",
+            "It is no URL, or that of a SOCKS proxy. Requests go through an HTTP proxy, by CONNECT, or without one.",
+            "Give {setting} the URL of an HTTP proxy, such as http://proxy.example:8080, or unset it.",
+        ),
+        Failure(
             "tls-untrusted",
             "The certificate of a host is not trusted",
             "A corporate proxy that opens TLS, or a private Azure, signs with an authority this machine does not know.",

@@ -101,6 +101,45 @@ def test_a_lasting_fault_is_an_outcome_with_a_reason(local_azure, fault, outcome
     assert fault.struck == QUICK.retry.total + 1
 
 
+@pytest.mark.parametrize(
+    ("body", "tries", "outcome"),
+    [
+        (b'{"error":{"code":"GatewayTimeout","message":"later"}}', 4, Outcome.FAILED),
+        (b'{"Error":{"Code":"TooManyRequests","Message":"slow"}}', 4, Outcome.THROTTLED),
+        (b'{"error":{"code":"AuthorizationFailed","message":"no"}}', 1, Outcome.FORBIDDEN),
+    ],
+)
+def test_an_error_that_is_sent_with_200_is_that_error(local_azure, body, tries, outcome):
+    azure = local_azure(World(subscriptions=1))
+    fault = Fault(Kind.STATUS, "secureScores", status=200, body=body)
+    azure.faults.append(fault)
+    found = look(azure, SECURE_SCORES)
+    assert (found.outcome, fault.struck) == (outcome, tries)
+    assert found.error_code in body.decode()
+
+
+@pytest.mark.parametrize(
+    "body", [b'\xef\xbb\xbf{"value":[{"name":"a"}]}', b'{"value":null}', b'\xef\xbb\xbf{"value":null,"nextLink":null}']
+)
+def test_a_list_in_another_dress_is_read(local_azure, body):
+    azure = local_azure(World(subscriptions=1))
+    (subscription_id,) = azure.world.subscriptions
+    azure.arm.verbatim[subscription_id, "secureScores"] = body
+    found = look(azure, SECURE_SCORES)
+    assert found.outcome is (Outcome.COMPLETE if b"name" in body else Outcome.NO_SCORE)
+    assert found.error is None
+
+
+def test_a_wait_of_no_seconds_is_never_shorter_than_the_back_off(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    fault = Fault(Kind.STATUS, "secureScores", times=2, status=429, headers={"retry-after": "0"})
+    azure.faults.append(fault)
+    slow = replace(QUICK, retry=QUICK.retry.new(backoff_factor=0.5, backoff_jitter=0))
+    found = look(azure, SECURE_SCORES, slow)
+    assert found.outcome is Outcome.COMPLETE
+    assert (found.finished_at - found.started_at).total_seconds() >= 1.0  # urllib3 waits from the second try on
+
+
 def test_a_token_that_expired_is_renewed_once_for_all_threads(local_azure):
     azure = local_azure(World(subscriptions=20))
     client = client_of(azure)

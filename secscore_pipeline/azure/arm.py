@@ -93,12 +93,18 @@ class Page:
 
 @dataclass(frozen=True)
 class _Answer:
-    """A complete answer with its body read."""
+    """A complete answer with its body read.
+
+    Attributes:
+        status: what it means: that of the answer, or that of the error which a body sent with 200 holds.
+        page: the list that the body is; None where it is none.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     raw: object
+    page: "_List | None" = None
 
     @property
     def request_id(self) -> str | None:
@@ -232,15 +238,14 @@ class ArmClient:
         )
 
     def _decode(self, url: str, answer: _Answer) -> _List:
-        try:
-            return msgspec.json.decode(answer.body, type=_List)
-        except msgspec.ValidationError as error:
+        if answer.page is None:
             raise RequestError(
-                f"The answer of {_shown(url)} is JSON but not a list: {error}.",
+                f"The answer of {_shown(url)} is JSON but not a list.",
                 "not-azure",
                 http_status=answer.status,
                 request_ids=_ids(answer),
-            ) from error
+            )
+        return answer.page
 
     def _get(self, url: str, params: Mapping[str, str], ends_at: float) -> _Answer:
         """GET one URL until there is a whole JSON answer of status 200, patience ends, or ARM says no."""
@@ -292,8 +297,9 @@ class ArmClient:
                     "secret-echoed",
                     http_status=200,
                 )
-            msgspec.json.decode(body, type=msgspec.Raw)  # a body cut short is no JSON: try again
-            body.decode()
+            page = _list_in(body)
+            status = 200 if page else _status_of_error(body)
+            return _Answer(status, response.headers, body, response.raw, page)
         return _Answer(response.status_code, response.headers, body, response.raw)
 
     def _next_try(
@@ -418,6 +424,41 @@ def _error_of(body: bytes) -> tuple[str | None, str | None]:
     error = _lower_keys(_lower_keys(document).get("error"))
     code, message = error.get("code"), error.get("message")
     return bounded_code(code), (str(message) if isinstance(message, str | int | float) else None)
+
+
+def _list_in(body: bytes) -> _List | None:
+    """Return the list that a body is; None where it is JSON of another form.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: it is no JSON, as a body cut short is none.
+    """
+    try:
+        page = msgspec.json.decode(body, type=_List)
+    except msgspec.ValidationError:
+        msgspec.json.decode(body, type=msgspec.Raw)
+        page = None
+    body.decode()
+    return page
+
+
+_STATUS_BY_CODE = {
+    "authorizationfailed": 403,
+    "subscriptionnotfound": 404,
+    "resourcenotfound": 404,
+    "toomanyrequests": 429,
+    "subscriptionrequeststhrottled": 429,
+    "resourcerequeststhrottled": 429,
+    "gatewaytimeout": 504,
+}
+"""The status that Azure sends with an error code, for gateways that send the error with 200."""
+
+
+def _status_of_error(body: bytes) -> int:
+    """Return the status of the error that a body sent with 200 holds; 200 where it holds none."""
+    code, message = _error_of(body)
+    if code is None and message is None:
+        return 200
+    return _STATUS_BY_CODE.get((code or "").lower(), 503)
 
 
 def _lower_keys(value: object) -> dict[str, object]:

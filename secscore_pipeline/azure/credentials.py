@@ -228,17 +228,23 @@ class ClientCertificate(_Confidential):
             content = self.path.read_bytes()
             if b"-----BEGIN" in content:
                 key: object = load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
-                certificate: x509.Certificate | None = x509.load_pem_x509_certificate(content)
+                certificates = x509.load_pem_x509_certificates(content)
             else:
-                key, certificate, _ = load_key_and_certificates(content, password)
+                key, first, others = load_key_and_certificates(content, password)
+                certificates = [*([first] if first else []), *others]
         except OSError as error:
             raise self._unusable(error.strerror or "it cannot be read") from error
         except (TypeError, ValueError) as error:  # cryptography's ways to say: wrong or no password; or no key at all
             if "password" in str(error).lower() or "decrypt" in str(error).lower():
                 raise SignInError(f"{self.path} does not open with that password.", "certificate-password") from error
             raise self._unusable("it holds no certificate with a private key") from error
-        if certificate is None or not isinstance(key, RSAPrivateKey):
+        if not certificates or not isinstance(key, RSAPrivateKey):
             raise self._unusable("it holds no certificate with an RSA key")
+        # Authorities deliver chains in any order: the application's certificate is the one that the key belongs to.
+        public_key = key.public_key()
+        certificate = next((one for one in certificates if one.public_key() == public_key), None)
+        if certificate is None:
+            raise self._unusable("its private key belongs to none of its certificates")
         return certificate, key
 
     def _unusable(self, why: str) -> SignInError:
@@ -260,7 +266,7 @@ class WorkloadIdentity(_Confidential):
 
     def _token(self) -> str:
         try:
-            return self.token_file.read_text(encoding="ascii").strip()
+            return self.token_file.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it holds no token"
             raise SignInError(

@@ -5,6 +5,7 @@ bring, and ends at once when its owner stops. What it may be used for is a matte
 """
 
 import io
+import os
 import ssl
 import threading
 import time
@@ -28,6 +29,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.redaction import register_secrets, take_over_library_loggers
+from secscore_pipeline.shown import printable
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection, where a request does not say."""
@@ -357,7 +359,8 @@ class Session(requests.Session):
 
     def _merge(self, *request: Any) -> Any:
         merged = super().merge_environment_settings(*request)
-        register_secrets(*(get_auth_from_url(proxy)[1] for proxy in (merged["proxies"] or {}).values()))
+        for proxy in (merged["proxies"] or {}).values():
+            _check_proxy(proxy)
         if self.ca_bundle:
             merged["verify"] = self.ca_bundle
         if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
@@ -367,6 +370,26 @@ class Session(requests.Session):
                 setting="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE",
             )
         return merged
+
+
+def _check_proxy(proxy: str) -> None:
+    """Raise where a proxy is none that this package can use; remember its password as a secret.
+
+    A SOCKS proxy is refused where its library is installed too: connections of its own would go past the bounds here.
+    """
+    variables = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
+    name = next((one for one in variables if os.environ.get(one) == proxy), "HTTPS_PROXY")
+    scheme, separator, _ = proxy.partition("://")
+    try:
+        parts = urlsplit(proxy if separator else f"http://{proxy}")
+        is_usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_usable = False
+    if separator and scheme.lower() not in ("http", "https"):
+        raise SignInError(f"{name} names a {printable(scheme)[:20]} proxy.", "proxy-malformed", setting=name)
+    if not is_usable:
+        raise SignInError(f"{name} is no URL of a proxy.", "proxy-malformed", setting=name)
+    register_secrets(get_auth_from_url(proxy)[1])
 
 
 def is_same_origin(url: str, origin: str) -> bool:
