@@ -8,7 +8,7 @@ import duckdb
 
 from secscore_pipeline.assets.findings import FINDINGS
 from secscore_pipeline.assets.raw import CONTROLS, SCORES, snapshot_id_of
-from secscore_pipeline.assets.tables import failures_explained, preview, rows
+from secscore_pipeline.assets.tables import failures_explained, preview, rows, unread
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.feeds import Feed
@@ -44,7 +44,17 @@ class Check(NamedTuple):
     file: str
     event_type: str | None = None
     ends_the_run: bool = False
-    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; failed as an error, it fails the run."""
+    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; failed as an error, it fails the run, and blocks nothing."""
+
+    @property
+    def gravity(self) -> dg.AssetCheckSeverity:
+        """How grave a violation is, as the settings have it."""
+        return _ERROR if self.ends_the_run and partial_failure_fails() else self.severity
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages."""
+        return f"{'/'.join(self.asset.path)}: {self.name}"
 
 
 def _of_raw(name: str, says: str, severity: dg.AssetCheckSeverity) -> list[Check]:
@@ -93,17 +103,22 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         name=f"{asset.path[-1]}_checks",
         can_subset=True,
         specs=[
-            dg.AssetCheckSpec(check.name, asset=asset, description=check.says, blocking=check.ends_the_run)
-            for check in checks
+            dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks
         ],
     )
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
+        fatal = unread(context) if asset == FINDINGS else []
         with failures_explained(context), warehouse.get_reader() as connection:
             _look_at_newest(connection, snapshot_id_of(context))
             for check in checks:
                 if check.name in wanted:
-                    yield _result(check, connection)
+                    result = _result(check, connection)
+                    yield result
+                    if check.ends_the_run and check.gravity is _ERROR and not result.passed:
+                        fatal.append(f"{check.title}: {result.description}")
+        if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
+            raise dg.Failure("\n".join(fatal), allow_retries=False)
 
     return asset_checks
 
@@ -120,7 +135,7 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
         asset_key=check.asset,
         check_name=check.name,
         passed=not violations,
-        severity=_ERROR if check.ends_the_run and partial_failure_fails() else check.severity,
+        severity=check.gravity,
         description=_in_words(check, violations) if violations else check.says,
         metadata={
             "violations": len(violations),

@@ -43,7 +43,6 @@ from secscore_pipeline.settings import (
     kept_days,
     lake_settings,
     parallel_runs,
-    partial_failure_fails,
     value,
 )
 from secscore_pipeline.shown import printable
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
 EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
 EXIT_INCOMPLETE = 3
+EXIT_UNPUBLISHED = 4
 EXIT_INTERRUPTED = 130
 
 _LISTABLE = 3_000
@@ -141,17 +141,21 @@ def sync(names: tuple[str, ...]) -> None:
 
     With several feeds each has a run of its own, and one that fails does not touch the others.
 
-    Exit code: 0 when snapshots were stored, 1 when nothing could be, 2 for wrong settings, 3 when some
-    subscriptions could not be read, the others were stored, and SECSCORE_PARTIAL_FAILURE is fail.
+    Exit code: 0 when all went well, 1 when nothing could be stored, 2 for wrong settings, 3 when what could be read is
+    stored and published, but a part could not be read or exported, 4 when it is stored, but not published. Some
+    unreadable subscriptions are 0, unless SECSCORE_PARTIAL_FAILURE is fail.
     """
     load_dotenv(Path.cwd() / ".env")
     _start_lightly()
     result = _sync(_feeds(names))
     if result is Synced.NOTHING:
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
+    if result is Synced.UNPUBLISHED:
+        _say_unpublished()
+        raise click.exceptions.Exit(EXIT_UNPUBLISHED)
     _print_scores()
     console.print(f"Database: {_warehouse().shown}", soft_wrap=True, highlight=False)
-    if result is Synced.IN_PART and partial_failure_fails():
+    if result is Synced.IN_PART:
         raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
 
@@ -568,7 +572,8 @@ def _print_rows(columns: list[str], rows: "Rows", *, form: str) -> None:
 @click.option(
     "--retention-days",
     type=click.IntRange(min=1),
-    help="Let go of looks older than this; when not given, SECSCORE_RETENTION_DAYS says; when that is empty, all stay.",
+    help="Delete fetches observed more than this many days before the newest one. Default: SECSCORE_RETENTION_DAYS; "
+    "empty keeps everything.",
 )
 def maintain(retention_days: int | None) -> None:
     """Compact the database, and let go of old looks where a retention is set.
@@ -583,15 +588,19 @@ def maintain(retention_days: int | None) -> None:
     warehouse = _warehouse()
     try:
         with console.status("Compacting"):
-            before, size = warehouse.maintain(utc_now(), days)
+            done = warehouse.maintain(utc_now(), days)
         held = _rows("storage")[0]
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    for warning in done.warnings:
+        complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    if done.cutoff:
+        console.print(f"What was observed before {done.cutoff:%Y-%m-%d %H:%M} UTC is deleted.", highlight=False)
     kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
-    each = f", {size / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
+    each = f", {done.after / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
     console.print(
-        f"{before / 1e6:.1f} MB became {size / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
+        f"{done.before / 1e6:.1f} MB became {done.after / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
         highlight=False,
     )
 
@@ -893,6 +902,7 @@ class Synced(Enum):
 
     WHOLLY = auto()
     IN_PART = auto()
+    UNPUBLISHED = auto()
     NOTHING = auto()
 
 
@@ -924,13 +934,17 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
             if feed.partition:
                 console.rule(f"Feed {feed.name}")
             results.append(_sync_feed(instance, feed))
+    return _together(results)
+
+
+def _together(results: "Sequence[Synced]") -> Synced:
+    """Return how several runs ended together."""
     if len(set(results)) == 1:
         return results[0]
-    return Synced.IN_PART
+    return Synced.UNPUBLISHED if Synced.UNPUBLISHED in results else Synced.IN_PART
 
 
 def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
-    from secscore_pipeline.assets.findings import FINDINGS
     from secscore_pipeline.assets.posture import DATABASE
 
     if batch_size():
@@ -941,16 +955,12 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
         return Synced.WHOLLY
     if not _stored_something(result.run_id):
         return Synced.NOTHING
-    if _made(result, FINDINGS):
-        return Synced.IN_PART
-    # One event type could not be read at all, and Dagster skips what depends on it: the other one was stored.
-    again = _run(instance, feed, [FINDINGS, DATABASE])
-    _complain(again)
-    return Synced.IN_PART if _made(again, FINDINGS) else Synced.NOTHING
+    return Synced.IN_PART if _made(result, DATABASE) else Synced.UNPUBLISHED
 
 
 def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     """Run the job for each batch of a feed, one after the other, then publish; say what failed and how it ended."""
+    from secscore_pipeline.assets.posture import DATABASE
     from secscore_pipeline.automation import READING, round_of
     from secscore_pipeline.azure.errors import AzureError
 
@@ -971,6 +981,8 @@ def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
         return Synced.NOTHING
     shown = _run(instance, feed, _shown_without_batches())
     _complain(shown)
+    if not _made(shown, DATABASE):
+        return Synced.UNPUBLISHED
     return Synced.WHOLLY if shown.success and set(ended) == {Synced.WHOLLY} else Synced.IN_PART
 
 
@@ -1033,13 +1045,36 @@ def _complain(result: "dg.ExecuteInProcessResult") -> None:
     """Say what failed and which checks did not pass."""
     import dagster as dg
 
-    for message in dict.fromkeys(_failures(result)):
-        complaints.print(Text(f"✗ {message}", style="red"), soft_wrap=True)
+    from secscore_pipeline.assets.tables import READ
+
+    checks, unread = {}, []
     for check in result.get_asset_check_evaluations():
-        if not check.passed:
-            name = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
-            style = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
-            complaints.print(Text(f"! {name}: {check.description}", style=style), soft_wrap=True)
+        if not check.passed and check.check_name == READ:
+            unread.append(str(check.description))
+        elif not check.passed:
+            line = f"{'/'.join(check.asset_key.path)}: {check.check_name}: {check.description}"
+            checks[line] = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
+    for message in dict.fromkeys([*unread, *_failures(result)]):
+        if message not in checks:  # a check that ends the run is said once
+            complaints.print(Text(f"✗ {message}", style="red"), soft_wrap=True)
+    for line, style in checks.items():
+        complaints.print(Text(f"! {line}", style=style), soft_wrap=True)
+
+
+def _say_unpublished() -> None:
+    """Say what is stored, what readers have, and what to do, after a run that could not publish what it stored."""
+    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.retention import newest_fetch
+
+    warehouse = _warehouse()
+    try:
+        with warehouse.get_published() as connection:
+            until = newest_fetch(connection)
+        readers = f"{warehouse.shown} has what was observed until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
+    except WarehouseError as error:
+        readers = f"there is nothing at {warehouse.shown} that could be read ({error.failure})"
+    what = f"This run is stored in {warehouse.path}, but not published: {readers}."
+    complaints.print(Text(explained(what, "run-unpublished"), style="red"), soft_wrap=True)
 
 
 @contextmanager
@@ -1072,10 +1107,8 @@ def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:
         if not event.is_step_failure:
             continue
         failure = event.step_failure_data
-        if failure.error and failure.error.cls_name == "DagsterAssetCheckFailedError":
-            continue  # the check says it better itself
         if failure.user_failure_data and failure.user_failure_data.description:
-            yield failure.user_failure_data.description
+            yield from failure.user_failure_data.description.splitlines()
         elif failure.error:
             yield f"{event.step_key}: {failure.error.message.strip()} Run it with --verbose for the detail."
 

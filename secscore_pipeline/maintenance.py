@@ -1,6 +1,6 @@
 """The upkeep of what grows with the years: jobs that keep the store small, and let go of what is old."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +9,7 @@ from secscore_pipeline.assets.tables import POOL, RETRIES, failures_explained
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import kept_days, value
+from secscore_pipeline.warehouse.retention import oldest_kept
 
 
 @dg.op(
@@ -19,9 +20,13 @@ def compaction(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Keep the store small and publish it, and say what that gained."""
     with failures_explained(context):
         days = kept_days(value("SECSCORE_RETENTION_DAYS"))
-        before, after = warehouse.maintain(utc_now(), days)
-    context.log.info("%.1f MB became %.1f MB", before / 1e6, after / 1e6)
-    context.add_output_metadata({"bytes_before": before, "bytes": after})
+        done = warehouse.maintain(utc_now(), days)
+    for warning in done.warnings:
+        context.log.warning("%s", warning)
+    if done.cutoff:
+        context.log.info("What was observed before %s is deleted.", f"{done.cutoff:%Y-%m-%d %H:%M} UTC")
+    context.log.info("%.1f MB became %.1f MB", done.before / 1e6, done.after / 1e6)
+    context.add_output_metadata({"bytes_before": done.before, "bytes": done.after})
 
 
 @dg.job(
@@ -43,8 +48,15 @@ def old_runs(context: dg.OpExecutionContext) -> None:
     if days is None:
         context.log.info("%s is empty: every run is kept.", setting)
         return
-    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=days))
-    context.log.info("%d runs that ended more than %d days ago are forgotten.", forgotten, days)
+    forgotten = forget_runs(context.instance, oldest_kept_run(context.instance, days))
+    context.log.info("%d runs from more than %d days before the newest are forgotten.", forgotten, days)
+
+
+def oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
+    """Return the moment, UTC, before which runs are deleted: days before the newest run, whatever the clock says now."""
+    started = {record.create_timestamp.astimezone(UTC).date() for record in instance.get_run_records()}
+    newest_first = sorted(started or {utc_now().date()}, reverse=True)
+    return datetime.combine(oldest_kept(newest_first, days), time(), UTC)
 
 
 def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:

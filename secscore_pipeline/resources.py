@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
@@ -29,12 +29,15 @@ from secscore_pipeline.settings import (
     azure_settings,
     batch_size,
     database_path,
+    kept_published,
     lake_settings,
     value,
     work_path,
 )
-from secscore_pipeline.warehouse import connection, store
+from secscore_pipeline.warehouse import connection, publishing, store
 from secscore_pipeline.warehouse.lake import Lake
+from secscore_pipeline.warehouse.publishing import Publication
+from secscore_pipeline.warehouse.retention import cutoff_of, newest_fetch
 
 READING = timedelta(days=2)
 """How long a reader of a lake may go on with files that no longer belong to it."""
@@ -231,6 +234,21 @@ def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
     return found
 
 
+class Maintenance(NamedTuple):
+    """What came of keeping the store small.
+
+    Attributes:
+        before, after: how many bytes there were of what runs have written, and how many there are.
+        cutoff: what was observed before this moment (UTC) is deleted; None where all is kept.
+        warnings: a sentence for each thing that somebody should know.
+    """
+
+    before: int
+    after: int
+    cutoff: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
 class Warehouse(DuckDBResource):
     """The store: two DuckDB files, the one that runs write and the one published for readers; or a lake for both.
 
@@ -240,6 +258,7 @@ class Warehouse(DuckDBResource):
 
     work_database: str = Field(default="", description=_MEANINGS["SECSCORE_WORK_DATABASE"])
     data_path: str = Field(default="", description=_MEANINGS["SECSCORE_DATA_PATH"])
+    keep_published: str = Field(default="", description=_MEANINGS["SECSCORE_KEEP_PUBLISHED"])
 
     @classmethod
     def from_environment(cls) -> "Warehouse":
@@ -253,6 +272,7 @@ class Warehouse(DuckDBResource):
             database=value("SECSCORE_DATABASE"),
             work_database=value("SECSCORE_WORK_DATABASE"),
             data_path=value("SECSCORE_DATA_PATH"),
+            keep_published=value("SECSCORE_KEEP_PUBLISHED"),
         )
 
     @property
@@ -283,7 +303,7 @@ class Warehouse(DuckDBResource):
             with self.lake.writing() as opened:
                 yield opened
             return
-        store.begin_with(self.path, self.published_path)
+        publishing.begin_with(self.path, self.published_path)
         with connection.writing(self.path) as opened:
             yield opened
 
@@ -303,9 +323,20 @@ class Warehouse(DuckDBResource):
         with self.lake.reading(at) if self.lake else connection.reading(self.published_path) as opened:
             yield opened
 
-    def publish(self) -> int:
-        """Put what is stored there for readers, as a whole, where it is not already; return its size in bytes."""
-        return self.lake.size() if self.lake else store.publish(self.path, self.published_path)
+    def refuse_behind(self) -> None:
+        """Raise where what runs write lacks what readers have: better known before something is read than after."""
+        if not self.lake:
+            publishing.refuse_behind(self.path, self.published_path)
+
+    def publish(self) -> Publication:
+        """Put what is stored there for readers, as a whole, where it is not already.
+
+        Raises:
+            SettingsError, WarehouseError: it was not; the published file stays as it was.
+        """
+        if self.lake:
+            return Publication(self.lake.size())
+        return publishing.publish(self.path, self.published_path, kept_published(self.keep_published))
 
     def size(self) -> int:
         """Return how many bytes there are of what runs have written."""
@@ -315,23 +346,24 @@ class Warehouse(DuckDBResource):
         """Return how many bytes there are for readers."""
         return self.lake.size() if self.lake else self.published_path.stat().st_size
 
-    def maintain(self, now: datetime, days: int | None = None) -> tuple[int, int]:
+    def maintain(self, now: datetime, days: int | None = None) -> Maintenance:
         """Keep the store small, and publish it; a lake can be shown as it was for TIME_TRAVEL yet.
 
         Args:
             now: the time, UTC.
-            days: looks older than that many days are let go of; None keeps all of them.
+            days: looks that were observed so many days before the newest one are let go of; None keeps all of them.
 
-        Returns:
-            How many bytes there were of what runs have written, and how many there are.
+        Raises:
+            WarehouseError: the clock contradicts the newest look, or the store cannot be written; nothing was deleted.
         """
         with self.get_connection() as opened:
             before = self.size()
-            if days is not None:
-                store.retain(opened, now - timedelta(days=days))
+            cutoff = cutoff_of(opened, days, now) if days is not None else None
+            if cutoff:
+                store.retain(opened, cutoff)
+            then = min(now, newest_fetch(opened) or now)  # by a clock that is ahead, all of a lake's past would be old
         if self.lake:
-            self.lake.compact(now - TIME_TRAVEL, now - READING)
-        else:
-            store.compact(self.path)
-            self.publish()
-        return before, self.size()
+            self.lake.compact(then - TIME_TRAVEL, then - READING)
+            return Maintenance(before, self.size(), cutoff)
+        store.compact(self.path)
+        return Maintenance(before, self.size(), cutoff, self.publish().warnings)

@@ -104,6 +104,12 @@ SETTINGS = (
         "With a lake: the folder or URL (s3://bucket/x) of its Parquet files, the same for every machine.",
         "data/lake",
     ),
+    Setting(
+        "SECSCORE_KEEP_PUBLISHED",
+        "How many of the published files before SECSCORE_DATABASE are kept beside it, with .previous-1 and so on in "
+        "their names; 0: none. A lake keeps its own past.",
+        "3",
+    ),
     Setting("SECSCORE_MAX_CONNECTIONS", "How many requests to keep under way at once.", "64"),
     Setting(
         "SECSCORE_BATCH_SIZE",
@@ -488,6 +494,17 @@ def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | Non
     if not given.strip():
         return None
     return _number(setting, given.strip(), "of days, or leave it empty to keep all")
+
+
+def kept_published(given: str) -> int:
+    """Return how many published files are kept beside the newest (SECSCORE_KEEP_PUBLISHED).
+
+    Raises:
+        SettingsError: it is no number.
+    """
+    name = "SECSCORE_KEEP_PUBLISHED"
+    given = given.strip() or DEFAULTS[name]
+    return 0 if given == "0" else _number(name, given, "of files, or 0 for none")
 
 
 def database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Path:

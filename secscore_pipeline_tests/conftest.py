@@ -19,6 +19,7 @@ from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SETTINGS
+from secscore_pipeline.warehouse.publishing import kept_files
 from secscore_pipeline_tests import postgresql
 
 ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
@@ -155,6 +156,11 @@ class Store:
         ]
         assert result.success is succeeds, "\n".join(failures)
         return result
+
+    def leftovers(self) -> set[str]:
+        """Return the names of files beside the store that belong neither to it nor to what it keeps for readers."""
+        ours = {self.path, self.published, *kept_files(self.published)}
+        return {file.name for file in self.path.parent.iterdir() if file not in ours}
 
     def query(self, text: str, *values: Any) -> list[tuple[object, ...]]:
         """Return a query's rows; its values are given in order, or as one dict by name."""

@@ -7,11 +7,12 @@ import duckdb
 from pydantic import Field
 
 from secscore_pipeline import ocsf
-from secscore_pipeline.assets.raw import CONTROLS, SCORES
-from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failures_explained, preview, rows
+from secscore_pipeline.assets.raw import CONTROLS, SCORES, snapshot_id_of
+from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failures_explained, preview, rows, unread
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse, batch_of
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
@@ -64,6 +65,7 @@ def assessment_findings(
     """
     started_at = utc_now()
     with failures_explained(context), warehouse.get_connection() as connection:
+        _refuse_nothing(context, connection)
         if config.rebuild:
             forget_findings(connection)
         added = normalize(connection, config.mapping())
@@ -82,6 +84,14 @@ def assessment_findings(
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )
+
+
+def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise where the run was to read and could read nothing: there is nothing new to make findings of, or to publish."""
+    problems = unread(context)
+    asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
+    if problems and execute(connection, sql("is_stored"), asked).fetchone() == (0,):
+        raise dg.Failure("\n".join(problems), allow_retries=False)
 
 
 def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -27,16 +27,18 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     """
     started_at = utc_now()
     with failures_explained(context):
-        size = warehouse.publish()
+        published = warehouse.publish()
         with warehouse.get_published() as connection:
             counts = rows(connection, sql("row_counts"))
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
             told = newest_round(connection) if batch_size() else {}
-    context.log.info("published: %s (%.1f MB)", warehouse.shown, size / 1e6)
+    for warning in published.warnings:
+        context.log.warning("%s", warning)
+    context.log.info("published: %s (%.1f MB)", warehouse.shown, published.size / 1e6)
     return dg.MaterializeResult(
         metadata={
             "database": dg.MetadataValue.path(warehouse.shown),
-            "bytes": size,
+            "bytes": published.size,
             "tables": preview(counts),
             "newest_look": str(newest[0]) if newest else "",
             **told,

@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from secscore_pipeline.assets.tables import OWNERS, POOL, column_schema, failure, failures_explained, rows
+from secscore_pipeline.assets.tables import (
+    OWNERS,
+    POOL,
+    READ,
+    column_schema,
+    failure,
+    failures_explained,
+    is_tried_again,
+    rows,
+)
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
@@ -99,6 +108,11 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             description=description,
             deps=[SUBSCRIPTIONS],
             metadata={"dagster/table_name": f"raw.{event_type.name}"},
+            check_specs=[
+                dg.AssetCheckSpec(
+                    READ, asset=dg.AssetKey(["raw", event_type.name]), description="One subscription could be read, or more."
+                )
+            ],
             group_name="raw",
             kinds={"azure", "duckdb"},
             owners=OWNERS,
@@ -106,9 +120,26 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             partitions_def=partitions,
             pool=POOL,
         )
-        def raw_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-            with failures_explained(context):
-                return _materialize(context, connection_of(context), context.resources.warehouse, event_type)
+        def raw_asset(
+            context: dg.AssetExecutionContext,
+        ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+            problem = None
+            try:
+                with failures_explained(context):
+                    done = _materialize(context, connection_of(context), context.resources.warehouse, event_type)
+            except dg.Failure as failed:
+                if is_tried_again(context, failed):
+                    raise
+                # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
+                problem = failed.description
+                done = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
+            yield done
+            yield dg.AssetCheckResult(
+                check_name=READ,
+                passed=problem is None,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=problem or "They could, or were not asked for.",
+            )
 
         return raw_asset
 
@@ -205,6 +236,7 @@ def _materialize_subscriptions(
     metadata: dict[str, Any] = {}
     error = None
     owner_tag = azure.settings().owner_tag
+    warehouse.refuse_behind()
     if owner_tag is None:
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
     else:

@@ -20,6 +20,9 @@ POOL = "secscore_warehouse"
 RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """What is done about a failure that may be gone later: again after about a minute, and after three."""
 
+READ = "is_read"
+"""The check of a raw asset that tells whether anything could be read for it; its description says why not."""
+
 BY_HAND = {"secscore/started_by": "command line"}
 """The tag of a run that somebody waits for."""
 
@@ -44,6 +47,24 @@ def failure(context: Context, message: str) -> dg.Failure:
     """Return the failure that a message tells of, to be tried again or not."""
     is_awaited = BY_HAND.items() <= context.run.tags.items()
     return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)
+
+
+def is_tried_again(context: Context, failed: dg.Failure) -> bool:
+    """Tell whether Dagster runs a step once more that fails like this."""
+    return failed.allow_retries and context.retry_number < RETRIES.max_retries
+
+
+def unread(context: Context) -> list[str]:
+    """Return what the run's raw assets say of what could not be read at all, a message each, once per cause.
+
+    They succeed as steps all the same: what could be read becomes findings and is published, and then the run fails.
+    """
+    records = context.instance.get_records_for_run(
+        context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
+    messages = [one.description or "" for one in evaluations if one and one.check_name == READ and not one.passed]
+    return list(dict.fromkeys(messages))
 
 
 def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:

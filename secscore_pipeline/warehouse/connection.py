@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import random
 import re
@@ -19,7 +20,10 @@ import duckdb
 
 from secscore_pipeline.failures import explained
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.transactions import transaction
+
+log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
@@ -79,13 +83,13 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     """
     make_folder(path.parent)
     if not path.exists():
-        _make(path, lock_patience)
+        _make(path.resolve(), lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
         is_current = schema_is_current(connection, str(path))
         if is_current:
             yield connection
         else:
-            _upgrade(connection, path, lock_patience)
+            _upgrade(connection, path.resolve(), lock_patience)
     if not is_current:
         with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
             yield connection
@@ -125,17 +129,17 @@ def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
 def scratch_folder(database: Path) -> Iterator[Path]:
     """Make a private folder beside the database, which goes when the block ends.
 
-    Folders that killed processes left there go first: a living one holds a lock on its own.
+    Folders that killed processes left there go first: a living one holds a lock on its own. Anything else of such a
+    name is passed over.
 
     Raises:
         WarehouseError: something could not be written there.
     """
     prefix = f"{database.name}.scratch-"
     try:
-        for left in database.parent.glob(f"{prefix}*"):
-            with _locked(left) as is_ours:
-                if is_ours:
-                    shutil.rmtree(left)
+        for left in list(database.parent.iterdir()):
+            if left.name.startswith(prefix):
+                _clear(left)
         with (
             tempfile.TemporaryDirectory(prefix=prefix, dir=database.parent, ignore_cleanup_errors=True) as folder,
             _locked(Path(folder)),
@@ -143,27 +147,37 @@ def scratch_folder(database: Path) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         raise WarehouseError(
-            f"Nothing can be written beside {database} ({error.strerror or error}). Nothing was stored.",
-            "database-unwritable",
+            f"Nothing can be written beside {database} ({error.strerror or error}).", "database-unwritable"
         ) from error
+
+
+def _clear(left: Path) -> None:
+    """Delete what a killed process left; what is no folder, or not ours to delete, stays."""
+    try:
+        with _locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left)
+    except OSError as error:
+        log.debug("%s is passed over (%s).", left, error)
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes that ask for it by this; whoever has it is waited for."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with _folder(folder) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however."""
+    """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however.
+
+    Raises:
+        OSError: it is a link, or no folder.
+    """
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:  # its owner has just cleared it away
         yield False
         return
@@ -188,6 +202,45 @@ def _make(path: Path, lock_patience: float) -> None:
             os.link(new, path)
 
 
+def replace_proven(new: Path, path: Path) -> None:
+    """Replace a database by a new one that is proven whole: as `put_in_place`, which see.
+
+    Raises:
+        WarehouseError: the disk does not give back what was written to the new file; the old one stays.
+    """
+    if not is_whole(new):
+        raise damaged(new)
+    put_in_place(new, path)
+
+
+def put_in_place(new: Path, path: Path, mode: int = 0o600) -> int:
+    """Replace a file in one step that outlasts a power failure; return its size in bytes.
+
+    Args:
+        new: a closed database in a folder of the same file system.
+        path: what it replaces, as `Path.resolve` gives it: a link stays one.
+        mode: its permissions.
+    """
+    new.chmod(0o600)
+    with new.open("rb+") as file:
+        os.fsync(file.fileno())
+    new.chmod(mode)
+    size = new.stat().st_size
+    new.replace(path)
+    with _folder(path.parent) as handle:
+        os.fsync(handle)
+    return size
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
 def execute(
     connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
 ) -> duckdb.DuckDBPyConnection:
@@ -209,9 +262,13 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
             connection.execute("set allocator_bulk_deallocation_flush_threshold = '1MB'")  # give memory back at once
             connection.execute("set threads = 1")  # as fast for what a run adds, with a third less memory
             yield connection
-        except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+        except (
+            duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException
+        ) as error:  # fmt: skip
+            if _failure_of(error) == "database-damaged":
+                raise damaged(path, error) from error
             raise WarehouseError(
-                f"{path} could not be written or read ({str(error).splitlines()[0]}). What was begun was taken back.",
+                f"{path} could not be written or read ({_first_line(error)}). What was begun was taken back.",
                 "database-unwritable",
             ) from error
         finally:
@@ -233,14 +290,11 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
                 return connection
             connection.close()  # the file was replaced by a compacted one just now: what was opened is gone
             continue
-        except duckdb.IOException as error:
-            text = str(error)
-            if "lock" not in text.lower():
-                raise _unusable(path, text) from error
-            if time.monotonic() + pause > deadline:
-                raise WarehouseError(_held(path, text, lock_patience), "database-held") from error
         except duckdb.Error as error:
-            raise _unusable(path, str(error)) from error
+            if _failure_of(error) != "database-held":
+                raise _unusable(path, error) from error
+            if time.monotonic() + pause > deadline:
+                raise WarehouseError(_held(path, str(error), lock_patience), "database-held") from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
         pause = min(2 * pause, 2.0)
 
@@ -255,19 +309,47 @@ def _held(path: Path, text: str, lock_patience: float) -> str:
     return f"{path} is held open by {who}, and still was after {lock_patience:g} s."
 
 
-def _unusable(path: Path, text: str) -> WarehouseError:
-    if "not a valid DuckDB database file" in text:
-        return WarehouseError(f"{path} is no DuckDB file; it was left untouched.", "database-foreign")
-    if "version" in text.lower():
+_SENTENCES = {
+    "database-held": "IO Error: Could not set lock on file ",
+    "database-foreign": 'IO Error: The file ".*" exists, but it is not a valid DuckDB database file',
+    "database-newer": "IO Error: Trying to read a database file with version number "
+    '|Invalid Input Error: Error opening ".*": file was written with a storage version greater ',
+    "database-damaged": "IO Error: (Corrupt database file: |Could not read enough bytes from file )|Serialization Error: "
+    r"|.*Corrupt database file: computed checksum \d+ does not match stored checksum \d+ in block at location \d+",
+}
+"""How DuckDB begins to say what is wrong with a file. Its exceptions have one type for most of it, and no number."""
+
+
+def _failure_of(error: duckdb.Error) -> str:
+    """Return the failure in the catalogue that an error of DuckDB's tells of."""
+    matches = (name for name, sentence in _SENTENCES.items() if re.match(sentence, str(error), re.DOTALL))
+    return next(matches, "database-unwritable")
+
+
+def damaged(path: Path, error: Exception | None = None) -> WarehouseError:
+    """Return the error that a file is damaged, with what to do; `error` is what DuckDB said of it."""
+    said = f" ({_first_line(error)})" if error else ""
+    return WarehouseError(f"{path} is damaged: the disk does not give back what was written{said}.",
+                          "database-damaged", file=path, name=path.name)  # fmt: skip
+
+
+def _unusable(path: Path, error: duckdb.Error) -> WarehouseError:
+    failure = _failure_of(error)
+    if failure == "database-damaged":
+        return damaged(path, error)
+    if failure == "database-foreign":
+        return WarehouseError(f"{path} is no DuckDB file; it was left untouched.", failure)
+    if failure == "database-newer":
         return WarehouseError(
             f"{path} was written by another line of DuckDB than {duckdb.__version__}; it was left untouched "
-            f"({text.splitlines()[0]}).",
-            "database-newer",
+            f"({_first_line(error)}).",
+            failure,
         )
-    return WarehouseError(
-        f"{path} cannot be opened: {text.splitlines()[0].rstrip('.')}.",
-        "database-unwritable",
-    )
+    return WarehouseError(f"{path} cannot be opened: {_first_line(error).rstrip('.')}.", failure)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def _make_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
@@ -326,11 +408,23 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: f
     """
     connection.execute("checkpoint")
     with scratch_folder(path) as folder:
-        copy = folder / path.name
+        copy = folder / "upgraded.duckdb"
         shutil.copyfile(path, copy)
         with _opened(copy, read_only=False, lock_patience=lock_patience) as copied:
+            before = _count_fetches(copied)
             _bring_up_to_date(copied)
-        copy.replace(path)
+            if _count_fetches(copied) != before:
+                raise AssertionError("a migration lost what was read")
+        replace_proven(copy, path)
+
+
+def _count_fetches(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many rows there are of what was read; 0 in a file that has no tables yet."""
+    try:
+        row = connection.execute(sql("count_fetches")).fetchone()
+    except duckdb.CatalogException:
+        return 0
+    return int(row[0]) if row else 0
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:

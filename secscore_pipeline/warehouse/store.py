@@ -1,11 +1,9 @@
 """What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from shutil import copyfile
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import duckdb
@@ -13,13 +11,9 @@ import msgspec
 
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
-    WarehouseError,
-    applied_migrations,
     execute,
-    held,
-    make_folder,
     quoted,
-    reading,
+    replace_proven,
     scratch_folder,
     writing,
 )
@@ -246,7 +240,10 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
-    """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with."""
+    """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with.
+
+    It is noted in the store, so that who publishes it does not take what is gone for lost.
+    """
 
     def let_go() -> None:
         with transaction(connection):
@@ -261,96 +258,24 @@ def compact(path: Path) -> None:
     Readers of the old file finish undisturbed; a kill in the middle leaves the old file as it was.
 
     Raises:
-        WarehouseError: the file is held by somebody else, or there is no room for a second one.
+        WarehouseError: the file is held by somebody else or damaged, or there is no room for a second one.
     """
-    with writing(path) as connection, scratch_folder(path) as folder:
-        new = folder / f"compacted{path.suffix}"
+    target = path.resolve()
+    with writing(path) as connection, scratch_folder(target) as folder:
+        new = folder / "compacted.duckdb"
         with writing(new):
             pass  # made with the schema of today, and let go of
         connection.execute(f"attach {quoted(str(new))} as compacted")
         with transaction(connection):
             for (table,) in connection.execute(sql("compactable")).fetchall():
                 connection.execute(f"insert into compacted.{table} by name from {table}")
+                counts = f"select (select count(*) from compacted.{table}), (select count(*) from {table})"  # noqa: S608
+                written, read = connection.execute(counts).fetchone() or (0, 0)
+                if written != read:
+                    raise AssertionError(f"{written} of {read} rows of {table} were written")
         connection.execute("checkpoint compacted")
         connection.execute("detach compacted")
-        new.replace(path)
-
-
-def publish(path: Path, published: Path) -> int:
-    """Put a copy of the store in the place of the published one, in one step.
-
-    Readers of the published file finish undisturbed with what they opened; who opens it later sees the whole copy. It
-    can only be read, by its owner: what somebody wrote into it would be gone with the next copy, and a file that is
-    opened for writing shuts other readers out.
-
-    Args:
-        path: the store; nobody writes it meanwhile.
-        published: the file for readers; one that is not there is made.
-
-    Returns:
-        The size of the published file in bytes.
-
-    Raises:
-        WarehouseError: the store is held by somebody else, there is no room, or `published` is a file of something
-            else.
-    """
-    make_folder(published.parent)
-    _refuse_other(published)
-    with writing(path) as connection, scratch_folder(published) as folder:
-        connection.execute("checkpoint")
-        copy = folder / published.name
-        copyfile(path, copy)
-        size = _settle(copy)
-        # What a reader that was allowed to write has left there belongs to the file that goes.
-        Path(f"{published}.wal").unlink(missing_ok=True)
-        copy.replace(published)
-    return size
-
-
-def begin_with(path: Path, published: Path) -> None:
-    """Let a store that is not there yet begin as the published one, where there is one: nothing of it is lost.
-
-    Raises:
-        WarehouseError: the published file cannot be read, or is a file of something else.
-    """
-    if path.exists() or not published.exists():
-        return
-    make_folder(path.parent)
-    _refuse_other(published)
-    with scratch_folder(path) as folder:
-        copy = folder / path.name
-        copyfile(published, copy)
-        with held(path.parent):
-            if path.exists():  # another process was quicker, and its file is as good
-                return
-            # The log of the file that is gone: DuckDB would replay it into the copy.
-            Path(f"{path}.wal").unlink(missing_ok=True)
-            copy.replace(path)
-
-
-def _refuse_other(published: Path) -> None:
-    """Raise where a file to be replaced is not ours; one that cannot be looked into, since it is held, is ours."""
-    if not published.exists():
-        return
-    try:
-        with reading(published, lock_patience=0) as connection:
-            is_ours = bool(applied_migrations(connection))
-    except WarehouseError as error:
-        if error.failure != "database-held":
-            raise
-        return
-    if not is_ours:
-        raise WarehouseError(
-            f"{published} is a DuckDB file of something else; it was left as it is.", "database-foreign"
-        )
-
-
-def _settle(copy: Path) -> int:
-    """Have a file outlast a power failure, and let nobody write it; return its size in bytes."""
-    with copy.open("rb+") as file:
-        os.fsync(file.fileno())
-    copy.chmod(0o400)
-    return copy.stat().st_size
+        replace_proven(new, target)
 
 
 def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:

@@ -71,3 +71,6 @@ from (
 ) as firsts
 where firsts.body_id = bodies.body_id
     and firsts.look_id <> bodies.first_look_id;
+
+insert into meta.retentions (cutoff)
+values ($cutoff);

@@ -1,0 +1,278 @@
+"""Publishes the store for readers: a copy takes the published file's place once it is proven to be whole and to lack nothing."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import copyfile
+from typing import NamedTuple
+
+import duckdb
+
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.blocks import is_whole
+from secscore_pipeline.warehouse.connection import (
+    WarehouseError,
+    applied_migrations,
+    damaged,
+    held,
+    make_folder,
+    put_in_place,
+    quoted,
+    reading,
+    scratch_folder,
+    writing,
+)
+from secscore_pipeline.warehouse.store import compact
+
+log = logging.getLogger(__name__)
+
+READABLE = 0o400
+"""The permissions of a published file: what somebody wrote into it would be gone with the next one."""
+
+
+class Publication(NamedTuple):
+    """What came of publishing.
+
+    Attributes:
+        size: of the published file, in bytes.
+        warnings: a sentence for each thing that somebody should know.
+    """
+
+    size: int
+    warnings: tuple[str, ...] = ()
+
+
+def publish(path: Path, published: Path, keep: int = 0) -> Publication:
+    """Put a copy of the store in the place of the published one, in one step.
+
+    Readers of the published file finish undisturbed with what they opened; who opens it later sees the whole copy. Before
+    that, every block of the copy is compared with its checksum, and what the published file holds is looked for in it.
+
+    Args:
+        path: the store; nobody writes it meanwhile.
+        published: the file for readers; one that is not there is made.
+        keep: how many of the published files before it are kept beside it.
+
+    Raises:
+        WarehouseError: the store is held by somebody else, is damaged, or lacks what the published file holds; there is
+            no room; or `published` is a file of something else. The published file stays as it was.
+    """
+    make_folder(published.parent)
+    _refuse_other(published)
+    target = published.resolve()
+    with _failures_told(path, published), scratch_folder(target) as folder, held(target.parent):
+        copy = folder / "copy.duckdb"
+        _copy_whole(path, copy)
+        warnings = _refuse_loss(path, copy, published, folder)
+        warnings += _keep(published, target, keep)
+        # What a reader that was allowed to write has left there belongs to the file that goes.
+        Path(f"{target}.wal").unlink(missing_ok=True)
+        size = put_in_place(copy, target, READABLE)
+    return Publication(size, tuple(warnings))
+
+
+def begin_with(path: Path, published: Path) -> None:
+    """Let a store that is not there yet begin as the published one, where there is one: nothing of it is lost.
+
+    Raises:
+        WarehouseError: the published file cannot be read, is damaged, or is a file of something else.
+    """
+    if path.exists() or not _holds_something(published):
+        return
+    make_folder(path.parent)
+    _refuse_other(published)
+    target = path.resolve()
+    with scratch_folder(target) as folder:
+        copy = folder / "copy.duckdb"
+        copyfile(published, copy)
+        if not is_whole(copy):
+            raise damaged(published)
+        copy.chmod(0o600)
+        with held(target.parent):
+            if path.exists():  # another process was quicker, and its file is as good
+                return
+            # The log of the file that is gone: DuckDB would replay it into the copy.
+            Path(f"{path}.wal").unlink(missing_ok=True)
+            put_in_place(copy, target)
+
+
+def refuse_behind(path: Path, published: Path) -> None:
+    """Raise where the store lacks what the published file holds: better known before something is read than after.
+
+    Raises:
+        WarehouseError: names both, and what is missing.
+    """
+    if not (path.exists() and _holds_something(published)):
+        return
+    _refuse_other(published)
+    with writing(path) as connection:
+        try:
+            missing = _missing(connection, published)
+        except duckdb.Error as error:  # held, damaged or older: what publishes looks into it more closely
+            log.debug("%s was not compared (%s).", published, error)
+            return
+    if missing:
+        raise _behind(path, published, missing)
+
+
+def kept_files(published: Path) -> list[Path]:
+    """Return the published files before the published one that are kept, the newest first."""
+    found = []
+    for file in published.parent.iterdir():
+        number = file.name.removeprefix(f"{published.stem}.previous-").removesuffix(published.suffix)
+        if number.isdigit() and file == _kept_file(published, int(number)):
+            found.append((int(number), file))
+    return [file for _, file in sorted(found)]
+
+
+def _kept_file(published: Path, number: int) -> Path:
+    return published.with_name(f"{published.stem}.previous-{number}{published.suffix}")
+
+
+def _holds_something(published: Path) -> bool:
+    """Tell whether there is a published file; one of no length holds nothing that could be lost."""
+    return published.exists() and published.stat().st_size > 0
+
+
+def _refuse_other(published: Path) -> None:
+    """Raise where a file to be replaced is not ours; one that cannot be looked into, since it is held, is ours."""
+    if not _holds_something(published):
+        return
+    try:
+        with reading(published, lock_patience=0) as connection:
+            is_ours = bool(applied_migrations(connection))
+    except WarehouseError as error:
+        if error.failure not in ("database-held", "database-damaged"):
+            raise
+        return
+    if not is_ours:
+        raise WarehouseError(
+            f"{published} is a DuckDB file of something else; it was left as it is.", "database-foreign"
+        )
+
+
+def _copy_whole(path: Path, copy: Path) -> None:
+    """Copy a store, proven block by block. Where a block is not, the store is written anew from what can be read.
+
+    Raises:
+        WarehouseError: something cannot be read.
+    """
+    for is_last in (False, True):
+        with writing(path) as connection:
+            connection.execute("checkpoint")
+            copyfile(path, copy)
+        if is_whole(copy):
+            return
+        if is_last:
+            raise damaged(path)
+        compact(path)  # reads every row that there is; a block that nothing uses is gone afterwards
+
+
+def _refuse_loss(path: Path, copy: Path, published: Path, folder: Path) -> list[str]:
+    """Raise where the published file holds what its successor lacks; return what could not be compared, a sentence each.
+
+    A published file that is damaged says nothing: the newest of the kept ones that can be read speaks for it.
+    """
+    warnings: list[str] = []
+    for file in (published, *kept_files(published)) if _holds_something(published) else ():
+        with reading(copy) as connection:
+            try:
+                missing = _missing_or_copied(connection, file, folder)
+            except (duckdb.Error, WarehouseError) as error:
+                warnings.append(f"{file} cannot be read, and was not compared with what takes its place.")
+                log.debug("not compared", exc_info=error)
+                continue
+        if missing:
+            raise _behind(path, file, missing)
+        break
+    return warnings
+
+
+def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> list[str]:
+    """Return what a file holds and the store lacks; one that is held, or of an older version, is copied to look into."""
+    try:
+        return _missing(connection, published)
+    except duckdb.Error:
+        copy = folder / f"compared-{published.name}"
+        copyfile(published, copy)
+        with writing(copy):
+            pass  # brought up to date
+        return _missing(connection, copy)
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:
+    """Return what a published file holds and the store of a connection lacks, a phrase for each kind of thing."""
+    connection.execute(f"attach {quoted(str(published))} as published (read_only)")
+    try:
+        rows = connection.execute(sql("missing_from_store")).fetchall()
+    finally:
+        connection.execute("detach published")
+    return [f"{count:,} {what}{f' ({detail})' if detail else ''}" for what, count, detail in rows]
+
+
+def _behind(path: Path, published: Path, missing: list[str]) -> WarehouseError:
+    what = f"{path}, which runs write, lacks what {published} holds for readers: {'; '.join(missing)}. Neither was changed."
+    return WarehouseError(what, "store-behind", work=path, published=published)
+
+
+def _keep(published: Path, target: Path, keep: int) -> list[str]:
+    """Keep the published file beside its successor, with as many before it as are wanted.
+
+    One that is damaged is none of the good ones: it is put aside, and told of in the sentence that is returned.
+    """
+    warnings = []
+    if _holds_something(target):
+        if not is_whole(target):
+            aside = target.with_name(f"{target.stem}.damaged{target.suffix}")
+            _keep_as(target, aside)
+            warnings.append(f"{published} is damaged: it is kept as {aside}, and a whole one takes its place.")
+        elif keep:
+            _rotate(target, keep)
+    for surplus in kept_files(target)[keep:]:
+        surplus.unlink()
+    return warnings
+
+
+def _rotate(published: Path, keep: int) -> None:
+    """Keep the published file under a name of its own too, and the ones before it under the next ones."""
+    newest = _kept_file(published, 1)
+    if newest.exists() and newest.samefile(published):
+        return  # a process was killed between keeping it and replacing it
+    for number in range(keep - 1, 0, -1):
+        with suppress(FileNotFoundError):
+            _kept_file(published, number).replace(_kept_file(published, number + 1))
+    _keep_as(published, newest)
+
+
+def _keep_as(file: Path, name: Path) -> None:
+    """Give a file a second name, in place of whatever has it; a copy where the file system knows no second names."""
+    name.unlink(missing_ok=True)
+    try:
+        os.link(file, name)
+    except OSError as error:
+        log.debug("%s is copied, not linked (%s).", file, error)
+        copyfile(file, name)
+        name.chmod(READABLE)
+
+
+@contextmanager
+def _failures_told(path: Path, published: Path) -> Iterator[None]:
+    """Say of a failure to write what is stored, what readers have, and what to do."""
+    try:
+        yield
+    except WarehouseError as error:
+        if error.failure != "database-unwritable":
+            raise
+        raise _unpublished(path, published, error) from error
+    except OSError as error:
+        raise _unpublished(path, published, error) from error
+
+
+def _unpublished(path: Path, published: Path, error: Exception) -> WarehouseError:
+    cause = error.__cause__ or error
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).splitlines()[0]
+    readers = "readers have the one before" if _holds_something(published) else "there is none for readers yet"
+    what = f"What was read is stored in {path}, but {published} could not be written ({said}): {readers}."
+    return WarehouseError(what, "not-published", published=published)

@@ -1,0 +1,3 @@
+-- One row: how many fetches a store holds, whatever the version of its schema.
+select count(*)
+from raw.fetches;
