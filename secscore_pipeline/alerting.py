@@ -83,7 +83,8 @@ def _gathered(
         if error.failure != "database-absent":  # before the first run there is no news
             raise
         return news, None
-    seen = row[0] if row else None
+    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
+    seen = min(row[0], now) if row and row[0] else None
     return news, seen - LATE if seen and warehouse.lake else seen
 
 

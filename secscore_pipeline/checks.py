@@ -44,7 +44,7 @@ class Check(NamedTuple):
     file: str
     event_type: str | None = None
     ends_the_run: bool = False
-    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; failed as an error, it fails the run, and blocks nothing."""
+    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; as an error, it fails the run and blocks nothing."""
 
     @property
     def gravity(self) -> dg.AssetCheckSeverity:
@@ -102,9 +102,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{asset.path[-1]}_checks",
         can_subset=True,
-        specs=[
-            dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks
-        ],
+        specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
     )
     def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}

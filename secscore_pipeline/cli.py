@@ -600,7 +600,8 @@ def maintain(retention_days: int | None) -> None:
     kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
     each = f", {done.after / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
     console.print(
-        f"{done.before / 1e6:.1f} MB became {done.after / 1e6:.1f} MB: {held['finding_looks']:,} observations {kept}{each}.",
+        f"{done.before / 1e6:.1f} MB became {done.after / 1e6:.1f} MB: "
+        f"{held['finding_looks']:,} observations {kept}{each}.",
         highlight=False,
     )
 
@@ -1070,7 +1071,9 @@ def _say_unpublished() -> None:
     try:
         with warehouse.get_published() as connection:
             until = newest_fetch(connection)
-        readers = f"{warehouse.shown} has what was observed until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
+        readers = (
+            f"{warehouse.shown} has what was observed until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
+        )
     except WarehouseError as error:
         readers = f"there is nothing at {warehouse.shown} that could be read ({error.failure})"
     what = f"This run is stored in {warehouse.path}, but not published: {readers}."

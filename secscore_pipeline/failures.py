@@ -463,6 +463,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check SECSCORE_ARM_ENDPOINT and the proxies on the way; if it stays, report it.",
         ),
         Failure(
+            "unforeseen",
+            "Something happened that this program does not foresee",
+            "What was read before is stored and published; what it happened to is not.",
+            "Start again with --verbose, which shows the detail, and report it.",
+        ),
+        Failure(
             "answer-too-large",
             "An answer was larger than any of Azure's",
             "Pages and lists are bounded, so that no answer can fill the memory of this machine.",
@@ -629,10 +635,11 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "database-damaged",
             "A database file is damaged",
-            "A block of it does not agree with its checksum, or is missing: the disk, the memory or a copy lost it. What "
-            "is damaged is never published.",
-            "Keep it under another name: mv {file} {file}.damaged, and check the disk. If it is SECSCORE_WORK_DATABASE, "
-            "start again: the next run begins with the published file. If it is SECSCORE_DATABASE, put the newest of "
+            "A block of it does not agree with its checksum, or is missing: the disk, the memory or a copy lost it. "
+            "What is damaged is never published.",
+            "Keep it under another name: mv {file} {file}.damaged, and check the disk. If it is "
+            "SECSCORE_WORK_DATABASE, start again: the next run begins with the published "
+            "file. If it is SECSCORE_DATABASE, put the newest of "
             "the kept files (.previous-1 in its name) in its place: cp <that file> {file}, and start again.",
         ),
         Failure(
@@ -640,15 +647,15 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "The file that runs write lacks what readers have",
             "An older copy of it was put back, or it is empty, or it is of another database. To publish it would lose "
             "what only the published file holds.",
-            "If the published file is the right one, move the other away: mv {work} {work}.aside, and start again: the "
-            "next run begins with the published file. If the file that runs write is the right one: mv {published} "
+            "If the published file is the right one, move the other away: mv {work} {work}.aside, and start again: "
+            "the next run begins with the published file. If the file that runs write is the right one: mv {published} "
             "{published}.aside, and run `secscore maintain`, which publishes it.",
         ),
         Failure(
             "not-published",
             "What was stored could not be published",
-            "The disk is full or read-only, or a limit or permission forbids it. Readers have what was published before; "
-            "nothing is lost.",
+            "The disk is full or read-only, or a limit or permission forbids it. Readers have what was published "
+            "before; nothing is lost.",
             "Make room beside {published} or check its permissions, and run `secscore maintain`, or wait for the next "
             "run: either publishes everything that is stored.",
         ),
@@ -661,7 +668,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "clock-implausible",
             "The clock and the newest fetch are too far apart",
-            "Either the clock of this machine is wrong, or was when that fetch was made, or nothing was read for weeks. "
+            "Either the clock of this machine is wrong, or was when that fetch was made, or nothing was read for "
+            "weeks. "
             "A retention that trusted it would delete what should stay.",
             "Set the clock right, and run `secscore sync`; then start again. Nothing was deleted.",
         ),

@@ -53,7 +53,7 @@ def old_runs(context: dg.OpExecutionContext) -> None:
 
 
 def oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
-    """Return the moment, UTC, before which runs are deleted: days before the newest run, whatever the clock says now."""
+    """Return the moment, UTC, before which runs are deleted: so many days before the newest one."""
     started = {record.create_timestamp.astimezone(UTC).date() for record in instance.get_run_records()}
     newest_first = sorted(started or {utc_now().date()}, reverse=True)
     return datetime.combine(oldest_kept(newest_first, days), time(), UTC)

@@ -8,6 +8,8 @@ import duckdb
 
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.retention import SKEW
 
 STALE = timedelta(hours=26)
 """From which age a feed's newest look is old, for one that is read every day."""
@@ -35,11 +37,17 @@ def standing(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed], now: 
         feeds: those that are configured.
         now: UTC.
     """
-    read, scores = (_rows(connection, name) for name in ("status", "status_scores"))
+    read, scores = (_rows(connection, name, now + SKEW) for name in ("status", "status_scores"))
     attention = [
-        f"The feed {row['feed']} was read {_ago(now - row['observed_at'])} ago."
+        f"The feed {row['feed']} was read {_ago(now - row['read_at'])} ago."
         for row in read
-        if now - row["observed_at"] > STALE
+        if row["read_at"] and now - row["read_at"] > STALE
+    ]
+    attention += [
+        f"A fetch of the feed {row['feed']} is dated {row['future_at']:%Y-%m-%d %H:%M} UTC, which is yet to come: the "
+        "clock was wrong then, or is now."
+        for row in read
+        if row["future_at"]
     ]
     attention += [
         f"{row['not_read']} of {row['subscriptions']} subscriptions of the feed {row['feed']} could not be read: "
@@ -56,7 +64,7 @@ def _ago(age: timedelta) -> str:
     return f"{age.days} days" if age.days > 1 else f"{age.total_seconds() / 3600:.0f} hours"
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql(name))
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, latest: datetime) -> list[dict[str, Any]]:
+    cursor = execute(connection, sql(name), {"latest": latest})
     columns = [column[0] for column in cursor.description or []]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

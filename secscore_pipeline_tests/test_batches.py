@@ -88,8 +88,9 @@ def test_a_batch_that_fails_costs_itself_only(dealt_world, store, tmp_path):
     struck = [one for one in dealt_world.world.subscriptions if lost.takes(one)]
     for one in struck:
         dealt_world.faults.append(Fault(Kind.STATUS, path=one, status=400))
-    done = secscore("sync", cwd=tmp_path, env=env)
+    done = secscore("sync", cwd=tmp_path, env=env, check=3)
     assert "could be read" in done.stderr
+    assert "Traceback" not in done.stderr
     assert store.one("select count(*) from posture.current_scores") == 8 - sum(
         dealt_world.world.subscriptions[one].state is State.NORMAL for one in struck
     )

@@ -180,6 +180,8 @@ def test_a_full_disk_is_explained_and_the_next_run_repairs_it(azure, store, envi
     if share < 0.9:
         assert "make room" in done.stderr.lower(), done.stderr
     else:
-        assert done.returncode == 0
+        assert done.returncode == 4
+        assert f"stored in {store.path}, but not published: there is nothing" in done.stderr
+        assert "[not-published]" in done.stderr
         assert stored(store) == possible[0]
     repaired(store, possible)

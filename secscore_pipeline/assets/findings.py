@@ -87,7 +87,7 @@ def assessment_findings(
 
 
 def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise where the run was to read and could read nothing: there is nothing new to make findings of, or to publish."""
+    """Raise where the run was to read and could read nothing: nothing is new that findings could be made of."""
     problems = unread(context)
     asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
     if problems and execute(connection, sql("is_stored"), asked).fetchone() == (0,):

@@ -1,5 +1,6 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from secscore_pipeline.azure.secure_score import (
 )
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
@@ -43,6 +45,8 @@ from secscore_pipeline.warehouse.store import (
     load_snapshot,
     spooled,
 )
+
+log = logging.getLogger(__name__)
 
 LOOKED = {Outcome.COMPLETE, Outcome.NO_SCORE}
 """The outcomes that say how a subscription stands; every other one says that we could not look."""
@@ -110,7 +114,9 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             metadata={"dagster/table_name": f"raw.{event_type.name}"},
             check_specs=[
                 dg.AssetCheckSpec(
-                    READ, asset=dg.AssetKey(["raw", event_type.name]), description="One subscription could be read, or more."
+                    READ,
+                    asset=dg.AssetKey(["raw", event_type.name]),
+                    description="One subscription could be read, or more.",
                 )
             ],
             group_name="raw",
@@ -124,6 +130,7 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             context: dg.AssetExecutionContext,
         ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
             problem = None
+            done: dg.MaterializeResult[None] = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
             try:
                 with failures_explained(context):
                     done = _materialize(context, connection_of(context), context.resources.warehouse, event_type)
@@ -132,7 +139,9 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                     raise
                 # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
                 problem = failed.description
-                done = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
+            except Exception as error:  # an event type costs itself alone, whatever it was
+                log.debug("%s could not be read", event_type.name, exc_info=error)
+                problem = explained(f"{event_type.name} could not be read ({type(error).__name__}).", "unforeseen")
             yield done
             yield dg.AssetCheckResult(
                 check_name=READ,

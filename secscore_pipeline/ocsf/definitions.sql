@@ -5,7 +5,7 @@ create or replace temp macro json_text(field) as
 create or replace temp macro json_number(field) as
     case
         when json_type(field) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')
-            and isfinite(try_cast(field as double))
+            and ocsf.is_plausible(try_cast(field as double))
         then try_cast(field as double)
     end;
 

@@ -34,21 +34,36 @@ def is_whole(path: Path) -> bool:
     Args:
         path: a DuckDB file that nobody has open for writing, without a log.
     """
-    with path.open("rb") as file:
-        headers = [file.read(_HEADER) for _ in range(_HEADERS)]
-        if not all(map(_agrees, headers)):
-            return False
-        newest = max((_FIELDS.unpack_from(header) for header in headers[1:]), key=lambda fields: fields[1])
-        expected, size = newest[4], newest[5]
-        if size not in _SANE_BLOCK:
-            return False
-        found = _count_whole_blocks(file, size)
-    if found is None:
+    counts = _count_blocks(path)
+    if counts is None:
         return False
+    expected, found = counts
     try:
         return found >= expected or _last_used_block(path) < found
     except duckdb.Error:  # a block of the catalog is among those that are not there
         return False
+
+
+def blocks_agree(path: Path) -> bool:
+    """Tell whether every block that is there agrees with its checksum: as `is_whole`, but for what is cut off."""
+    return _count_blocks(path) is not None
+
+
+def _count_blocks(path: Path) -> tuple[int, int] | None:
+    """Return how many blocks a file says that it has, and how many there are; None where a checksum does not agree.
+
+    DuckDB does not write free blocks at the end, so there may be fewer.
+    """
+    with path.open("rb") as file:
+        headers = [file.read(_HEADER) for _ in range(_HEADERS)]
+        if not all(map(_agrees, headers)):
+            return None
+        newest = max((_FIELDS.unpack_from(header) for header in headers[1:]), key=lambda fields: fields[1])
+        expected, size = newest[4], newest[5]
+        if size not in _SANE_BLOCK:
+            return None
+        found = _count_whole_blocks(file, size)
+    return None if found is None else (expected, found)
 
 
 def _count_whole_blocks(file: BinaryIO, size: int) -> int | None:
@@ -73,7 +88,7 @@ def _agrees(block: bytes) -> bool:
 
 
 def _last_used_block(path: Path) -> int:
-    """Return the number of the last block that a table or the catalog uses: DuckDB writes no free ones at the end."""
+    """Return the number of the last block that a table or the catalog uses."""
     with duckdb.connect(str(path), read_only=True) as connection:
         used = [_METADATA_BLOCK]
         for (table,) in connection.execute(sql("every_table")).fetchall():

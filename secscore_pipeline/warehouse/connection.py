@@ -82,7 +82,7 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
     """
     make_folder(path.parent)
-    if not path.exists():
+    if not holds_something(path):
         _make(path.resolve(), lock_patience)
     with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
         is_current = schema_is_current(connection, str(path))
@@ -106,6 +106,11 @@ def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
         raise WarehouseError(f"There is no database at {path} yet.", "database-absent")
     with _opened(path, read_only=True, lock_patience=lock_patience) as connection:
         yield connection
+
+
+def holds_something(path: Path) -> bool:
+    """Tell whether there is a file of some length: another holds nothing that could be lost, and is as good as none."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
@@ -198,6 +203,8 @@ def _make(path: Path, lock_patience: float) -> None:
         new = folder / path.name
         with _opened(new, read_only=False, lock_patience=lock_patience) as connection:
             _bring_up_to_date(connection)
+        if path.exists() and not holds_something(path):
+            path.unlink(missing_ok=True)
         with suppress(FileExistsError):  # another process was quicker, and its file is as good
             os.link(new, path)
 
@@ -314,7 +321,8 @@ _SENTENCES = {
     "database-foreign": 'IO Error: The file ".*" exists, but it is not a valid DuckDB database file',
     "database-newer": "IO Error: Trying to read a database file with version number "
     '|Invalid Input Error: Error opening ".*": file was written with a storage version greater ',
-    "database-damaged": "IO Error: (Corrupt database file: |Could not read enough bytes from file )|Serialization Error: "
+    "database-damaged": "IO Error: (Corrupt database file: |Could not read enough bytes from file )"
+    "|Serialization Error: "
     r"|.*Corrupt database file: computed checksum \d+ does not match stored checksum \d+ in block at location \d+",
 }
 """How DuckDB begins to say what is wrong with a file. Its exceptions have one type for most of it, and no number."""
@@ -329,8 +337,8 @@ def _failure_of(error: duckdb.Error) -> str:
 def damaged(path: Path, error: Exception | None = None) -> WarehouseError:
     """Return the error that a file is damaged, with what to do; `error` is what DuckDB said of it."""
     said = f" ({_first_line(error)})" if error else ""
-    return WarehouseError(f"{path} is damaged: the disk does not give back what was written{said}.",
-                          "database-damaged", file=path, name=path.name)  # fmt: skip
+    what = f"{path} is damaged: the disk does not give back what was written{said}."
+    return WarehouseError(what, "database-damaged", file=path)
 
 
 def _unusable(path: Path, error: duckdb.Error) -> WarehouseError:

@@ -199,7 +199,10 @@ class Lake:
     def failed(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""
         said = _first_line(error)
-        text = str(error).lower()
+        text = str(error)
+        for name in filter(None, (self.shown, self.catalog, self.data_path)):
+            text = text.replace(name, "")  # what the user named something says nothing of what happened
+        text = text.lower()
         if _LOST.search(text):
             return WarehouseError(f"The catalog of {self.shown} cannot be reached ({said}).", "catalog-unreachable")
         if re.search(r"read-only transaction|could not extend file|could not write to file .*no space left", text):

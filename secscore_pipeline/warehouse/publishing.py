@@ -1,4 +1,4 @@
-"""Publishes the store for readers: a copy takes the published file's place once it is proven to be whole and to lack nothing."""
+"""Publishes the store for readers: a copy replaces the published file once it is proven whole and lacks nothing."""
 
 import logging
 import os
@@ -11,12 +11,13 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.blocks import is_whole
+from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
     applied_migrations,
     damaged,
     held,
+    holds_something,
     make_folder,
     put_in_place,
     quoted,
@@ -47,8 +48,9 @@ class Publication(NamedTuple):
 def publish(path: Path, published: Path, keep: int = 0) -> Publication:
     """Put a copy of the store in the place of the published one, in one step.
 
-    Readers of the published file finish undisturbed with what they opened; who opens it later sees the whole copy. Before
-    that, every block of the copy is compared with its checksum, and what the published file holds is looked for in it.
+    Readers of the published file finish undisturbed with what they opened; who opens it later sees the whole copy.
+    Before that, every block of the copy is compared with its checksum, and what the published file holds is looked for
+    in it.
 
     Args:
         path: the store; nobody writes it meanwhile.
@@ -60,7 +62,6 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
             no room; or `published` is a file of something else. The published file stays as it was.
     """
     make_folder(published.parent)
-    _refuse_other(published)
     target = published.resolve()
     with _failures_told(path, published), scratch_folder(target) as folder, held(target.parent):
         copy = folder / "copy.duckdb"
@@ -79,7 +80,7 @@ def begin_with(path: Path, published: Path) -> None:
     Raises:
         WarehouseError: the published file cannot be read, is damaged, or is a file of something else.
     """
-    if path.exists() or not _holds_something(published):
+    if holds_something(path) or not holds_something(published):
         return
     make_folder(path.parent)
     _refuse_other(published)
@@ -91,7 +92,7 @@ def begin_with(path: Path, published: Path) -> None:
             raise damaged(published)
         copy.chmod(0o600)
         with held(target.parent):
-            if path.exists():  # another process was quicker, and its file is as good
+            if holds_something(path):  # another process was quicker, and its file is as good
                 return
             # The log of the file that is gone: DuckDB would replay it into the copy.
             Path(f"{path}.wal").unlink(missing_ok=True)
@@ -104,17 +105,17 @@ def refuse_behind(path: Path, published: Path) -> None:
     Raises:
         WarehouseError: names both, and what is missing.
     """
-    if not (path.exists() and _holds_something(published)):
+    if not (holds_something(path) and holds_something(published)):
         return
-    _refuse_other(published)
     with writing(path) as connection:
         try:
             missing = _missing(connection, published)
         except duckdb.Error as error:  # held, damaged or older: what publishes looks into it more closely
             log.debug("%s was not compared (%s).", published, error)
-            return
+            missing = []
+            _refuse_other(published)
     if missing:
-        raise _behind(path, published, missing)
+        raise _behind(path, published, published, missing)
 
 
 def kept_files(published: Path) -> list[Path]:
@@ -131,14 +132,9 @@ def _kept_file(published: Path, number: int) -> Path:
     return published.with_name(f"{published.stem}.previous-{number}{published.suffix}")
 
 
-def _holds_something(published: Path) -> bool:
-    """Tell whether there is a published file; one of no length holds nothing that could be lost."""
-    return published.exists() and published.stat().st_size > 0
-
-
 def _refuse_other(published: Path) -> None:
     """Raise where a file to be replaced is not ours; one that cannot be looked into, since it is held, is ours."""
-    if not _holds_something(published):
+    if not holds_something(published):
         return
     try:
         with reading(published, lock_patience=0) as connection:
@@ -171,49 +167,62 @@ def _copy_whole(path: Path, copy: Path) -> None:
 
 
 def _refuse_loss(path: Path, copy: Path, published: Path, folder: Path) -> list[str]:
-    """Raise where the published file holds what its successor lacks; return what could not be compared, a sentence each.
+    """Raise where the published file holds what its successor lacks; return a sentence for each that was not compared.
 
     A published file that is damaged says nothing: the newest of the kept ones that can be read speaks for it.
     """
     warnings: list[str] = []
-    for file in (published, *kept_files(published)) if _holds_something(published) else ():
+    candidates = (published, *kept_files(published)) if published.exists() else ()
+    for file in filter(holds_something, candidates):
         with reading(copy) as connection:
-            try:
-                missing = _missing_or_copied(connection, file, folder)
-            except (duckdb.Error, WarehouseError) as error:
-                warnings.append(f"{file} cannot be read, and was not compared with what takes its place.")
-                log.debug("not compared", exc_info=error)
-                continue
+            missing = _missing_or_copied(connection, file, folder)
+        if missing is None:
+            warnings.append(f"{file} cannot be read, and was not compared with what takes its place.")
+            continue
         if missing:
-            raise _behind(path, file, missing)
+            raise _behind(path, file, published, missing)
         break
     return warnings
 
 
-def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> list[str]:
-    """Return what a file holds and the store lacks; one that is held, or of an older version, is copied to look into."""
+def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> list[str] | None:
+    """Return what a file holds and the store lacks; one that is held, or older, is copied to look into it.
+
+    Returns:
+        None where it cannot be read.
+
+    Raises:
+        WarehouseError: it is a file of something else, or of a newer version.
+    """
     try:
         return _missing(connection, published)
-    except duckdb.Error:
-        copy = folder / f"compared-{published.name}"
+    except duckdb.Error as error:
+        log.debug("%s cannot be compared as it is (%s).", published, error)
+    _refuse_other(published)
+    try:
+        copy = folder / "compared.duckdb"
         copyfile(published, copy)
         with writing(copy):
             pass  # brought up to date
         return _missing(connection, copy)
+    except (duckdb.Error, WarehouseError) as error:
+        log.debug("%s cannot be compared (%s).", published, error)
+        return None
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:
     """Return what a published file holds and the store of a connection lacks, a phrase for each kind of thing."""
-    connection.execute(f"attach {quoted(str(published))} as published (read_only)")
+    connection.execute(f"attach {quoted(str(published))} as secscore_published (read_only)")
     try:
         rows = connection.execute(sql("missing_from_store")).fetchall()
     finally:
-        connection.execute("detach published")
+        connection.execute("detach secscore_published")
     return [f"{count:,} {what}{f' ({detail})' if detail else ''}" for what, count, detail in rows]
 
 
-def _behind(path: Path, published: Path, missing: list[str]) -> WarehouseError:
-    what = f"{path}, which runs write, lacks what {published} holds for readers: {'; '.join(missing)}. Neither was changed."
+def _behind(path: Path, file: Path, published: Path, missing: list[str]) -> WarehouseError:
+    lacks = "; ".join(missing)
+    what = f"{path}, which runs write, lacks what {file} holds for readers: {lacks}. Neither was changed."
     return WarehouseError(what, "store-behind", work=path, published=published)
 
 
@@ -223,8 +232,8 @@ def _keep(published: Path, target: Path, keep: int) -> list[str]:
     One that is damaged is none of the good ones: it is put aside, and told of in the sentence that is returned.
     """
     warnings = []
-    if _holds_something(target):
-        if not is_whole(target):
+    if holds_something(target):
+        if not blocks_agree(target):
             aside = target.with_name(f"{target.stem}.damaged{target.suffix}")
             _keep_as(target, aside)
             warnings.append(f"{published} is damaged: it is kept as {aside}, and a whole one takes its place.")
@@ -273,6 +282,6 @@ def _failures_told(path: Path, published: Path) -> Iterator[None]:
 def _unpublished(path: Path, published: Path, error: Exception) -> WarehouseError:
     cause = error.__cause__ or error
     said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).splitlines()[0]
-    readers = "readers have the one before" if _holds_something(published) else "there is none for readers yet"
+    readers = "readers have the one before" if holds_something(published) else "there is none for readers yet"
     what = f"What was read is stored in {path}, but {published} could not be written ({said}): {readers}."
     return WarehouseError(what, "not-published", published=published)

@@ -20,7 +20,8 @@ SKEW = timedelta(hours=1)
 def newest_fetch(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return when the newest fetch was observed, UTC; None in an empty store."""
     row = connection.execute(sql("newest_fetch")).fetchone()
-    return row[0] if row else None
+    newest: datetime | None = row[0] if row else None
+    return newest
 
 
 def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -> datetime | None:
@@ -38,9 +39,11 @@ def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -
     if newest is None:
         return None
     if newest - now > SKEW or now - newest > PAUSE:
-        what = f"The newest fetch is of {newest:%Y-%m-%d %H:%M} UTC, and this machine's clock says {now:%Y-%m-%d %H:%M}."
+        what = (
+            f"The newest fetch is of {newest:%Y-%m-%d %H:%M} UTC, and this machine's clock says {now:%Y-%m-%d %H:%M}."
+        )
         raise WarehouseError(what, "clock-implausible")
-    read = [day for (day,) in connection.execute(sql("fetch_days")).fetchall()]
+    read: list[date] = [day for (day,) in connection.execute(sql("fetch_days")).fetchall()]
     return newest - (read[0] - oldest_kept(read, days))
 
 

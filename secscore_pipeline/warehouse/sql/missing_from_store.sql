@@ -1,4 +1,4 @@
--- One row: one kind of thing that the database `published` holds and this store lacks: how many, and which of them.
+-- One row: one kind of thing that the database `secscore_published` holds and this store lacks: how many, and which of them.
 -- What was observed before the cutoff of this store's retentions was deleted knowingly, and is not looked for.
 with retention as (
     select coalesce(max(cutoff), '-infinity'::timestamptz) as cutoff
@@ -11,7 +11,7 @@ published_fetches as (
         count(*) as fetches,
         count(*) filter (where outcome in ('complete', 'no_score')) as answers,
         max(observed_at) as observed_at
-    from published.raw.fetches
+    from secscore_published.raw.fetches
     where observed_at >= (select retention.cutoff from retention)
     group by snapshot_id, event_type
 ),
@@ -38,13 +38,13 @@ missing_fetches as (
 ),
 missing_runs as (
     select published_runs.snapshot_id, published_runs.event_type
-    from published.ocsf.normalized_snapshots as published_runs
+    from secscore_published.ocsf.normalized_snapshots as published_runs
     semi join published_fetches using (snapshot_id, event_type)
     anti join ocsf.normalized_snapshots using (snapshot_id, event_type)
 ),
 missing_findings as (
     select finding_uid
-    from published.ocsf.findings
+    from secscore_published.ocsf.findings
     anti join ocsf.findings using (finding_uid)
 ),
 missing as (

@@ -17,3 +17,7 @@ create or replace macro ocsf.newest_round(kind) as (
     order by fetches.look_id desc
     limit 1
 );
+
+-- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
+create or replace macro ocsf.is_plausible(number) as
+    abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);

@@ -1,20 +1,33 @@
 -- One row: one subscription and event type: how fresh what we know is, and what failed last.
 create or replace view posture.coverage as
-with looked as (
+with dated as (
+    select
+        *,
+        -- What the clock said then. A fetch that is dated after today tells nothing of how old things are.
+        least(observed_at, finished_at) as read_at,
+        ocsf.day_of(least(observed_at, finished_at)) as read_on,
+        ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now()) as is_past
+    from raw.fetches
+),
+looked as (
     select
         tenant_id,
         subscription_id,
         event_type,
         max_by(feed, look_id) as feed,
         max(observed_at) filter (where outcome = 'complete') as last_complete_at,
+        max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
         max(observed_at) as last_look_at,
         max_by(outcome, look_id) as last_outcome,
         max(observed_at) filter (where outcome not in ('complete', 'no_score')) as last_failure_at,
         max_by(error, look_id) filter (where outcome not in ('complete', 'no_score')) as last_failure,
-        count(distinct ocsf.day_of(observed_at)) filter (where outcome = 'complete') as days_complete,
-        date_diff('day', min(ocsf.day_of(observed_at)) filter (where outcome = 'complete'), max(ocsf.day_of(observed_at)))
-            + 1 as days_since_first
-    from raw.fetches
+        count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete,
+        date_diff(
+            'day',
+            min(read_on) filter (where outcome = 'complete' and is_past),
+            max(read_on) filter (where is_past)
+        ) + 1 as days_since_first
+    from dated
     group by tenant_id, subscription_id, event_type
 ),
 newest as (
@@ -28,7 +41,7 @@ select
     looked.subscription_id,
     looked.event_type,
     looked.last_complete_at,
-    now() - looked.last_complete_at as age,
+    now() - looked.last_read_at as age,
     looked.last_look_at,
     looked.last_outcome,
     looked.last_failure_at,
@@ -47,25 +60,30 @@ join newest using (feed, event_type);
 
 -- One row: one day (UTC) without a complete look at a subscription, between its first one and the newest look of all.
 create or replace view posture.gaps as
-with first_days as (
-    select tenant_id, subscription_id, event_type, min(ocsf.day_of(observed_at)) as first_day
+with complete as (
+    -- By what the clock said then; no day is missed that is yet to come, whatever a wrong clock has dated a fetch.
+    select distinct tenant_id, subscription_id, event_type, ocsf.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
     where outcome = 'complete'
-    group by tenant_id, subscription_id, event_type
+),
+newest as (
+    select max(ocsf.day_of(least(observed_at, finished_at))) as day
+    from raw.fetches
+    where ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now())
 ),
 days as (
     select
-        *,
-        unnest(generate_series(first_day, (select ocsf.day_of(max(observed_at)) from raw.fetches), interval 1 day)) as day
-    from first_days
+        complete.tenant_id,
+        complete.subscription_id,
+        complete.event_type,
+        unnest(generate_series(min(complete.day), newest.day, interval 1 day)) as day
+    from complete
+    cross join newest
+    group by complete.tenant_id, complete.subscription_id, complete.event_type, newest.day
 )
 select days.tenant_id, days.subscription_id, days.event_type, cast(days.day as date) as day
 from days
-anti join (
-    select distinct subscription_id, event_type, ocsf.day_of(observed_at) as day
-    from raw.fetches
-    where outcome = 'complete'
-) as complete
+anti join complete
     on complete.subscription_id = days.subscription_id
     and complete.event_type = days.event_type
     and complete.day = cast(days.day as date);

@@ -1,6 +1,6 @@
 -- The tables that Microsoft's continuous export fills in Log Analytics, by its column names and types (string, real as
 -- double, int as integer, long as bigint, dynamic as JSON), so that queries written for those carry over.
--- TenantId is a Log Analytics workspace there, which we have none of; the same holds for what an export bills.
+-- What does not fit its type is null. TenantId is a Log Analytics workspace there, which we have none of; the same holds for what an export bills.
 
 -- One row: one observation of one secure score.
 create or replace view posture.SecureScores as
@@ -12,7 +12,7 @@ select
     'Azure' as Environment,
     cast(null as varchar) as _IsBillable,
     true as IsSnapshot,
-    cast(observations."max" as integer) as MaxScore,
+    try_cast(observations."max" as integer) as MaxScore,
     observations."current" / nullif(observations."max", 0) as PercentageScore,
     json_extract(bodies.record, '$.properties') as Properties,
     cast(null as varchar) as _ResourceId,
@@ -40,11 +40,11 @@ select
     observations."current" as CurrentScore,
     definitions.definition.description as Description,
     'Azure' as Environment,
-    cast(observations.healthy as integer) as HealthyResources,
+    try_cast(observations.healthy as integer) as HealthyResources,
     cast(null as varchar) as _IsBillable,
     true as IsSnapshot,
-    cast(observations."max" as integer) as MaxScore,
-    cast(observations.not_applicable as integer) as NotApplicableResources,
+    try_cast(observations."max" as integer) as MaxScore,
+    try_cast(observations.not_applicable as integer) as NotApplicableResources,
     observations."current" / nullif(observations."max", 0) as PercentageScore,
     json_extract(bodies.record, '$.properties') as Properties,
     to_json(list_transform(
@@ -59,7 +59,7 @@ select
     cast(null as varchar) as TenantId,
     observations.observed_at as TimeGenerated,
     'SecureScoreControls' as Type,
-    cast(observations.unhealthy as integer) as UnhealthyResources,
+    try_cast(observations.unhealthy as integer) as UnhealthyResources,
     observations.weight as Weight
 from ocsf.observations as observations
 join raw.bodies as bodies using (body_id)
