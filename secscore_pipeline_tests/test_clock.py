@@ -95,7 +95,7 @@ def days(*ago):
     ("newest_first", "kept", "first"),
     [
         (days(0), 30, 30),
-        (days(0, 1, 2, 50), 30, 30),
+        (days(0, 1, 2, 50), 30, 48 + 30),
         (days(*range(100)), 30, 30),
         (days(0, *range(365, 465)), 30, 365 + 30),  # one fetch, dated a year ahead
         (days(0, *range(20, 120)), 30, 30),  # a pause that may be
