@@ -21,7 +21,7 @@ from secscore_pipeline.automation import (
 from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.maintenance import forget_old_runs, maintain
-from secscore_pipeline.resources import AzureConnection, Warehouse
+from secscore_pipeline.resources import connection_resource, warehouse_resource
 
 
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
@@ -33,8 +33,10 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
         schedules=schedules(feeds),
         sensors=[*sensors(feeds), *whole_rounds()],
         resources={
-            **{feed.resource_key: AzureConnection.of(feed) for feed in feeds},
-            "warehouse": Warehouse.from_environment(),
+            **{feed.resource_key: connection_resource(feed) for feed in feeds},
+            "warehouse": warehouse_resource(),
+            # Dagster's own writes to any folder that a run's configuration names; nothing here hands values on by it.
+            "io_manager": dg.mem_io_manager,
         },
         loggers={"plain": plain_logger},
         executor=dg.in_process_executor,

@@ -54,17 +54,17 @@ SHARED = (
 )
 """The settings of the environment that hold for every feed which does not say otherwise."""
 
+LAUNCHPAD_FIELDS = (
+    "subscription_ids",
+    "management_group_id",
+    "include",
+    "exclude",
+    "event_types",
+    "max_connections",
+)
+"""The fields of a connection that a run's configuration may set: what is read and how, never where a secret goes."""
+
 _MEANINGS = {setting.name: setting.meaning for setting in SETTINGS}
-
-
-_PLAIN = {"SECSCORE_ENTITIES": {"on": "true", "off": "false"}}
-"""Words of settings that the launchpad writes bare, as YAML 1.2 may, and Dagster then reads as booleans of YAML 1.1."""
-
-
-def _shared(name: str) -> str:
-    """Return a setting of the environment, in a word that stays text in the launchpad."""
-    text = value(name)
-    return _PLAIN.get(name, {}).get(text.lower(), text)
 
 
 def _as_set(name: str) -> Any:
@@ -76,8 +76,8 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     """One connection to Azure: who signs in, where, and which subscriptions are read.
 
     Each field is a setting, and holds what the setting of that name may hold. A secret is always a reference to an
-    environment variable (`EnvVar`), so that it never stands in a run's configuration. Everything is checked when a
-    client is asked for.
+    environment variable (`EnvVar`). Dagster gets a connection as `connection_resource` wraps it: a run's configuration
+    reaches the fields of LAUNCHPAD_FIELDS only. Everything is checked when a client is asked for.
     """
 
     feed: str = Field(default=DEFAULT_NAME, description="What this connection is called in the tables.")
@@ -109,7 +109,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     def from_environment(cls) -> "AzureConnection":
         """Make the connection that the environment's settings describe; secrets stay references."""
         held: dict[str, Any] = {
-            field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else _shared(name)
+            field: dg.EnvVar(name) if name in SECRETS and os.environ.get(name) else value(name)
             for field, name in cls._names().items()
         }
         return cls(**held)
@@ -131,7 +131,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             elif name in feed.settings:
                 held[known] = feed.settings[name]
             elif name in SHARED:
-                held[known] = _shared(name)
+                held[known] = value(name)
         return cls(**held)
 
     @classmethod
@@ -208,6 +208,39 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         if not wanted:
             raise RequestError(f"None of the {len(seen)} subscriptions it sees is to be read.", "nothing-in-scope")
         return wanted
+
+
+def connection_resource(feed: Feed) -> dg.ResourceDefinition:
+    """Return the Dagster resource that makes the connection of a feed.
+
+    Its configuration is plain values: Dagster refuses `{env: NAME}` in them, which would put a variable's value, whatever
+    it is, into a run's log.
+
+    Args:
+        feed: whose connection it is; its settings are the defaults.
+    """
+    connection = AzureConnection.of(feed)
+
+    def connect(context: dg.InitResourceContext) -> AzureConnection:
+        chosen: dict[str, Any] = context.resource_config
+        return connection.model_copy(update=chosen).process_config_and_initialize()
+
+    fields = AzureConnection.model_fields
+    schema = {
+        name: dg.Field(str, default_value=getattr(connection, name), description=fields[name].description)
+        for name in LAUNCHPAD_FIELDS
+    }
+    return dg.ResourceDefinition(connect, schema, "Connection to Azure. The environment says where, and as whom.")
+
+
+def warehouse_resource() -> dg.ResourceDefinition:
+    """Return the Dagster resource of the warehouse; a run's configuration cannot point it at other files.
+
+    Raises:
+        SettingsError: see `Warehouse.from_environment`.
+    """
+    warehouse = Warehouse.from_environment()
+    return dg.ResourceDefinition(lambda _: warehouse, description="The DuckDB files or the lake of SECSCORE_DATABASE.")
 
 
 @lru_cache(maxsize=1)

@@ -1,10 +1,10 @@
 """The normalized layer: raw records become OCSF Assessment Findings."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import duckdb
-from pydantic import Field
 
 from secscore_pipeline import ocsf
 from secscore_pipeline.assets.raw import CONTROLS, SCORES, snapshot_id_of
@@ -22,16 +22,20 @@ SHOWN = 100
 """How many scores a materialization shows; the lowest come first."""
 
 
-class Normalization(dg.Config):
-    """How findings are rated and marked; the defaults are those of the class's description."""
+@dataclass(frozen=True)
+class Normalization:
+    """How findings are rated and marked.
 
-    informational_from: float = Field(
-        default=0.9, description="A failing control with current/max from here: Informational."
-    )
-    low_from: float = Field(default=0.7, description="… from here: Low.")
-    medium_from: float = Field(default=0.5, description="… from here: Medium; below: High.")
-    extension_version: str = Field(default="0.1.0-local", description="metadata.extensions[0].version")
-    rebuild: bool = Field(default=False, description="Forget every finding and make all anew from the raw tables.")
+    Attributes:
+        informational_from, low_from, medium_from: a failing control whose current/max is at least this has that
+            severity; below all of them: High.
+        extension_version: the value of metadata.extensions[0].version.
+    """
+
+    informational_from: float = 0.9
+    low_from: float = 0.7
+    medium_from: float = 0.5
+    extension_version: str = "0.1.0-local"
 
     def mapping(self) -> Mapping:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
@@ -47,8 +51,29 @@ class Normalization(dg.Config):
         )
 
 
+_LAUNCHPAD = {
+    "informational_from": dg.Field(
+        float,
+        default_value=Normalization.informational_from,
+        description="A failing control with current/max from here: Informational.",
+    ),
+    "low_from": dg.Field(float, default_value=Normalization.low_from, description="… from here: Low."),
+    "medium_from": dg.Field(
+        float, default_value=Normalization.medium_from, description="… from here: Medium; below: High."
+    ),
+    "extension_version": dg.Field(
+        str, default_value=Normalization.extension_version, description="metadata.extensions[0].version"
+    ),
+    "rebuild": dg.Field(
+        bool, default_value=False, description="Delete every finding and make all anew from the raw tables."
+    ),
+}
+"""What a run may set. Plain types, not `dg.Config`, whose texts take `{env: NAME}`: a secret would be stored."""
+
+
 @dg.asset(
     key=FINDINGS,
+    config_schema=_LAUNCHPAD,
     deps=[SCORES, CONTROLS],
     group_name="ocsf",
     kinds={"duckdb", "ocsf"},
@@ -56,19 +81,19 @@ class Normalization(dg.Config):
     pool=POOL,
     metadata={"dagster/table_name": "ocsf.assessment_findings"},
 )
-def assessment_findings(
-    context: dg.AssetExecutionContext, config: Normalization, warehouse: Warehouse
-) -> dg.MaterializeResult[None]:
+def assessment_findings(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """Every observation of a secure score or control as an OCSF Assessment Finding (99402001).
 
     Adds the snapshots that are not in the table yet; a second run adds nothing.
     """
     started_at = utc_now()
+    chosen = dict(context.op_execution_context.op_config)
+    is_rebuild = chosen.pop("rebuild")
     with failures_explained(context), warehouse.get_connection() as connection:
         _refuse_nothing(context, connection)
-        if config.rebuild:
+        if is_rebuild:
             forget_findings(connection)
-        added = normalize(connection, config.mapping())
+        added = normalize(connection, Normalization(**chosen).mapping())
         told = {} if batch_of(context) else newest_round(connection)
         columns = column_schema(connection, "ocsf.assessment_findings")
         clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
