@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule, reverse_cron_string_iterator
 
 from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened
 from secscore_pipeline.alerts.tell import Journal, Told, journal_of, tell
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.dagster_internals import is_valid_cron_schedule, reverse_cron_string_iterator
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.resources import AzureConnection, Warehouse

@@ -8,18 +8,22 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
-from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule
 
 from secscore_pipeline.assets.exports import key_of
 from secscore_pipeline.assets.findings import FINDINGS
 from secscore_pipeline.assets.posture import DATABASE
 from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SUBSCRIPTIONS
 from secscore_pipeline.assets.report import REPORT
-from secscore_pipeline.assets.tables import RETRIES, preview
+from secscore_pipeline.assets.tables import preview
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.dagster_internals import (
+    AUTO_RETRY_RUN_ID_TAG,
+    WILL_RETRY_TAG,
+    cron_string_iterator,
+    is_valid_cron_schedule,
+)
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
@@ -56,7 +60,6 @@ sync_job = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.all(),
     executor_def=dg.in_process_executor,
-    op_retry_policy=RETRIES,
     description="Read every subscription, store what Azure answered, normalize it, and check it.",
 )
 

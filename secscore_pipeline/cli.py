@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import re
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -27,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secscore_pipeline import stopping
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed, configured_feeds
@@ -63,7 +62,6 @@ EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
 EXIT_INCOMPLETE = 3
 EXIT_UNPUBLISHED = 4
-EXIT_INTERRUPTED = 130
 
 _LISTABLE = 3_000
 """How many subscriptions fit into one variable of the environment, which Linux holds to 128 kB."""
@@ -87,14 +85,20 @@ class _Commands(click.Group):
 
     def invoke(self, context: click.Context) -> object:
         try:
-            return super().invoke(context)
+            result = super().invoke(context)
         except SettingsError as error:
             for problem in error.problems:
                 complaints.print(Text(f"✗ {problem}", style="red"), soft_wrap=True)
             context.exit(EXIT_WRONG_SETTINGS)
-        except KeyboardInterrupt:
-            complaints.print("Stopped. Nothing half-read was stored; start it again at any time.")
-            context.exit(EXIT_INTERRUPTED)
+        except BaseException as error:
+            # Libraries turn an interrupt into errors of their own: what the process was told is what counts.
+            if not (stopping.is_requested() or isinstance(error, KeyboardInterrupt)):
+                raise
+        else:
+            if not stopping.is_requested():
+                return result
+        complaints.print("Stopped. Nothing half-read was stored; start it again at any time.")
+        raise click.exceptions.Exit(stopping.exit_code())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,6 +111,7 @@ def main(verbose: bool, quiet: bool) -> None:
     Settings come from the environment and from a file .env in the working directory; the environment wins.
     .env.example explains each.
     """
+    stopping.watch()
     os.umask(0o077)  # whatever a command makes is for its owner alone
     console.quiet = quiet
     if quiet:
@@ -420,14 +425,14 @@ def emulator(
                 world.add_subscription(folder.name)
             for file in folder.glob("*.json"):
                 azure.arm.verbatim[folder.name.lower(), file.stem] = file.read_bytes()
-        _write_env(env_file, azure.settings(*(["*"] if len(world.subscriptions) > _LISTABLE else [])))
-        console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
-        console.print(f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it.", soft_wrap=True)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        stop.wait()
-    env_file.unlink(missing_ok=True)
+        try:
+            _write_env(env_file, azure.settings(*(["*"] if len(world.subscriptions) > _LISTABLE else [])))
+            console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
+            shown = f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it."
+            console.print(shown, soft_wrap=True)
+            threading.Event().wait()  # until a signal
+        finally:
+            env_file.unlink(missing_ok=True)
 
 
 def _limit(given: str) -> "Limit":
@@ -816,11 +821,11 @@ def dev(port: int) -> None:
     """
     load_dotenv(Path.cwd() / ".env")
     if configured_feeds()[0].partition:
-        _dagster_dev(port)
+        _serve(port)
         return
     if any(os.environ.get(name, "").strip() for name in REQUIRED):
         azure_settings(os.environ)
-        _dagster_dev(port)
+        _serve(port)
         return
     from secscore_pipeline.clock import utc_now
 
@@ -828,7 +833,7 @@ def dev(port: int) -> None:
         azure.world.live_until(utc_now().date())  # it goes on where the past of `secscore demo` ends
         os.environ.update(azure.settings())
         console.print("No Azure settings: using a local Azure with simulated data.")
-        _dagster_dev(port)
+        _serve(port)
 
 
 @main.command()
@@ -845,30 +850,21 @@ def worker(runs: int) -> None:
     except ModuleNotFoundError as error:
         what = f"The package {error.name} is not installed."
         raise SettingsError([explained(what, "queue-missing")]) from error
+    stopping.hand_over()  # to Celery, whose workers end their run first
     work(runs)
 
 
-def _dagster_dev(port: int) -> None:
+def _serve(port: int) -> None:
     from secscore_pipeline.assets.tables import POOL
+    from secscore_pipeline.service import serve_all
 
     if os.environ.get("DAGSTER_HOME", "").strip():
         with _instance() as instance:  # the default limit of dagster.yaml holds from a pool's second run on only
             instance.event_log_storage.set_concurrency_slots(POOL, parallel_runs())
-    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
-    if not Path("workspace.yaml").exists():
-        command += ["--module-name", "secscore_pipeline.definitions"]
-    # A shell's background job ignores SIGINT, and Dagster stops its processes by it: give them a deaf ear no longer.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(command)  # noqa: S603 - our own interpreter, our own arguments
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    while True:
-        try:
-            code = process.wait()
-            break
-        except KeyboardInterrupt:
-            continue  # Dagster got the same signal and is closing down: wait for it
-    if code not in (0, -signal.SIGINT, -signal.SIGTERM):
-        raise click.exceptions.Exit(code if code > 0 else 1)
+    code = serve_all(port, lambda: console.print(f"Dagster's UI: http://127.0.0.1:{port}   Ctrl-C ends it."))
+    if code > 128:  # by a signal
+        complaints.print("Stopped.")
+    raise click.exceptions.Exit(code)
 
 
 @contextmanager
@@ -1007,21 +1003,37 @@ def _run(
     from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
+    from secscore_pipeline.processes import ProcessIdentity
     from secscore_pipeline.progress import bars
+    from secscore_pipeline.runs import PROCESS_TAG, report_run_stopped
 
     left_out = {REPORT, *(key_of(form) for form in EXPORTS if form not in exported_formats())}
+    run_id = str(uuid.uuid4())
+    tags = {
+        **BY_HAND,
+        "secscore/feed": feed.name,
+        PROCESS_TAG: str(ProcessIdentity.of(os.getpid())),
+        **({ROUND: round_id} if round_id else {}),
+    }
     gc.freeze()
     gc.enable()
-    with nullcontext() if console.quiet else bars(complaints):
-        return defs.resolve_job_def("sync").execute_in_process(
+    with (
+        nullcontext() if console.quiet else bars(complaints),
+        stopping.acts_last(partial(report_run_stopped, instance, run_id)),
+    ):
+        result = defs.resolve_job_def("sync").execute_in_process(
             instance=instance,
             run_config={"loggers": {"plain": {}}},
             raise_on_error=False,
-            tags={**BY_HAND, "secscore/feed": feed.name, **({ROUND: round_id} if round_id else {})},
+            tags=tags,
+            run_id=run_id,
             partition_key=batch.key if batch else None if batch_size() else feed.partition,
             # The report has a command of its own: what draws its charts takes a second and 200 MB.
             asset_selection=selection or [key for key in defs.resolve_all_asset_keys() if key not in left_out],
         )
+    if stopping.is_requested():
+        raise KeyboardInterrupt
+    return result
 
 
 def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:

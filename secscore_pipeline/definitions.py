@@ -21,7 +21,7 @@ from secscore_pipeline.automation import (
 from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.maintenance import forget_old_runs, maintain
-from secscore_pipeline.resources import connection_resource, warehouse_resource
+from secscore_pipeline.resources import connection_resource, io_manager_resource, warehouse_resource
 
 
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
@@ -35,8 +35,7 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
         resources={
             **{feed.resource_key: connection_resource(feed) for feed in feeds},
             "warehouse": warehouse_resource(),
-            # Dagster's own writes to any folder that a run's configuration names; nothing here hands values on by it.
-            "io_manager": dg.mem_io_manager,
+            "io_manager": io_manager_resource(),
         },
         loggers={"plain": plain_logger},
         executor=dg.in_process_executor,

@@ -174,6 +174,19 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Write it like 2027-01-31.",
         ),
         Failure(
+            "ui-host-malformed",
+            "SECSCORE_UI_HOSTS holds no host",
+            "It names the hosts under which Dagster's UI is reached through a proxy, as a browser's address bar shows "
+            "them: without a scheme and a path, with the port where there is one.",
+            "Write it like secscore.example.com or secscore.example.com:8443, separated by commas.",
+        ),
+        Failure(
+            "port-taken",
+            "Another process listens on the UI's port",
+            "Most often the UI runs already: `secscore dev` was started twice. Nothing was started this time.",
+            "Open the one that runs, or end it, or choose another port: secscore dev --port 3001, or SECSCORE_UI_PORT.",
+        ),
+        Failure(
             "folder-unusable",
             "A folder or file in the settings cannot be used",
             "It is a folder where a file is wanted or the other way round, is no absolute path, or cannot be made.",

@@ -1,12 +1,12 @@
 """The upkeep of what grows with the years: jobs that keep the store small, and let go of what is old."""
 
 from datetime import UTC, datetime, time
-from pathlib import Path
 
 import dagster as dg
 
-from secscore_pipeline.assets.tables import POOL, RETRIES, failures_explained
+from secscore_pipeline.assets.tables import POOL, failures_explained
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.dagster_internals import forget_run
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import kept_days, value
 from secscore_pipeline.warehouse.retention import oldest_kept
@@ -31,7 +31,6 @@ def compaction(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    op_retry_policy=RETRIES,
     description="Compact the database, and let go of old looks (SECSCORE_RETENTION_DAYS).",
 )
 def maintain() -> None:
@@ -66,26 +65,9 @@ def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     forgotten = 0
     while records := instance.get_run_records(asked, limit=100):
         for record in records:
-            _forget(instance, record.dagster_run.run_id)
+            forget_run(instance, record.dagster_run.run_id)
         forgotten += len(records)
     return forgotten
-
-
-def _forget(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a run's record, with what Dagster itself leaves of it: outcomes of checks, printed text, an empty file."""
-    # Imports of half a second, which not everything that loads the definitions need pay.
-    from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
-    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-
-    instance.delete_run(run_id)
-    instance.compute_log_manager.delete_logs(prefix=[run_id])
-    storage = instance.event_log_storage
-    if isinstance(storage, SqlEventLogStorage):
-        with storage.index_connection() as connection:
-            checks = AssetCheckExecutionsTable
-            connection.execute(checks.delete().where(checks.c.run_id == run_id))
-    if isinstance(storage, SqliteEventLogStorage):
-        Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")

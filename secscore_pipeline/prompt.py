@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from secscore_pipeline.asking import Rows, asked
+from secscore_pipeline.stopping import interrupts_handled, is_requested
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 _REMEMBERED = 1_000
-_HINT = "SQL, ended with ; - \\d lists tables and views, \\q or Ctrl-D leaves, Ctrl-C forgets what was typed."
+_HINT = "SQL, ended with ; - \\d lists tables and views, \\q or Ctrl-D leaves, Ctrl-C clears the line or leaves."
 
 
 def prompt(published: Published, show: Callable[[list[str], Rows], None], complaints: Console) -> None:
@@ -33,18 +34,21 @@ def prompt(published: Published, show: Callable[[list[str], Rows], None], compla
     readline.set_completer(_completer(published))
     readline.set_completer_delims(" \t\n,()=<>*+")
     readline.parse_and_bind("tab: complete")
-    for text in _questions():
-        try:
-            with published() as connection:
-                columns, rows = asked(connection, text)
-        except WarehouseError as error:
-            complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        except (KeyboardInterrupt, duckdb.InterruptException):
-            complaints.print("Stopped.")
-        else:
-            show(columns, rows)
-        if with_history:
-            readline.write_history_file(with_history)
+    with interrupts_handled():
+        for text in _questions():
+            try:
+                with published() as connection:
+                    columns, rows = asked(connection, text)
+            except WarehouseError as error:
+                complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+            except (KeyboardInterrupt, duckdb.InterruptException):
+                if is_requested():
+                    raise
+                complaints.print("Stopped.")
+            else:
+                show(columns, rows)
+            if with_history:
+                readline.write_history_file(with_history)
 
 
 def _questions() -> Iterator[str]:
@@ -54,6 +58,8 @@ def _questions() -> Iterator[str]:
         try:
             line = input("...> " if typed else "sql> ")
         except KeyboardInterrupt:
+            if is_requested() or not (typed or readline.get_line_buffer()):
+                raise  # told to end, or Ctrl-C where there is nothing to clear
             typed = []
             print()  # noqa: T201 - to the terminal that is typed at
             continue

@@ -213,8 +213,8 @@ class AzureConnection(dg.ConfigurableResource[Any]):
 def connection_resource(feed: Feed) -> dg.ResourceDefinition:
     """Return the Dagster resource that makes the connection of a feed.
 
-    Its configuration is plain values: Dagster refuses `{env: NAME}` in them, which would put a variable's value, whatever
-    it is, into a run's log.
+    Its configuration is plain values: Dagster refuses `{env: NAME}` in them, which would put a variable's value,
+    whatever it is, into a run's log.
 
     Args:
         feed: whose connection it is; its settings are the defaults.
@@ -223,7 +223,8 @@ def connection_resource(feed: Feed) -> dg.ResourceDefinition:
 
     def connect(context: dg.InitResourceContext) -> AzureConnection:
         chosen: dict[str, Any] = context.resource_config
-        return connection.model_copy(update=chosen).process_config_and_initialize()
+        made: AzureConnection = connection.model_copy(update=chosen).process_config_and_initialize()
+        return made
 
     fields = AzureConnection.model_fields
     schema = {
@@ -240,7 +241,15 @@ def warehouse_resource() -> dg.ResourceDefinition:
         SettingsError: see `Warehouse.from_environment`.
     """
     warehouse = Warehouse.from_environment()
-    return dg.ResourceDefinition(lambda _: warehouse, description="The DuckDB files or the lake of SECSCORE_DATABASE.")
+    return dg.ResourceDefinition(lambda _: warehouse, {}, "The DuckDB files or the lake of SECSCORE_DATABASE.")
+
+
+def io_manager_resource() -> dg.IOManagerDefinition:
+    """Return the I/O manager of jobs, which keeps values in memory; assets here hand on none.
+
+    Dagster's own writes into any folder that a run's configuration names.
+    """
+    return dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, {})
 
 
 @lru_cache(maxsize=1)

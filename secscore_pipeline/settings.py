@@ -148,6 +148,12 @@ SETTINGS = (
     Setting(
         "SECSCORE_BRIEFING", "When the briefing is sent, as cron has it, in SECSCORE_TIMEZONE; off: never.", "0 8 * * 1"
     ),
+    Setting(
+        "SECSCORE_UI_HOSTS",
+        "The hosts under which Dagster's UI is reached besides loopback, such as that of a proxy before it, separated "
+        "by commas; empty: that of SECSCORE_DAGSTER_URL.",
+        "",
+    ),
     Setting("SECSCORE_DAGSTER_URL", "Where Dagster's UI is, for the links in alerts.", "http://127.0.0.1:3000"),
     Setting(
         "SECSCORE_RUN_RETENTION_DAYS",

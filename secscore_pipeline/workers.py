@@ -8,13 +8,12 @@ from threading import Event, Thread
 
 import dagster as dg
 from celery import Celery
-from dagster._core.errors import DagsterHomeNotSetError
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task
 from redis import RedisError
 
+from secscore_pipeline.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
 from secscore_pipeline.failures import explained
 from secscore_pipeline.settings import SettingsError
 

@@ -2,8 +2,11 @@
 
 A line of JSON on standard input asks for a run: {"environment": {...}, "at": KIND, "number": N}. The answer, a line on
 standard output, is what the run ended with (its exit code, or minus the signal) and how many statements it executed.
-The kinds: `statement` and `after_statement` (killed before or after the N-th statement that DuckDB is given), `byte`
-(killed by the write that makes any file longer than N bytes) and `never`.
+"signal" is what it is sent, SIGKILL where nothing is said.
+
+The kinds:
+`statement` and `after_statement` (before or after the N-th statement that DuckDB is given), `byte` (killed by the write
+that makes any file longer than N bytes) and `never`.
 """
 
 import json
@@ -18,8 +21,8 @@ import secscore_pipeline.checks  # noqa: F401 - imported once for all runs; the 
 from secscore_pipeline.cli import main
 
 
-def watch(at: str, number: int, counter: Path) -> None:
-    """Count what DuckDB is given, and kill this process when its time has come."""
+def watch(at: str, number: int, counter: Path, sent: int) -> None:
+    """Count what DuckDB is given, and send this process a signal when its time has come."""
     if at == "byte":
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -35,7 +38,7 @@ def watch(at: str, number: int, counter: Path) -> None:
             if at == "never":
                 counter.write_text(str(seen))
             elif seen == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), sent)
 
     sys.setprofile(profile)
 
@@ -44,7 +47,7 @@ def run(order: dict[str, object], counter: Path) -> int:
     child = os.fork()
     if child == 0:
         os.environ.update(order["environment"])
-        watch(order["at"], order["number"], counter)
+        watch(order["at"], order["number"], counter, order.get("signal", signal.SIGKILL))
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)

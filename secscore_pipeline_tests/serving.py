@@ -74,7 +74,7 @@ class Service:
         """Start the code location, the webserver and the daemon, and wait until the UI shows the code location."""
         for name in ("code", "webserver", "daemon"):
             self.start(name)
-        awaited(lambda: self.ask(SERVED), _is_served)
+        awaited(lambda: self.ask(SERVED), is_served)
 
     def ask(self, query: str) -> Any:
         """Return the UI's answer; None while it is not there."""
@@ -115,7 +115,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _is_served(answer: Any) -> bool:
+def is_served(answer: Any) -> bool:
     entries = answer and answer["workspaceOrError"]["locationEntries"]
     return entries == [{"locationOrLoadError": {"__typename": "RepositoryLocation"}}]
 

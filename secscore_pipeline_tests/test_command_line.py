@@ -211,13 +211,15 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
             session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
             query = {"query": "{assetNodes {assetKey {path}}}"}
             answer = session.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=60).json()
+            foreign = session.post(f"http://127.0.0.1:{port}/graphql", json=query, headers={"Host": "evil.example"})
         assert len(answer["data"]["assetNodes"]) == len(list(defs.resolve_all_asset_specs()))
+        assert foreign.status_code == 403
         family = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=15) == 143
     assert family
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=1)
     assert alive == []
 
 

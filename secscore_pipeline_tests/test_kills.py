@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ from secscore_pipeline_tests.conftest import of_files, secscore
 pytestmark = [of_files, pytest.mark.xdist_group("kills")]
 
 SUBSCRIPTIONS = 6
+STOPS_WITHIN = 15  # with all that the run does before the signal, on a machine that does other things too
 
 TABLES = {
     "fetches": """
@@ -63,8 +65,9 @@ def mortal(tmp_path_factory):
         env={"PATH": os.environ["PATH"], "HOME": str(counter.parent)},
     )
 
-    def run(environment, at="never", number=0):
-        process.stdin.write(json.dumps({"environment": environment, "at": at, "number": number}) + "\n")
+    def run(environment, at="never", number=0, sent=signal.SIGKILL):
+        order = {"environment": environment, "at": at, "number": number, "signal": sent}
+        process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
         code, statements = process.stdout.readline().split()
         return int(code), int(statements)
@@ -151,6 +154,19 @@ def test_a_run_killed_at_any_statement_is_repaired_by_the_next(
 ):
     expected, statements, _ = undisturbed
     assert mortal(environment, at, max(1, round(share * statements)))[0] == -signal.SIGKILL
+    repaired(store, expected)
+
+
+@pytest.mark.parametrize("share", [number / 8 for number in range(1, 8)])
+def test_a_run_stopped_at_any_statement_says_so_at_once_and_the_next_repairs_it(
+    azure, store, environment, undisturbed, mortal, share
+):
+    expected, statements, _ = undisturbed
+    number = max(1, round(share * statements))
+    sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
+    began = time.monotonic()
+    assert mortal(environment, "statement", number, sent)[0] == 128 + sent
+    assert time.monotonic() - began < STOPS_WITHIN
     repaired(store, expected)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from secscore_pipeline.assets import tables
 from secscore_pipeline.assets.tables import RETRIES
 from secscore_pipeline.automation import fresh, schedules
 from secscore_pipeline.clock import utc_now
@@ -87,13 +88,15 @@ def run_unattended(instance):
     """Run the job as a schedule would, with hardly a wait between two tries."""
     from secscore_pipeline.resources import AzureConnection, Warehouse
 
-    impatient = dg.define_asset_job("impatient", op_retry_policy=RETRIES._replace(delay=0.01))
+    impatient = dg.define_asset_job("impatient")
     definitions = dg.Definitions(
         assets=defs.assets, asset_checks=defs.asset_checks, jobs=[impatient],
         resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
         executor=dg.in_process_executor,
     )  # fmt: skip
-    return definitions.resolve_job_def("impatient").execute_in_process(instance=instance, raise_on_error=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "RETRIES", RETRIES._replace(delay=0.01))
+        return definitions.resolve_job_def("impatient").execute_in_process(instance=instance, raise_on_error=False)
 
 
 @pytest.fixture

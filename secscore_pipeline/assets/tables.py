@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -9,7 +10,9 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.failures import may_pass
+from secscore_pipeline.runs import report_run_stopped
 from secscore_pipeline.settings import SettingsError
+from secscore_pipeline.stopping import is_requested, watch_run
 from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
 OWNERS = ["team:security-posture"]
@@ -34,13 +37,30 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecut
 def failures_explained(context: Context) -> Iterator[None]:
     """Turn an error that already says what happened and what to do into a Dagster failure with that text.
 
-    It is tried again, as the job's retry policy has it, where it may be gone later and nobody waits for the run.
+    It is tried again, as RETRIES has it, where it may be gone later and nobody waits for the run. An interrupt is none,
+    whatever a library made of it: it ends the run. (A retry policy of the job would try it again too.)
     """
+    watch_run(partial(report_run_stopped, context.instance, context.run.run_id))
+    failed: dg.Failure
     try:
         yield
-    except (AzureError, SettingsError, WarehouseError) as error:
-        # Without its cause: Dagster stores the whole chain, and the text of a library or server in it.
-        raise failure(context, str(error)) from None
+    except Exception as error:
+        if is_requested():
+            raise dg.DagsterExecutionInterruptedError from None
+        if isinstance(error, dg.Failure):
+            failed = error
+        elif isinstance(error, AzureError | SettingsError | WarehouseError):
+            failed = failure(context, str(error))
+        else:
+            raise
+    else:
+        return
+    # Without its cause: Dagster stores the whole chain, and the text of a library or server in it.
+    if not failed.allow_retries:
+        raise failed from None
+    step = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
+    seconds = RETRIES.calculate_delay(step.retry_number + 1)
+    raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=seconds) from failed
 
 
 def failure(context: Context, message: str) -> dg.Failure:

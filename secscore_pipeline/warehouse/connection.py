@@ -19,6 +19,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.failures import explained
+from secscore_pipeline.stopping import calls_on_stop
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.transactions import transaction
@@ -268,7 +269,8 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
             connection.execute("set preserve_insertion_order = false")
             connection.execute("set allocator_bulk_deallocation_flush_threshold = '1MB'")  # give memory back at once
             connection.execute("set threads = 1")  # as fast for what a run adds, with a third less memory
-            yield connection
+            with calls_on_stop(connection.interrupt):
+                yield connection
         except (
             duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException
         ) as error:  # fmt: skip

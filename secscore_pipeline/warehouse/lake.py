@@ -19,6 +19,7 @@ from threading import Lock
 
 import duckdb
 
+from secscore_pipeline.stopping import calls_on_stop
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
@@ -150,7 +151,8 @@ class Lake:
                 connection.execute("set timezone = 'UTC'")
                 connection.execute(f"use {name}")
                 connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
-                yield connection
+                with calls_on_stop(connection.interrupt):
+                    yield connection
             except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
                 _engine.cache_clear()
                 raise self.failed(error) from error
