@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-lake check dev bench bench-scale soak readme screenshots lock clean
+.PHONY: help demo test test-needs test-lake check dev bench bench-scale soak readme screenshots lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -25,8 +25,11 @@ demo: $(READY) $(DAGSTER_HOME)/dagster.yaml ## everything once, against a local 
 dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 	@$(BIN)/secscore dev
 
-test: $(READY) ## the test suite; no network but loopback
+test: $(READY) ## the test suite; no network but loopback; what this machine lacks is skipped, and told in the end
 	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadgroup
+
+test-needs: $(READY) ## the tests that use more than Python's packages, as on a machine that has none of it: all skip
+	@env -u DAGSTER_HOME SECSCORE_TEST_HIDDEN=all $(BIN)/python -m pytest -m needs
 
 test-lake: $(READY) ## the tests that have a store, on DuckLake, where PostgreSQL is installed; PART=0/4 for a quarter
 	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist loadgroup

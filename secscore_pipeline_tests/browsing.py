@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import requests
@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from secscore_pipeline.definitions import defs
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.needs import use_need
 from secscore_pipeline_tests.waiting import DEADLINE, awaited, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -33,18 +33,26 @@ QUIET = (
 GROUPS = ("raw", "ocsf", "posture", "exports")
 _IS_GROUP = re.compile(rf"^\s*({'|'.join(GROUPS)})\s*$")
 
-expect.set_options(timeout=30_000)
+PATIENCE = 1000 * DEADLINE  # milliseconds
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Start the browser that the machine has; it ends with the block."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        started = playwright.chromium.launch(executable_path=use_need("chromium"), args=QUIET)
         try:
             yield started
         finally:
             started.close()
+
+
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Open a page, in a context of its own that ends with it, which waits as long for everything as a test does."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(PATIENCE)
+    return page
 
 
 class Running(NamedTuple):
@@ -83,7 +91,7 @@ def running_ui(folder: Path, days: int) -> Iterator[Running]:
 
 def _is_answered(url: str) -> bool:
     try:
-        return requests.get(f"{url}/server_info", timeout=30).ok
+        return requests.get(f"{url}/server_info", timeout=DEADLINE).ok
     except requests.ConnectionError:
         return False
 
@@ -98,7 +106,7 @@ def launch_sync(page: Page, url: str) -> None:
     expect(launchpad.get_by_text("No errors")).to_be_visible()
     launchpad.get_by_role("button", name="Materialize", exact=False).click()
     page.wait_for_url("**/runs/*")
-    expect(page.get_by_text("RUN_SUCCESS")).to_be_visible(timeout=1000 * DEADLINE)
+    expect(page.get_by_text("RUN_SUCCESS")).to_be_visible()
 
 
 def _job(page: Page, name: str) -> Locator:
@@ -113,7 +121,7 @@ def try_connection(page: Page, url: str) -> None:
     page.get_by_role("tab", name="Launchpad").click()
     page.get_by_role("button", name="Launch Run").click()
     page.wait_for_url("**/runs/*")
-    expect(page.get_by_text("RUN_FAILURE")).to_be_visible(timeout=1000 * DEADLINE)  # one may not be read
+    expect(page.get_by_text("RUN_FAILURE")).to_be_visible()  # one may not be read
     page.get_by_placeholder("Filter…").fill("default:")
     expect(page.get_by_text("RUN_FAILURE")).to_be_hidden()
 

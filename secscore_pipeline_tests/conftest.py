@@ -21,6 +21,7 @@ from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline.warehouse.publishing import kept_files
 from secscore_pipeline_tests import postgresql
+from secscore_pipeline_tests.waiting import DEADLINE
 
 ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 """Whether the stores of the tests are lakes: only the tests that have a store run then."""
@@ -28,13 +29,9 @@ ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 PART, PARTS = map(int, (os.environ.get("SECSCORE_TEST_PART") or "0/1").split("/"))
 """Which part of the tests that have a store are run on lakes, counted from 0, and of how many."""
 
+pytest_plugins = ["secscore_pipeline_tests.machine"]
+
 of_files = pytest.mark.skipif(ON_LAKE, reason="is about the DuckDB files of a store")
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the folder with Microsoft's published examples is not beside this checkout"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -55,13 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
+        for item in items:
+            item.add_marker(pytest.mark.needs("postgresql"))
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgresql.Server]:
     """Return a PostgreSQL server that the tests of a process share."""
-    if postgresql.BINARIES is None:
-        pytest.skip("no PostgreSQL server is installed")
     with postgresql.server() as server:
         yield server
 
@@ -241,7 +238,7 @@ def secscore(
         env={"PATH": os.environ["PATH"], "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE,
         check=False,
         **options,
     )

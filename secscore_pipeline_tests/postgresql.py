@@ -10,10 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from secscore_pipeline_tests.needs import use_need
 from secscore_pipeline_tests.waiting import free_port
-
-BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-"""Where the server's programs are; None where none is installed."""
 
 USER = "secscore"
 
@@ -38,15 +36,14 @@ class Server:
 
     def execute(self, text: str, database: str = "postgres") -> str:
         """Run SQL in a database; return what came of it as text, a row a line."""
-        command = ["psql", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database]
-        done = subprocess.run([*command, "-c", text], check=True, capture_output=True, text=True)
+        command = ["-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database, "-c", text]
+        done = subprocess.run([use_need("postgresql") / "psql", *command], check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def control(self, *arguments: str) -> None:
         """Have pg_ctl start, stop or restart it; it returns when that is done."""
-        assert BINARIES is not None
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        command = [str(BINARIES / "pg_ctl"), "-D", str(self.data), "-w", "-s", *arguments]
+        command = [str(use_need("postgresql") / "pg_ctl"), "-D", str(self.data), "-w", "-s", *arguments]
         if arguments[0] != "stop":
             command += ["-o", options, "-l", str(self.data / "log")]
         _run_unprivileged(command)
@@ -61,13 +58,13 @@ class Server:
 @contextmanager
 def server() -> Iterator[Server]:
     """Start a server and stop it when the block ends."""
-    assert BINARIES is not None
+    initdb = str(use_need("postgresql") / "initdb")
     with tempfile.TemporaryDirectory(prefix="secscore-postgresql-") as name:
         folder = Path(name)
         if os.getuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(folder, "postgres")
         running = Server(free_port(), folder / "data")
-        _run_unprivileged([str(BINARIES / "initdb"), "-D", str(running.data), "-U", USER, "--auth=trust", "-N"])
+        _run_unprivileged([initdb, "-D", str(running.data), "-U", USER, "--auth=trust", "-N"])
         running.control("start")
         try:
             yield running

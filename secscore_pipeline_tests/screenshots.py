@@ -10,6 +10,7 @@ from secscore_pipeline_tests.browsing import (
     ROOT,
     browser,
     launch_sync,
+    new_page,
     open_check,
     open_graph,
     open_materialization,
@@ -40,7 +41,7 @@ def take(page: Page, name: str) -> None:
 
 def take_all(chromium: Browser, url: str, report: Path) -> None:
     """Take every picture: of the UI after a run of the job, and of the report that it wrote."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page = new_page(chromium, viewport={"width": 1280, "height": 800})
     launch_sync(page, url)
     nodes = open_graph(page, url).count()
     page.wait_for_function(ARE_GREEN, arg=nodes)
@@ -63,7 +64,7 @@ def take_all(chromium: Browser, url: str, report: Path) -> None:
     take(page, "connection")
     page.close()
     for name, look, width in (("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 390)):
-        page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=look)
+        page = new_page(chromium, viewport={"width": width, "height": 800}, color_scheme=look)
         page.goto(report.as_uri())
         take(page, f"report-{name}")
         page.close()

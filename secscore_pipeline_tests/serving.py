@@ -14,8 +14,9 @@ import requests
 
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline_tests.conftest import warehouse_of
+from secscore_pipeline_tests.needs import use_need
 from secscore_pipeline_tests.postgresql import USER, Server
-from secscore_pipeline_tests.waiting import awaited, free_port
+from secscore_pipeline_tests.waiting import DEADLINE, awaited, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,7 +50,7 @@ class Service:
         self.url = f"http://127.0.0.1:{ports['SECSCORE_UI_PORT']}/graphql"
         self.session = stack.enter_context(requests.Session())
         self.session.trust_env = False
-        assert self.start("init").wait(timeout=60) == 0
+        assert self.start("init").wait(timeout=DEADLINE) == 0
 
     @property
     def warehouse(self) -> Warehouse:
@@ -79,7 +80,7 @@ class Service:
     def ask(self, query: str) -> Any:
         """Return the UI's answer; None while it is not there."""
         try:
-            return self.session.post(self.url, json={"query": query}, timeout=30).json()["data"]
+            return self.session.post(self.url, json={"query": query}, timeout=DEADLINE).json()["data"]
         except requests.ConnectionError:
             return None
 
@@ -123,7 +124,7 @@ def is_served(answer: Any) -> bool:
 def redis_server(stack: ExitStack, folder: Path) -> int:
     """Start a Redis that ends with the stack; return its port."""
     port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    command = [str(use_need("redis")), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
     process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL))
     stack.callback(process.terminate)
     client = stack.enter_context(redis.Redis(port=port))

@@ -23,13 +23,14 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.standing import standing
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
+from secscore_pipeline_tests.waiting import DEADLINE, DeadlineError
 
 of_terminals = pytest.mark.skipif(ON_LAKE, reason="is about what a terminal shows, whatever the store")
 
 RUN_NOTEBOOK = """
 import sys, nbformat
 from nbclient import NotebookClient
-ran = NotebookClient(nbformat.reads(sys.stdin.read(), as_version=4), timeout=60).execute()
+ran = NotebookClient(nbformat.reads(sys.stdin.read(), as_version=4), timeout=int(sys.argv[1])).execute()
 print([output for cell in ran.cells for output in cell.get("outputs", [])])
 """
 
@@ -85,6 +86,8 @@ def take_the_terminal():
 
 
 CTRL_C = b"\x03"
+AGAIN = 5
+"""Seconds of silence after which Ctrl-C is pressed again: Python sleeps through one just before it begins to wait."""
 
 
 def on_a_terminal(arguments, typed, env, cwd):
@@ -97,16 +100,16 @@ def on_a_terminal(arguments, typed, env, cwd):
     )  # fmt: skip
     os.close(theirs)
 
-    def read(keys=b""):
-        for _ in range(12):
-            if select.select([ours], [], [], 5)[0]:
+    def read(pressed=b""):
+        for _ in range(DEADLINE // AGAIN):
+            if select.select([ours], [], [], AGAIN)[0]:
                 try:
                     return os.read(ours, 4096)
                 except OSError:  # the terminal's other end is closed
                     return b""
-            if keys == CTRL_C:  # as a person would: Python sleeps through one that comes just before it begins to wait
-                os.write(ours, keys)
-        raise AssertionError("it has shown nothing for a minute")
+            if pressed == CTRL_C:
+                os.write(ours, pressed)
+        raise DeadlineError(f"it has shown nothing for {DEADLINE} s")
 
     try:
         answers, shown, pressed = [], b"", b""
@@ -120,7 +123,7 @@ def on_a_terminal(arguments, typed, env, cwd):
             os.write(ours, keys)
             pressed = keys
         answers.append((shown + b"".join(iter(read, b""))).decode())
-        assert process.wait(timeout=60) in (0, 1)
+        assert process.wait(timeout=DEADLINE) in (0, 1)
     finally:
         os.close(ours)
         process.kill()
@@ -232,7 +235,7 @@ def test_the_notebook_runs_on_a_database(world, store, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     done = subprocess.run(
-        [sys.executable, "-c", RUN_NOTEBOOK],
+        [sys.executable, "-c", RUN_NOTEBOOK, str(DEADLINE)],
         input=nbformat.writes(notebook),
         text=True,
         capture_output=True,

@@ -17,10 +17,10 @@ from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import EVENT_TYPES
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.browsing import (
-    CHROMIUM,
     browser,
     expect,
     launch_sync,
+    new_page,
     open_check,
     open_graph,
     open_materialization,
@@ -31,14 +31,16 @@ from secscore_pipeline_tests.browsing import (
 from secscore_pipeline_tests.conftest import Store
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+    pytest.mark.needs("chromium"),
     pytest.mark.xdist_group("browser"),
 ]
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOOKS = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark", NARROW)]
 MANY = 1000
-PAINTED_WITHIN = 1000  # milliseconds
+SHOWN_WITHIN = 2.0
+"""How many seconds of a processor showing a report may take; a clock would count what else the machine does."""
+
 LARGEST = 5_000_000  # bytes
 
 TOO_PALE = """() => {
@@ -79,15 +81,15 @@ def chromium():
 def ui(tmp_path_factory, chromium):
     """Start the UI on a local Azure of which one subscription may not be read, and run the job `sync` by clicking."""
     with running_ui(tmp_path_factory.mktemp("secscore"), days=2) as running:
-        with chromium.new_context(viewport=WIDE) as context:
-            launch_sync(context.new_page(), running.url)
+        with new_page(chromium, viewport=WIDE) as page:
+            launch_sync(page, running.url)
         yield running
 
 
 @pytest.fixture
 def page(chromium):
-    with chromium.new_context(viewport=WIDE) as context:
-        yield context.new_page()
+    with new_page(chromium, viewport=WIDE) as page:
+        yield page
 
 
 def test_the_asset_graph_reads_from_left_to_right_and_says_what_each_asset_is(ui, page):
@@ -105,17 +107,16 @@ def test_the_asset_graph_reads_from_left_to_right_and_says_what_each_asset_is(ui
 
 @pytest.mark.parametrize("look", ["light", "dark"])
 def test_a_materialization_shows_the_scores_the_trend_and_plots_of_its_numbers(ui, chromium, look):
-    with chromium.new_context(viewport=WIDE, color_scheme=look) as context:
-        page = context.new_page()
+    with new_page(chromium, viewport=WIDE, color_scheme=look) as page:
         open_materialization(page, ui.url, "ocsf/assessment_findings")
         scores = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="percent")).last
-        assert scores.get_by_role("row").count() > 8
+        expect(scores.get_by_role("row").nth(8)).to_be_visible()
         assert scores.bounding_box()["x"] + scores.bounding_box()["width"] < WIDE["width"]
         open_materialization(page, ui.url, "posture/report")
         expect(page.get_by_role("cell", name="Enable MFA", exact=True)).to_be_visible()
         trend = page.get_by_role("img", name="The score by day")
         expect(trend).to_be_visible()
-        assert trend.evaluate("picture => picture.complete && picture.naturalWidth") == 340
+        expect(trend).to_have_js_property("naturalWidth", 340)
         page.goto(f"{ui.url}/assets/posture/report")
         page.get_by_role("button", name="Plots").click()
         expect(page.get_by_text("score_percentage")).to_be_visible()
@@ -163,19 +164,18 @@ def large(tmp_path_factory):
 class Opened:
     """A report in a page, with everything that it asked for and complained of."""
 
-    def __init__(self, context, path):
-        self.page, self.asked, self.complaints = context.new_page(), [], []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
+    def __init__(self, page, path):
+        self.asked, self.complaints = [], []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(path.as_uri())
 
 
 @pytest.mark.parametrize(("look", "size"), LOOKS)
 def test_the_report_is_readable_light_and_dark_wide_and_narrow(ui, chromium, look, size):
-    with chromium.new_context(viewport=size, color_scheme=look) as context:
-        opened = Opened(context, ui.report)
-        page = opened.page
+    with new_page(chromium, viewport=size, color_scheme=look) as page:
+        opened = Opened(page, ui.report)
         assert (opened.asked, opened.complaints) == ([ui.report.as_uri()], [])
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         for folded in page.locator("details:not([open]) > summary").all():
@@ -219,12 +219,12 @@ def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
 
 def test_a_thousand_subscriptions_stay_usable(large, page):
     assert large.stat().st_size < LARGEST
-    painted = "performance.getEntriesByType('paint').find((one) => one.name === 'first-contentful-paint')?.startTime"
-    times = []
-    for _ in range(3):  # a machine that is busy with other things is not what is measured
-        page.goto(large.as_uri())
-        times.append(page.wait_for_function(painted).json_value())
-    assert min(times) < PAINTED_WITHIN, times
+    watching = page.context.new_cdp_session(page)
+    watching.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(large.as_uri())
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    measured = {one["name"]: one["value"] for one in watching.send("Performance.getMetrics")["metrics"]}
+    assert 0 < measured["TaskDuration"] < SHOWN_WITHIN
     table = page.get_by_role("region", name="Subscriptions", exact=True).get_by_role("table")
     scores = "rows => rows.map((row) => parseFloat(row.cells[1].dataset.v)).filter((score) => !isNaN(score))"
     body = table.locator("tbody tr")

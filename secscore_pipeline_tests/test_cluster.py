@@ -1,7 +1,6 @@
 """A cluster: PostgreSQL, Redis, workers, the daemon and the webserver; a worker disappears in the middle."""
 
 import os
-import shutil
 import signal
 from contextlib import ExitStack
 from threading import Event
@@ -14,7 +13,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.serving import cluster
-from secscore_pipeline_tests.waiting import awaited
+from secscore_pipeline_tests.waiting import DEADLINE, awaited
 
 SUBSCRIPTIONS = 2_000
 
@@ -32,7 +31,7 @@ from raw.fetches
 """
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no Redis server is installed")
+@pytest.mark.needs("redis")
 def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice(
     local_azure, postgres_server, tmp_path, monkeypatch
 ):
@@ -55,10 +54,10 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
             monkeypatch.setenv(name, running.environment[name])
         assert how_it_goes(running, workers[1]) is WorkerStatus.RUNNING
         answering.set()
-        assert workers[1].wait(timeout=120) == 0
+        assert workers[1].wait(timeout=DEADLINE) == 0
         running.start("worker")
 
-        batches = running.end_of_round(within=300)
+        batches = running.end_of_round(within=3 * DEADLINE)
         lost = [run for run in batches if run["status"] == "FAILURE"]
         assert len(lost) == 1
         assert [run["status"] for run in batches if run["tags"].get("dagster/parent_run_id") == lost[0]["id"]] == [

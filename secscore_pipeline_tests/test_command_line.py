@@ -7,7 +7,7 @@ import pytest
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline_tests.conftest import secscore
-from secscore_pipeline_tests.waiting import free_port
+from secscore_pipeline_tests.waiting import DEADLINE, free_port
 
 
 def settings(azure, tmp_path, **changes):
@@ -207,19 +207,19 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
     try:
         with requests.Session() as session:
             session.trust_env = False
-            patient = Retry(total=12, backoff_factor=0.5, backoff_max=3, allowed_methods=None)
+            patient = Retry(total=DEADLINE // 3, backoff_factor=0.5, backoff_max=3, allowed_methods=None)
             session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
             query = {"query": "{assetNodes {assetKey {path}}}"}
-            answer = session.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=60).json()
+            answer = session.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=DEADLINE).json()
             foreign = session.post(f"http://127.0.0.1:{port}/graphql", json=query, headers={"Host": "evil.example"})
         assert len(answer["data"]["assetNodes"]) == len(list(defs.resolve_all_asset_specs()))
         assert foreign.status_code == 403
         family = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 143
+    assert process.wait(timeout=DEADLINE) == 143
     assert family
-    _, alive = psutil.wait_procs(family, timeout=1)
+    _, alive = psutil.wait_procs(family, timeout=DEADLINE)
     assert alive == []
 
 

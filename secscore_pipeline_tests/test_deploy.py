@@ -143,6 +143,7 @@ def test_every_variable_of_the_cluster_is_read_by_something():
     assert set(read("compose.yaml")["x-settings"]) <= known
 
 
+@pytest.mark.needs("redis")
 def test_the_compose_file_starts_what_the_tests_start(tmp_path, postgres_server):
     compose = read("compose.yaml")
     ours = {name: service for name, service in compose["services"].items() if service["image"] == "secscore"}

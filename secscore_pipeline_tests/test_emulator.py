@@ -7,7 +7,6 @@ import pytest
 import requests
 
 from secscore_pipeline.emulator.world import DEFINITIONS, Counts, State, World
-from secscore_pipeline_tests.conftest import SHARED, needs_shared
 
 MFA, DDOS = DEFINITIONS[0].name, "a9909064-42b4-4d34-8143-275477afe18b"
 
@@ -62,9 +61,8 @@ def sourced(control):
     return control["properties"]["definition"]["properties"]["source"]["sourceType"]
 
 
-@needs_shared
-def test_the_world_computes_the_recorded_numbers():
-    folder = SHARED / "azure" / "recorded"
+def test_the_world_computes_the_recorded_numbers(shared):
+    folder = shared / "azure" / "recorded"
     controls = json.loads((folder / "secureScoreControls.list.json").read_text())["value"]
     (recorded,) = json.loads((folder / "secureScores.list.json").read_text())["value"]
     known = {definition.name for definition in DEFINITIONS}

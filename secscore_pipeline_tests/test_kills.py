@@ -13,6 +13,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
+from secscore_pipeline_tests.waiting import DEADLINE
 
 pytestmark = [of_files, pytest.mark.xdist_group("kills")]
 
@@ -142,7 +143,7 @@ def test_a_run_killed_at_any_request_is_repaired_by_the_next(azure, store, envir
         stderr=subprocess.DEVNULL,
     )
     child.append(process.pid)
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert process.wait(timeout=DEADLINE) == -signal.SIGKILL
     azure.on_arm_request = None
     repaired(store, undisturbed[0])
 

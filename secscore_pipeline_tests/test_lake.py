@@ -25,7 +25,7 @@ from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
 from secscore_pipeline.warehouse.moving import move
 from secscore_pipeline_tests import postgresql
 from secscore_pipeline_tests.conftest import Store, secscore
-from secscore_pipeline_tests.waiting import awaited
+from secscore_pipeline_tests.waiting import DEADLINE, awaited
 
 HELD = """
 select
@@ -98,9 +98,9 @@ def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, la
         for number in range(3)
     ]  # fmt: skip
     for writer in writers:
-        said, complaints = writer.communicate(timeout=120)
+        said, complaints = writer.communicate(timeout=DEADLINE)
         assert writer.returncode == 0, said + complaints
-    said, complaints = reader.communicate("end\n", timeout=60)
+    said, complaints = reader.communicate("end\n", timeout=DEADLINE)
     assert reader.returncode == 0, complaints
     assert int(said) >= 1
     once = held(lake)
@@ -242,9 +242,9 @@ def test_compacting_waits_for_who_writes_and_loses_nothing(lake, postgres_server
             with turns.transaction(connection):
                 connection.execute("delete from raw.bodies where body_id = 1")
                 compacted = threads.submit(compact, lake)
-                awaited(partial(postgres_server.execute, WAITING), lambda said: "1" in said, within=60)
+                awaited(partial(postgres_server.execute, WAITING), lambda said: "1" in said)
                 assert not compacted.done()
-            compacted.result(timeout=60)
+            compacted.result(timeout=DEADLINE)
         assert connection.execute("select list(body_id order by body_id) from raw.bodies").fetchone() == ([0, 2],)
 
 
@@ -295,9 +295,8 @@ def test_a_catalog_that_hangs_up_is_told(lake, postgres_server):
     assert lake.one("select count(*) from raw.bodies") == 2
 
 
+@pytest.mark.needs("postgresql")
 def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_path, monkeypatch):
-    if postgresql.BINARIES is None:
-        pytest.skip("no PostgreSQL server is installed")
     with postgresql.server() as server:
         store = Store(tmp_path / "store" / "secscore", monkeypatch, server.lake(server.new_database()))
         store.use(local_azure(World(subscriptions=2)))
@@ -326,9 +325,8 @@ def test_a_catalog_that_is_full_is_told_and_nothing_is_lost(local_azure, lake, p
     assert held(lake)["events"] == 2 * 16 * 2
 
 
+@pytest.mark.needs("postgresql")
 def test_a_catalog_that_does_not_answer_for_a_while_is_waited_for(local_azure, tmp_path, monkeypatch):
-    if postgresql.BINARIES is None:
-        pytest.skip("no PostgreSQL server is installed")
     with postgresql.server() as server:
         store = Store(tmp_path / "store" / "secscore", monkeypatch, server.lake(server.new_database()))
         azure = local_azure(World(subscriptions=2))
@@ -371,7 +369,7 @@ def object_store(tmp_path, monkeypatch):
             "create persistent secret lake (type s3, key_id 'me', secret 'not-told', region 'eu-central-1', "
             f"endpoint '{where}', url_style 'path', use_ssl false)"
         )
-    requests.put(f"http://{where}/bucket", timeout=10).raise_for_status()
+    requests.put(f"http://{where}/bucket", timeout=DEADLINE).raise_for_status()
     yield server
     server.stop()
 

@@ -6,16 +6,16 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline_tests.conftest import SHARED, failed_checks, needs_shared
+from secscore_pipeline_tests.conftest import failed_checks
 
-EXAMPLES = SHARED / "azure" / "spec-2020-01-01" / "examples" / "secureScores"
-
-
-def example(name):
-    return json.loads((EXAMPLES / name).read_text())["responses"]["200"]["body"]
+EXAMPLES = "azure/spec-2020-01-01/examples/secureScores"
+LIST = "ListSecureScores_example.json"
+LIST_WITH_DEFINITIONS = "ListSecureScoreControlsForNameWithExpand_builtin_example.json"
 
 
-def compact(document):
+def example(shared, name):
+    """Return the body of one of Microsoft's published examples, as it would be sent."""
+    document = json.loads((shared / EXAMPLES / name).read_text())["responses"]["200"]["body"]
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -45,41 +45,30 @@ def numbers_in(body):
     return sorted(rows)
 
 
-def sources():
-    yield (
-        "published",
-        "20ff7fc3-e762-44dd-bd96-b71116dcdc23",
-        lambda: compact(example("ListSecureScores_example.json")),
-        lambda: compact(example("ListSecureScoreControlsForNameWithExpand_builtin_example.json")),
-    )
-    yield (
-        "recorded",
-        "00000000-0000-0000-0000-000000000000",
-        lambda: (SHARED / "azure" / "recorded" / "secureScores.list.json").read_bytes(),
-        lambda: (SHARED / "azure" / "recorded" / "secureScoreControls.list.json").read_bytes(),
-    )
+def published(shared):
+    return "20ff7fc3-e762-44dd-bd96-b71116dcdc23", example(shared, LIST), example(shared, LIST_WITH_DEFINITIONS)
 
 
-@needs_shared
-@pytest.mark.parametrize(
-    ("name", "subscription_id", "scores", "controls"),
-    list(sources()),
-    ids=lambda v: v if isinstance(v, str) and len(v) < 12 else "",
-)
-def test_the_numbers_in_duckdb_are_the_numbers_in_the_files(
-    local_azure, store, name, subscription_id, scores, controls
-):
+def recorded(shared):
+    folder = shared / "azure" / "recorded"
+    bodies = [(folder / f"{name}.list.json").read_bytes() for name in ("secureScores", "secureScoreControls")]
+    return "00000000-0000-0000-0000-000000000000", *bodies
+
+
+@pytest.mark.parametrize("source", [published, recorded])
+def test_the_numbers_in_duckdb_are_the_numbers_in_the_files(local_azure, store, shared, source):
+    subscription_id, scores, controls = source(shared)
     world = World(subscriptions=0)
     world.add_subscription(subscription_id)
     azure = local_azure(world)
-    azure.arm.verbatim[subscription_id, "secureScores"] = scores()
-    azure.arm.verbatim[subscription_id, "secureScoreControls"] = controls()
+    azure.arm.verbatim[subscription_id, "secureScores"] = scores
+    azure.arm.verbatim[subscription_id, "secureScoreControls"] = controls
     store.use(azure)
     assert failed_checks(store.sync()) == set()
-    assert stored_numbers(store, "secureScores") == numbers_in(json.loads(scores()))
-    assert stored_numbers(store, "secureScoreControls") == numbers_in(json.loads(controls()))
+    assert stored_numbers(store, "secureScores") == numbers_in(json.loads(scores))
+    assert stored_numbers(store, "secureScoreControls") == numbers_in(json.loads(controls))
     texts = [record for (record,) in store.query("select record from raw.secure_score_controls order by position")]
-    assert b",".join(text.encode() for text in texts) in controls()
+    assert b",".join(text.encode() for text in texts) in controls
     findings = [event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
     assert [problems(finding) for finding in findings if problems(finding)] == []
 
@@ -104,22 +93,19 @@ def leaves(value, path=()):
         yield path, value
 
 
-@needs_shared
 @pytest.mark.parametrize(
     "sample", ["secure_score.create", "control_fail.create", "control_pass.update", "control_unscored_pass.create"]
 )
-def test_a_finding_reads_as_its_sample(local_azure, store, sample):
+def test_a_finding_reads_as_its_sample(local_azure, store, shared, sample):
     subscription_id = "20ff7fc3-e762-44dd-bd96-b71116dcdc23"
     world = World(subscriptions=0)
     world.add_subscription(subscription_id)
     azure = local_azure(world)
-    azure.arm.verbatim[subscription_id, "secureScores"] = compact(example("ListSecureScores_example.json"))
-    azure.arm.verbatim[subscription_id, "secureScoreControls"] = compact(
-        example("ListSecureScoreControlsForNameWithExpand_builtin_example.json")
-    )
+    azure.arm.verbatim[subscription_id, "secureScores"] = example(shared, LIST)
+    azure.arm.verbatim[subscription_id, "secureScoreControls"] = example(shared, LIST_WITH_DEFINITIONS)
     store.use(azure, SECSCORE_ENTITIES="off")  # the samples carry no names
     store.sync()
-    wanted = json.loads((SHARED / "ocsf" / "samples" / f"{sample}.json").read_text())
+    wanted = json.loads((shared / "ocsf" / "samples" / f"{sample}.json").read_text())
     assert problems(wanted) == []
     ((row,),) = store.query(
         "select to_json(f) from ocsf.assessment_findings as f where finding_info.uid = ?", wanted["finding_info"]["uid"]

@@ -13,6 +13,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import of_files, secscore
+from secscore_pipeline_tests.waiting import DEADLINE
 
 pytestmark = of_files
 
@@ -44,10 +45,10 @@ def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python)
     assert holding.stdout.readline() == "(1,)\n"
     for _ in range(4):
         store.sync()
-    said, complaints = holding.communicate("end\n", timeout=60)
+    said, complaints = holding.communicate("end\n", timeout=DEADLINE)
     assert said == "(1,)\n", complaints
     for reader in readers:
-        said, complaints = reader.communicate("end\n", timeout=60)
+        said, complaints = reader.communicate("end\n", timeout=DEADLINE)
         assert reader.returncode == 0, complaints
         reads, newest = map(int, said.split())
         assert reads > 4
@@ -78,7 +79,7 @@ connection.execute("create table more as select 2")
     assert store.published.with_name(f"{store.published.name}.wal").exists()
     store.sync()
     assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (2,)
-    _, complaints = writer.communicate("go on\n", timeout=60)
+    _, complaints = writer.communicate("go on\n", timeout=DEADLINE)
     assert writer.returncode == 0, complaints
     store.sync()
     assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (3,)
@@ -118,7 +119,7 @@ connection = duckdb.connect(sys.argv[1])
 connection.execute("create table stray as select 1")
 os._exit(0)
 """
-    python(code, store.path).communicate(timeout=60)
+    python(code, store.path).communicate(timeout=DEADLINE)
     assert store.path.with_name(f"{store.path.name}.wal").exists()
     store.path.unlink()
     store.sync()
@@ -172,7 +173,7 @@ from secscore_pipeline.resources import Warehouse
 Warehouse.from_environment().publish()
 """
     killed = python(code)
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=DEADLINE)
     assert killed.returncode == -9
     assert store.published.read_bytes() == before
     Warehouse.from_environment().publish()
@@ -194,7 +195,7 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    said, complaints = python(code).communicate(timeout=60)
+    said, complaints = python(code).communicate(timeout=DEADLINE)
     assert said.startswith("WarehouseError"), said + complaints
     assert "[not-published]" in said
     assert store.published.read_bytes() == before

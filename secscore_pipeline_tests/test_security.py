@@ -22,6 +22,7 @@ from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline.shown import printable, quoted
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.test_transport import QUICK, client_of
+from secscore_pipeline_tests.waiting import DEADLINE
 
 MARK = "marked~secret.5f1d8a-0c"
 REFUSED = '{{"error":"invalid_client","error_description":"AADSTS7000215: you sent {}","error_codes":[7000215]}}'
@@ -81,7 +82,7 @@ def test_no_secret_is_in_any_byte_that_is_written_printed_or_listed(local_azure,
 
     def run(command, secret=MARK):
         done = subprocess.run(
-            command, cwd=tmp_path, env={**env, "AZURE_CLIENT_SECRET": secret}, capture_output=True, timeout=120,
+            command, cwd=tmp_path, env={**env, "AZURE_CLIENT_SECRET": secret}, capture_output=True, timeout=DEADLINE,
             check=False,
         )  # fmt: skip
         return done.stdout + done.stderr

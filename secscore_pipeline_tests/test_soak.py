@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from secscore_pipeline_tests.waiting import DEADLINE
+
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 5
 
@@ -23,7 +25,7 @@ def soaking(tmp_path, *arguments):
 
 def test_five_days_tear_nothing_lose_nothing_and_tell_everything_once(tmp_path):
     process = soaking(tmp_path, f"--runs={RUNS}", "--subscriptions=4", "--lean")
-    said, complaints = process.communicate(timeout=600)
+    said, complaints = process.communicate(timeout=3 * DEADLINE)
     assert process.returncode == 0, said + complaints
     found = json.loads(said)
     assert found["wrong"] == []
@@ -44,7 +46,7 @@ def test_a_soak_that_is_stopped_ends_every_process(tmp_path):
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) == 3
     process.send_signal(signal.SIGINT)
-    _, complaints = process.communicate(timeout=300)
+    _, complaints = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "Stopped" in complaints
     assert not [child for child in children if child.is_running()]

@@ -10,6 +10,7 @@ import pytest
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import WarehouseError, reading, steps, writing
 from secscore_pipeline_tests.conftest import failed_checks, of_files
+from secscore_pipeline_tests.waiting import DEADLINE
 
 HOLD = """
 import sys, duckdb
@@ -50,7 +51,7 @@ def test_a_file_that_is_let_go_of_is_opened(tmp_path):
         pass
     process = holder(path)
     process.stdin.close()
-    with writing(path, lock_patience=30) as connection:
+    with writing(path, lock_patience=DEADLINE) as connection:
         assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
     process.wait()
     process.stdout.close()
@@ -88,7 +89,7 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
         )
         for _ in range(2)
     ]  # fmt: skip
-    errors = [run.communicate(timeout=120)[1] for run in runs]
+    errors = [run.communicate(timeout=DEADLINE)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], errors
     with reading(tmp_path / "store.duckdb") as connection:
         assert connection.execute(
