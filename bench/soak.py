@@ -266,7 +266,7 @@ class _Service:
     def _hold_alerts(self, lost: int) -> None:
         """Hold what the receiver was told against what happened since alerts were first asked for."""
         from secscore_pipeline.alerts.events import happened
-        from secscore_pipeline.alerts.tell import journal_of
+        from secscore_pipeline.alerts.journal import journal_of
         from secscore_pipeline.clock import utc_now
 
         told = Counter(self.outside.ask(told=True))
@@ -275,10 +275,10 @@ class _Service:
             self.warehouse.get_published() as connection,
         ):
             news = {alert.key for alert in happened(connection, journal.begun, 2.0)}
-        briefings = {key for key in told if key.startswith("briefing/")}
+        by_time = {key for key in told if key.startswith(("briefing/", "sync_overdue/"))}
         self.soak.wrong += [f"Told {times} times: {key}" for key, times in told.items() if times > 1]
         self.soak.wrong += [f"Never told: {key}" for key in news - told.keys()]
-        self.soak.wrong += [f"Told, but did not happen: {key}" for key in told.keys() - news - briefings]
+        self.soak.wrong += [f"Told, but did not happen: {key}" for key in told.keys() - news - by_time]
         seen = sum(key.startswith("coverage_lost/") for key in told)
         if seen != lost:
             self.soak.wrong.append(f"{lost} times a subscription could not be read, and {seen} were told.")

@@ -1,25 +1,27 @@
 """Alerts in Dagster and on the command line: what is new, told over the channels that are set."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened
-from secscore_pipeline.alerts.tell import Journal, Told, journal_of, tell
+from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened, sync_overdue
+from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.dagster_internals import is_valid_cron_schedule, reverse_cron_string_iterator
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
+from secscore_pipeline.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, alert_settings, schedules_are_on, value
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
+    from secscore_pipeline.alerts.tell import Told
 
 LATE = timedelta(days=1)
 """How long after it was observed a thing may come to a lake, where several runs read side by side."""
@@ -28,27 +30,54 @@ EVERY = 60
 """How often the sensor looks, in seconds."""
 
 
-def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> Told:
-    """Tell every channel that is set what is new since alerts were first asked for.
+def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Told":
+    """Tell every channel that is set what is new since alerts were first asked for, and what still waits.
 
     Raises:
-        SettingsError, WarehouseError: each says what is wrong and what to do.
+        SettingsError, WarehouseError, JournalError: each says what is wrong and what to do.
     """
+    from secscore_pipeline.alerts.tell import tell
+
     threshold = float(alert_settings()["SECSCORE_ALERT_SCORE_DROP"])
     warehouse = Warehouse.from_environment()
     over = channels()
     with journal_of(warehouse.published_path, clock()) as journal:
         news, newest = _gathered(feeds, warehouse, journal, threshold, clock)
-        told = tell(news, over, journal, value("SECSCORE_DAGSTER_URL"), clock)
-        if newest and over and not told.failed:
-            journal.settle(newest)
-    return told
+        return tell(news, over, journal, value("SECSCORE_DAGSTER_URL"), clock, seen_until=newest)
 
 
-def tell_of(alert: Alert, clock: Clock = utc_now) -> Told:
-    """Tell every channel that is set of one alert."""
+def tell_of(alert: Alert, clock: Clock = utc_now) -> "Told":
+    """Tell every channel that is set of one alert, and of what still waits. What a channel does not take waits for it.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    from secscore_pipeline.alerts.tell import tell
+
     with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
         return tell([alert], channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+
+
+def send_test(clock: Clock = utc_now) -> "Told":
+    """Send a test message over every channel that is set, once: where it does not arrive, it does not wait.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    from secscore_pipeline.alerts.tell import send_once
+
+    with journal_of(Warehouse.from_environment().published_path, clock()):
+        return send_once(trial(clock()), channels(), value("SECSCORE_DAGSTER_URL"))
+
+
+def acknowledge_alerts(clock: Clock = utc_now) -> int:
+    """Show alerts that were set aside no more, and return how many there were.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
+        return journal.acknowledge(clock())
 
 
 def channels() -> "list[Channel]":
@@ -75,6 +104,7 @@ def _gathered(
     try:
         with warehouse.get_published() as connection:
             news += happened(connection, journal.settled, threshold)
+            news += _overdue(feeds, freshness_of(connection, feeds), journal.begun, now)
             due = _briefing_due(now)
             if due and due >= journal.begun and (alert := briefing(connection, due)):
                 news.append(alert)
@@ -82,10 +112,17 @@ def _gathered(
     except WarehouseError as error:
         if error.failure != "database-absent":  # before the first run there is no news
             raise
-        return news, None
+        unread = [FeedFreshness(feed.name) for feed in feeds]
+        return [*news, *_overdue(feeds, unread, journal.begun, now)], None
     # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
     seen = min(row[0], now) if row and row[0] else None
     return news, seen - LATE if seen and warehouse.lake else seen
+
+
+def _overdue(feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: datetime, now: datetime) -> list[Alert]:
+    """Return the alerts of feeds that have had no complete sync for longer than their schedules say."""
+    found = (sync_overdue(fresh, overdue_after(feed), begun, now) for feed, fresh in zip(feeds, freshness, strict=True))
+    return [alert for alert in found if alert]
 
 
 def _ends(feed: Feed) -> datetime | None:
@@ -117,13 +154,11 @@ def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         name="alerts",
         minimum_interval_seconds=EVERY,
         default_status=status,
-        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, credentials "
-        "that end, and the week's briefing: each once.",
+        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
+        "syncs, credentials that end, and the week's briefing: each once.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        if not channels():
-            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
-        return _said(context.log, tell_news(feeds))
+        return _delivered(context.log, lambda: tell_news(feeds))
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -131,7 +166,7 @@ def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _said(context.log, tell_of(run_failed(context)))
+        return _delivered(context.log, lambda: tell_of(run_failed(context)))
 
     return [alerts, failed_runs]
 
@@ -158,9 +193,18 @@ def run_failed(context: dg.RunFailureSensorContext) -> Alert:
     )
 
 
-def _said(log: logging.Logger, told: Told) -> dg.SkipReason:
-    """Log what a channel did not take, and return the tick's word on it all."""
+def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipReason:
+    """Deliver, log what could not be, and return the tick's word on it all: one sentence, whatever was in the way."""
+    try:
+        if not channels():
+            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
+        told = deliver()
+    except (SettingsError, WarehouseError, JournalError) as error:
+        log.error("%s", error)  # noqa: TRY400 - the sentence is all there is to say
+        return dg.SkipReason(str(error))
     for name, why in told.failed.items():
-        log.warning("%s: %s It is tried again at the next tick.", name, why)
+        log.warning("%s: %s It is tried again at a later tick.", name, why)
+    for sentence in told.set_aside:
+        log.error("Set aside, and not sent again: %s", sentence)
     failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
     return dg.SkipReason(f"{told.sent} messages sent.{failed}")

@@ -2,17 +2,15 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from datetime import UTC, timedelta
 from typing import Any
-from zoneinfo import available_timezones
 
 import dagster as dg
 
 from secscore_pipeline.assets.exports import key_of
 from secscore_pipeline.assets.findings import FINDINGS
 from secscore_pipeline.assets.posture import DATABASE
-from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SUBSCRIPTIONS
+from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SHOWS, SUBSCRIPTIONS
 from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import preview
 from secscore_pipeline.azure.errors import AzureError
@@ -21,21 +19,17 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.dagster_internals import (
     AUTO_RETRY_RUN_ID_TAG,
     WILL_RETRY_TAG,
-    cron_string_iterator,
-    is_valid_cron_schedule,
 )
 from secscore_pipeline.diagnosis import State, Step, diagnose, summary
-from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
+from secscore_pipeline.freshness import check_schedule, longest_gap
 from secscore_pipeline.maintenance import forget_old_runs, maintain
 from secscore_pipeline.resources import AzureConnection
-from secscore_pipeline.settings import EXPORTS, SettingsError, batch_size, schedules_are_on
+from secscore_pipeline.settings import EXPORTS, batch_size, schedules_are_on
+from secscore_pipeline.signals import signal_failure
 
 GRACE = timedelta(hours=1)
 """How long a run may take before what it makes counts as late."""
-
-LOOKED_AHEAD = 100
-"""How many runs of a schedule are looked at for the longest time between two."""
 
 LOOKED_BACK = timedelta(days=2)
 """How old the runs are at most that are looked at for rounds that have ended."""
@@ -49,17 +43,13 @@ SHOWING = [DATABASE, REPORT, *map(key_of, EXPORTS)]
 BATCHES_OF_ROUND = "secscore/batches"
 """The tag that says how many batches the round of a run has."""
 
-SHOWS = "secscore/shows"
-"""The tag of a run that publishes and reports a round."""
-
 BY_SENSOR = {"secscore/started_by": "sensor"}
-
-_A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 sync_job = dg.define_asset_job(
     "sync",
     selection=dg.AssetSelection.all(),
     executor_def=dg.in_process_executor,
+    hooks={signal_failure},
     description="Read every subscription, store what Azure answered, normalize it, and check it.",
 )
 
@@ -110,7 +100,7 @@ def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
 
 def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
     """Make a feed's schedule: a run, or with SECSCORE_BATCH_SIZE a run for each batch of its subscriptions."""
-    _must_be_cron(feed)
+    check_schedule(feed)
     known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
     tags = {"secscore/started_by": "schedule"}
     tags |= {f"secscore/{name}": text for name, text in known.items() if text}
@@ -225,36 +215,18 @@ def _scheduled(
     )
 
 
-def _must_be_cron(feed: Feed) -> None:
-    for setting, is_known in (
-        ("SECSCORE_SCHEDULE", is_valid_cron_schedule(feed.schedule)),
-        ("SECSCORE_TIMEZONE", feed.time_zone in available_timezones()),
-    ):
-        if not is_known:
-            given = feed.schedule if setting == "SECSCORE_SCHEDULE" else feed.time_zone
-            what = f"{setting}={given!r} cannot be read."
-            raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_SCHEDULE")])
-
-
 def fresh(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     """Give assets a freshness policy by the schedules: late after a run was missed, stale after two were.
 
     Dagster's daemon judges it, and shows it in the UI.
     """
-    gap = max(map(_longest_gap, feeds))
+    gap = max(map(longest_gap, feeds))
     policy = dg.FreshnessPolicy.time_window(fail_window=2 * gap + GRACE, warn_window=gap + GRACE)
 
     def judged(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(freshness_policy=policy)
 
     return list(dg.map_asset_specs(judged, assets))
-
-
-def _longest_gap(feed: Feed) -> timedelta:
-    """Return the longest time between two of the next runs of a feed."""
-    _must_be_cron(feed)
-    ticks = list(islice(cron_string_iterator(_A_MONDAY.timestamp(), feed.schedule, feed.time_zone), LOOKED_AHEAD))
-    return max(after - before for before, after in pairwise(ticks))
 
 
 class _OurWords(logging.Formatter):

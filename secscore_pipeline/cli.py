@@ -42,6 +42,7 @@ from secscore_pipeline.settings import (
     kept_days,
     lake_settings,
     parallel_runs,
+    signal_settings,
     value,
 )
 from secscore_pipeline.shown import printable
@@ -682,36 +683,97 @@ def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None
     console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
 
 
+class _UnknownStateError(click.BadParameter):
+    """A wrong option of a check: a monitoring system takes click's exit code 2 for CRITICAL."""
+
+    exit_code = 3
+
+
+def _max_age(_context: click.Context, _option: click.Parameter, given: str | None) -> timedelta | None:
+    from secscore_pipeline.monitoring import parse_age
+
+    try:
+        return None if given is None else parse_age(given)
+    except ValueError as error:
+        raise _UnknownStateError(str(error)) from error
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, for machines.")
-def status(as_json: bool) -> None:
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    callback=_max_age,
+    help="Check as a Nagios plugin does that the last complete sync of each feed is no older than this: 26h, 90m, 2d.",
+)
+def status(as_json: bool, max_age: timedelta | None) -> None:
     """Show how things stand: what each feed read last, the scores and their change, and what wants attention.
 
     It reads the published database and asks no network. Exit code: 0 when nothing wants attention, 1 when something
     does.
+
+    With --max-age the first line is for a monitoring system, and so is the exit code: 2 (CRITICAL) when a feed had no
+    complete sync within that time, never had one, or has one from the future; 1 (WARNING) when something else wants
+    attention; 3 (UNKNOWN) when there is no database, or it or the settings cannot be read; else 0 (OK). A sync is
+    complete when each subscription in scope was read, for each event type in SECSCORE_EVENT_TYPES, of all batches
+    together. Its age counts from the end of its last fetch, once it is published.
     """
     load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.standing import standing
     from secscore_pipeline.warehouse.connection import WarehouseError
 
-    warehouse, feeds = _warehouse(), configured_feeds()
+    if max_age:
+        raise click.exceptions.Exit(_check_age(max_age, as_json=as_json))
     try:
-        with warehouse.get_published() as connection:
-            found = standing(connection, feeds, utc_now())
-        size = warehouse.published_size()
+        found, database = _standing(None)
     except WarehouseError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
     if as_json:
-        database = {"path": warehouse.shown, "bytes": size}
-        click.echo(json.dumps({**found._asdict(), "database": database}, indent=2, default=str, ensure_ascii=False))
+        click.echo(_as_json({**found.record, "database": database}))
     else:
-        _print_standing(found, feeds)
-        line = f"Database: {warehouse.shown} ({size / 1e6:.1f} MB)"
+        _print_standing(found, configured_feeds())
+        line = f"Database: {database['path']} ({database['bytes'] / 1e6:.1f} MB)"
         answers.print(Text(line), soft_wrap=True)
     if found.attention:
         raise click.exceptions.Exit(1)
+
+
+def _standing(max_age: timedelta | None) -> "tuple[Standing, dict[str, Any]]":
+    """Return how things stand, and where the published database is and how large."""
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.standing import alert_problems_of, standing
+
+    warehouse, feeds = _warehouse(), configured_feeds()
+    with warehouse.get_published() as connection:
+        found = standing(connection, feeds, utc_now(), max_age, alert_problems_of(warehouse.published_path))
+    return found, {"path": warehouse.shown, "bytes": warehouse.published_size()}
+
+
+def _check_age(max_age: timedelta, *, as_json: bool) -> int:
+    """Print what a monitoring system is told, and return the exit code that says the same."""
+    import duckdb
+
+    from secscore_pipeline.monitoring import State, Verdict, judge
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    record: dict[str, Any] = {}
+    try:
+        found, database = _standing(max_age)
+    except (SettingsError, WarehouseError, OSError, duckdb.Error) as error:
+        problem, *others = str(error).splitlines() or [type(error).__name__]
+        verdict = Verdict(State.UNKNOWN, problem, tuple(others))
+    else:
+        verdict = judge(found, max_age, database["bytes"])
+        record = {**found.record, "database": database}
+    if as_json:
+        click.echo(_as_json({**verdict.record, "max_age_seconds": int(max_age.total_seconds()), **record}))
+    else:
+        click.echo("\n".join(map(printable, verdict.lines)))
+    return verdict.state
+
+
+def _as_json(record: Mapping[str, object]) -> str:
+    return json.dumps(record, indent=2, default=str, ensure_ascii=False)
 
 
 def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
@@ -751,27 +813,36 @@ def completion(shell: str) -> None:
 
 @main.command()
 @click.option("--test", "is_test", is_flag=True, help="Send a test message over every channel that is set.")
-def alert(is_test: bool) -> None:
+@click.option("--acknowledge", is_flag=True, help="Remove alerts that were set aside from `secscore status`.")
+def alert(is_test: bool, acknowledge: bool) -> None:
     """Tell Slack, Teams or a webhook what is new: the sensor `alerts` does the same in Dagster, by itself.
 
-    Each thing is told once over each channel. Exit code: 0 when every channel took everything, 1 when one did not.
+    Each thing is told once over each channel. What a channel does not take is sent again: for a day where it refuses
+    it, for a week where it cannot be reached. Then it is set aside, and `secscore status` says so.
+
+    Exit code: 0 when every channel took everything, 1 when one did not.
     """
     load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.alerting import channels, tell_news, tell_of, trial
-    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.alerting import acknowledge_alerts, channels, send_test, tell_news
+    from secscore_pipeline.alerts.journal import JournalError
     from secscore_pipeline.warehouse.connection import WarehouseError
 
-    if not channels():
-        what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
-        raise SettingsError([explained(what, "setting-missing")])
     try:
-        told = tell_of(trial(utc_now())) if is_test else tell_news(configured_feeds())
-    except WarehouseError as error:
+        if acknowledge:
+            console.print(f"{acknowledge_alerts()} alerts acknowledged.", highlight=False)
+            return
+        if not channels():
+            what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
+            raise SettingsError([explained(what, "setting-missing")])
+        told = send_test() if is_test else tell_news(configured_feeds())
+    except (WarehouseError, JournalError) as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
     console.print(f"{told.sent} messages sent.", highlight=False)
     for name, why in told.failed.items():
         complaints.print(Text(f"✗ {name}: {why}", style="red"), soft_wrap=True)
+    for sentence in told.set_aside:
+        complaints.print(Text(f"✗ Set aside, and not sent again: {sentence}", style="red"), soft_wrap=True)
     if told.failed:
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
 
@@ -924,6 +995,7 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
     """Run the job once for each feed; say what failed, and return how they ended together."""
     if not feeds[0].partition:
         azure_settings(os.environ)
+    signal_settings()
     log.debug("runs write %s", _warehouse().path)  # wrong settings are told before anything is read
     results = []
     with _instance() as instance:
@@ -976,7 +1048,7 @@ def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
         ended.append(Synced.WHOLLY if result.success else Synced.IN_PART if stored else Synced.NOTHING)
     if set(ended) == {Synced.NOTHING}:
         return Synced.NOTHING
-    shown = _run(instance, feed, _shown_without_batches())
+    shown = _run(instance, feed, _shown_without_batches(), round_id=round_id)
     _complain(shown)
     if not _made(shown, DATABASE):
         return Synced.UNPUBLISHED
@@ -999,7 +1071,7 @@ def _run(
     round_id: str | None = None,
 ) -> "dg.ExecuteInProcessResult":
     from secscore_pipeline.assets.exports import key_of
-    from secscore_pipeline.assets.raw import ROUND
+    from secscore_pipeline.assets.raw import ROUND, SHOWS
     from secscore_pipeline.assets.report import REPORT
     from secscore_pipeline.assets.tables import BY_HAND
     from secscore_pipeline.definitions import defs
@@ -1013,7 +1085,7 @@ def _run(
         **BY_HAND,
         "secscore/feed": feed.name,
         PROCESS_TAG: str(ProcessIdentity.of(os.getpid())),
-        **({ROUND: round_id} if round_id else {}),
+        **({ROUND if batch else SHOWS: round_id} if round_id else {}),
     }
     gc.freeze()
     gc.enable()

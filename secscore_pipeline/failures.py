@@ -541,6 +541,40 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Change SECSCORE_REPORT or --output, or make room on that disk.",
         ),
         Failure(
+            "journal-damaged",
+            "The journal of alerts is damaged",
+            "The file beside the database notes which alerts were delivered. Without it nobody knows what was "
+            "delivered: so no alert is sent until somebody decides.",
+            "Delete the file: alerts begin anew, with what happens from then on; what waited for delivery is lost.",
+        ),
+        Failure(
+            "journal-held",
+            "Another process holds the journal of alerts",
+            "Deliveries are noted by one process at a time; a tool that has the file open can hold it for longer.",
+            "Wait for the other process or end it; alerts follow at the next tick, or by `secscore alert`.",
+        ),
+        Failure(
+            "journal-unwritable",
+            "The journal of alerts cannot be written or read",
+            "The disk is full or read-only, or permissions do not allow it. What cannot be noted is not sent: it would "
+            "be sent again and again.",
+            "Make room on the disk of the database, or check the permissions there.",
+        ),
+        Failure(
+            "heartbeat-failing",
+            "The heartbeat did not arrive",
+            "After each complete sync SECSCORE_HEARTBEAT_URL is called, and whoever watches it did not take it. The "
+            "sync itself is stored and published.",
+            "Check SECSCORE_HEARTBEAT_URL and the way there: where none arrives, the watching service raises an alarm.",
+        ),
+        Failure(
+            "metrics-unwritable",
+            "The metrics file cannot be written",
+            "Its folder is not there, may not be written, or is full; or a file of something else stands in its place, "
+            "which is left as it is. The sync itself is stored and published.",
+            "Check SECSCORE_METRICS_FILE, or remove the file that stands there.",
+        ),
+        Failure(
             "work-is-published",
             "Readers and runs have the same file",
             "A file that a run writes is locked, so readers have one of their own.",
@@ -712,6 +746,7 @@ PASSING = frozenset(
         "catalog-read-only",
         "object-store-refused",
         "store-busy",
+        "journal-held",
     }
 )
 """The failures that may be gone some minutes later, when nothing was changed."""

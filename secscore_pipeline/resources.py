@@ -177,20 +177,15 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""
         return _directory(self.client(), snapshot_id) if snapshot_id else Directory(self.client())
 
-    def subscriptions(self, directory: Directory, batch: Batch | None = None) -> tuple[str, ...]:
+    def subscriptions(self, directory: Directory) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
 
         Args:
             directory: what Azure lists; not asked where the settings list them.
-            batch: only its part of them.
 
         Raises:
             AzureError: they could not be listed, or there are none.
         """
-        wanted = self._in_scope(directory)
-        return tuple(filter(batch.takes, wanted)) if batch else wanted
-
-    def _in_scope(self, directory: Directory) -> tuple[str, ...]:
         scope = self.settings().scope
         if scope.subscription_ids is not None:
             return scope.subscription_ids

@@ -156,6 +156,18 @@ SETTINGS = (
     ),
     Setting("SECSCORE_DAGSTER_URL", "Where Dagster's UI is, for the links in alerts.", "http://127.0.0.1:3000"),
     Setting(
+        "SECSCORE_HEARTBEAT_URL",
+        "A URL to call (GET) after each complete sync, as healthchecks.io and others give one; {feed} in it becomes "
+        "the feed's name. It is a secret.",
+        "",
+    ),
+    Setting(
+        "SECSCORE_METRICS_FILE",
+        "A file to write metrics to after each sync, for Prometheus: *.prom in the folder of node-exporter's textfile "
+        "collector. Every user of the machine can read it.",
+        "",
+    ),
+    Setting(
         "SECSCORE_RUN_RETENTION_DAYS",
         "How many days Dagster's record of a run is kept; empty: for good. It is no part of the database.",
         "",
@@ -176,6 +188,7 @@ SECRETS = (
     "SECSCORE_ALERT_TEAMS",
     "SECSCORE_ALERT_WEBHOOK",
     "SECSCORE_ALERT_WEBHOOK_SECRET",
+    "SECSCORE_HEARTBEAT_URL",
 )
 """The settings that never stand anywhere but in the environment."""
 
@@ -449,10 +462,7 @@ def alert_settings() -> dict[str, str]:
     given = {setting.name: value(setting.name) for setting in SETTINGS if setting.name.startswith("SECSCORE_ALERT_")}
     problems = []
     for name in ("SECSCORE_ALERT_SLACK_URL", "SECSCORE_ALERT_TEAMS", "SECSCORE_ALERT_WEBHOOK"):
-        parts = urlsplit(given[name])
-        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if given[name] and not (parts.scheme == "https" and parts.hostname) and not is_here:
-            problems.append(explained(f"{name} is no https URL.", "url-malformed", example="https://example.com/hook"))
+        problems += _problems_of_secret_url(name, given[name])
     drop = given["SECSCORE_ALERT_SCORE_DROP"]
     if not re.fullmatch(r"\d+(\.\d+)?", drop):
         what = f"SECSCORE_ALERT_SCORE_DROP={drop!r} is no number."
@@ -460,6 +470,48 @@ def alert_settings() -> dict[str, str]:
     if problems:
         raise SettingsError(problems)
     return given
+
+
+class SignalSettings(NamedTuple):
+    """Where others see that syncs go on.
+
+    Attributes:
+        heartbeat_url: what is called after each complete sync; empty: nothing.
+        metrics_file: where metrics are written; None: nowhere.
+    """
+
+    heartbeat_url: str
+    metrics_file: Path | None
+
+
+def signal_settings() -> SignalSettings:
+    """Return the settings of the heartbeat and the metrics, checked.
+
+    Raises:
+        SettingsError: names each that is malformed; the heartbeat's URL is not repeated, since it is a secret.
+    """
+    url, file = value("SECSCORE_HEARTBEAT_URL"), value("SECSCORE_METRICS_FILE")
+    problems = _problems_of_secret_url("SECSCORE_HEARTBEAT_URL", url)
+    if file and Path(file).suffix != ".prom":
+        what = f"SECSCORE_METRICS_FILE={file!r} does not end in .prom, and node-exporter would not read it."
+        problems.append(explained(what, "metrics-unwritable"))
+    if problems:
+        raise SettingsError(problems)
+    return SignalSettings(url, Path(file).expanduser().absolute() if file else None)
+
+
+def _problems_of_secret_url(name: str, given: str) -> list[str]:
+    """Return what is wrong with a URL that is a secret: https, or http to this machine; empty is right."""
+    try:
+        parts = urlsplit(given)
+        is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        is_right = (parts.scheme == "https" and parts.hostname) or is_here
+        _ = parts.port  # a port that is no number raises
+    except ValueError:
+        is_right = False
+    if not given or is_right:
+        return []
+    return [explained(f"{name} is no https URL.", "url-malformed", example="https://example.com/hook")]
 
 
 def batch_size() -> int | None:

@@ -61,7 +61,7 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     assert shown["database"]["bytes"] == store.warehouse.published_size()
     with store.warehouse.get_published() as connection:
         later = standing(connection, [Feed(), Feed(name="new")], utc_now() + timedelta(days=3))
-    assert "The feed default was read 3 days ago." in later.attention
+    assert "The last complete sync of the feed default was 3 days ago." in later.attention
     assert "The feed new was never read." in later.attention
 
 

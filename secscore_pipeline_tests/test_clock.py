@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from secscore_pipeline import clock
-from secscore_pipeline.alerts.tell import journal_of
+from secscore_pipeline.alerts.journal import journal_of
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import Feed
@@ -55,7 +55,7 @@ def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
         synced.sync()
     (future,) = attention(synced, now)
     assert "yet to come" in future
-    assert any("was read 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
+    assert any("yet to come" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
     with synced.warehouse.get_published() as connection:
         ages = "select min(age) >= interval 0 second, max(days_missed) from posture.coverage"
         assert connection.execute(ages).fetchone() == (True, 9)
@@ -64,7 +64,7 @@ def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
     synced.sync()
     (future,) = attention(synced, now)
     assert "yet to come" in future
-    assert any("was read 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
+    assert any("was 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
     with synced.warehouse.get_published() as connection:
         ages = "select min(age) >= interval 0 second, max(days_missed) from posture.coverage"
         assert connection.execute(ages).fetchone() == (True, 9)
@@ -75,13 +75,13 @@ def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
     synced.sync()
     (future,) = attention(synced, now + timedelta(hours=1))
     assert "yet to come" in future
-    assert any("was read 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
+    assert any("was 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
 
 
 def test_alerts_noted_by_a_clock_that_was_ahead_go_on_when_it_is_right(synced):
     now = utc_now()
     with journal_of(synced.published, now + YEAR) as journal:
-        journal.settle(now + YEAR)
+        journal.queue([], ["webhook"], now, seen_until=now + YEAR)
     with journal_of(synced.published, now) as journal:
         assert journal.begun == now
         assert journal.settled == now

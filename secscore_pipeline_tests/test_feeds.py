@@ -13,6 +13,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.feeds import configured_feeds
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline_tests.conftest import failed_checks, secscore
+from secscore_pipeline_tests.receiver import Receiver
 
 TENANT = "0f0f0f0f-1111-2222-3333-444455556666"
 FEED = f"""feeds:
@@ -209,6 +210,22 @@ def test_each_feed_is_read_into_the_same_tables(two, store):
         "select feed, count(*) from raw.fetches where event_type = 'secure_scores' group by all order by all"
     ) == [("north", 2), ("south", 6)]
     assert store.query("select distinct is_in_scope from posture.coverage") == [(True,)]
+
+
+def test_a_feed_that_fails_is_silent_and_the_other_one_is_not(two):
+    receiver = Receiver()
+    file = two.folder / "secscore.prom"
+    two.environment |= {"SECSCORE_HEARTBEAT_URL": f"{receiver.url}/{{feed}}", "SECSCORE_METRICS_FILE": str(file)}
+    two.azures["north"].faults.append(Fault(Kind.STATUS, path="oauth2", status=400, body=b"{}"))
+    two.run("sync", check=None)
+    receiver.close()
+    assert receiver.paths() == ["/south"]
+    asked = r'^secscore_last_(\w+)_timestamp_seconds{feed="(\w+)"} ([\d.]+)$'
+    found = {(what, feed): float(at) for what, feed, at in re.findall(asked, file.read_text(), re.MULTILINE)}
+    assert found["complete_sync", "north"] == 0
+    assert min(found["complete_sync", "south"], found["attempt", "north"], found["attempt", "south"]) > 1.7e9
+    shown = two.run("status", "--max-age", "1d", check=2).stdout
+    assert shown.startswith("SECSCORE CRITICAL - The feed north was never read |")
 
 
 def test_one_that_fails_does_not_touch_the_other(two, store):

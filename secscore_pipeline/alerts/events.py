@@ -1,11 +1,12 @@
 """What happened that somebody should know of, read from the published database."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import duckdb
 
+from secscore_pipeline.freshness import FeedFreshness, describe
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
@@ -14,6 +15,9 @@ Row = dict[str, Any]
 
 NAMED = 10
 """How many things an alert names; of more it says how many there are."""
+
+REPEATED_AFTER = (timedelta(days=30), timedelta(days=7), timedelta(0))
+"""After how much more time an overdue sync is told again, the longest first."""
 
 BEST = 5
 """How many opportunities a briefing names."""
@@ -24,7 +28,8 @@ class Alert(NamedTuple):
 
     Attributes:
         key: what makes it this one: no channel is told of the same key twice.
-        kind: score_dropped, control_failed, coverage_lost, run_failed, credential_ends, briefing or test.
+        kind: score_dropped, control_failed, coverage_lost, sync_overdue, run_failed, credential_ends, briefing
+            or test.
         title: one line that says what happened.
         lines: what exactly, a line each.
         advice: what to do.
@@ -111,6 +116,35 @@ def credential_ends(feed: str, ends: datetime, now: datetime) -> Alert | None:
         (),
         "Make a new one in Entra ID, App registrations, Certificates & secrets, and change AZURE_CLIENT_SECRET and "
         "SECSCORE_SECRET_EXPIRES; without it nothing is read, and missed days stay missing.",
+    )
+
+
+def sync_overdue(feed: FeedFreshness, max_age: timedelta, begun: datetime, now: datetime) -> Alert | None:
+    """Return the alert that a feed has had no complete sync for too long; None where it had one, or may have one yet.
+
+    Args:
+        feed: when it was read last.
+        max_age: how old its last complete sync may be.
+        begun: when alerts were first asked for, UTC: a feed that was never read is overdue from then on.
+        now: UTC.
+    """
+    problem = feed.problem(max_age, now)
+    since = feed.last_complete_at or begun
+    overdue_for = timedelta(0) if feed.is_from_the_future(now) else now - since - max_age
+    step = next((step for step in REPEATED_AFTER if overdue_for >= step), None)
+    if problem is None or step is None:
+        return None
+    newest = "It was never read"
+    if feed.last_sync_at:
+        newest = f"Its newest sync ended at {feed.last_sync_at:%Y-%m-%d %H:%M} UTC"
+    last = "never" if feed.last_complete_at is None else f"{since:%Y-%m-%dT%H:%M:%SZ}"
+    return Alert(
+        f"sync_overdue/{feed.feed}/{last}/{step.days}",
+        "sync_overdue",
+        problem.removesuffix("."),
+        (f"{newest}; its schedule asks for a complete one every {describe(max_age)} at least.",),
+        "`secscore status` shows what could not be read, and `secscore test-connection` why; see that the schedule is "
+        "on and that runs end. Missed days stay missing.",
     )
 
 

@@ -1,109 +1,124 @@
-"""Tells each channel of each alert once, however often it is asked to, and remembers what was told."""
+"""Delivers each alert once over each channel, in a bounded time, however often it is asked to."""
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import datetime
-from pathlib import Path
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from secscore_pipeline.alerts.channels import Channel, ChannelError
 from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.journal import LONGEST_PAUSE, SHOWN_FOR, Journal, Pending
 from secscore_pipeline.clock import Clock
+
+ALL_SECONDS = 45.0
+"""How long all deliveries of one call take at most: Dagster ends a tick of a sensor after 60 s."""
+
+DELIVERY_SECONDS = 15.0
+"""How long one delivery takes at most, with all its tries."""
+
+SHORTEST_SECONDS = 5.0
+"""With less time left than this no delivery begins: it follows at the next call."""
+
+REFUSED_FOR = timedelta(days=1)
+"""For how long an alert is sent again that a channel refuses."""
+
+UNREACHABLE_FOR = timedelta(days=7)
+"""For how long an alert is sent again whose channel cannot be reached."""
+
+FEWEST_ATTEMPTS = 3
+"""How often an alert is sent at least before it is set aside: somebody may deliver once a week."""
 
 
 class Told(NamedTuple):
-    """What came of telling: how many messages were sent, and why a channel did not take one, by its name."""
+    """What came of delivering.
+
+    Attributes:
+        sent: how many messages were delivered.
+        failed: why a channel did not take one, by its name.
+        set_aside: a sentence for each message that will not be sent again.
+    """
 
     sent: int
     failed: dict[str, str]
+    set_aside: tuple[str, ...] = ()
 
 
-class Journal:
-    """What was told over which channel, in a file of its own: the database is written by runs alone.
+def tell(
+    alerts: Iterable[Alert],
+    channels: Sequence[Channel],
+    journal: Journal,
+    base_url: str,
+    clock: Clock,
+    seen_until: datetime | None = None,
+) -> Told:
+    """Deliver over each channel what it has not taken yet: these alerts, and those that still wait.
 
-    A message is noted as soon as its channel has taken it. A kill between the two has it sent again, with the same key.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
-        self._connection = connection
-        connection.execute("pragma synchronous = full")
-        connection.execute("create table if not exists begun (at text not null)")
-        connection.execute(
-            "create table if not exists told (key text, channel text, at text not null, primary key (key, channel))"
-        )
-        connection.execute("create table if not exists settled (at text not null)")
-        for table in ("begun", "settled"):  # noted by a clock that was ahead: until then nothing would be told
-            connection.execute(f"update {table} set at = ? where at > ?", [now.isoformat()] * 2)  # noqa: S608 - our names
-        connection.execute("insert into begun select ? where not exists (select 1 from begun)", [now.isoformat()])
-        connection.commit()
-
-    @property
-    def begun(self) -> datetime:
-        """When alerts were first asked for: nothing that happened before is told."""
-        (at,) = self._connection.execute("select at from begun").fetchone()
-        return datetime.fromisoformat(at)
-
-    @property
-    def settled(self) -> datetime:
-        """Up to when everything that happened has been told: an old store is asked for no more than what came since."""
-        at = self._connection.execute("select max(at) from settled").fetchone()[0]
-        return max(self.begun, datetime.fromisoformat(at)) if at else self.begun
-
-    def settle(self, at: datetime) -> None:
-        """Remember that everything which happened until then has been told over every channel."""
-        with self._connection:
-            self._connection.execute("delete from settled")
-            self._connection.execute("insert into settled (at) values (?)", [at.isoformat()])
-
-    def lacks(self, alert: Alert, channel: Channel) -> bool:
-        """Tell whether a channel has not been told of an alert."""
-        asked = [alert.key, channel.name]
-        return self._connection.execute("select 1 from told where key = ? and channel = ?", asked).fetchone() is None
-
-    def note(self, alert: Alert, channel: Channel, at: datetime) -> None:
-        """Remember that a channel was told of an alert."""
-        noted = [alert.key, channel.name, at.isoformat()]
-        self._connection.execute("insert or ignore into told (key, channel, at) values (?, ?, ?)", noted)
-        self._connection.commit()
-
-
-@contextmanager
-def journal_of(database: Path, now: datetime) -> Iterator[Journal]:
-    """Open the journal beside a database; whoever else has it open is waited for.
+    A message that is refused holds up no other one. A channel that cannot be reached is left until the next call, and
+    none makes another one wait longer than its share of ALL_SECONDS.
 
     Args:
-        database: the published database.
-        now: UTC; when the journal begins, if it is new.
-    """
-    path = database.with_name(f"{database.stem}.alerts.sqlite")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    with closing(sqlite3.connect(path, timeout=60)) as connection:
-        yield Journal(connection, now)
-
-
-def tell(alerts: Iterable[Alert], channels: Sequence[Channel], journal: Journal, base_url: str, clock: Clock) -> Told:
-    """Tell each channel what it has not been told yet; one that does not answer keeps nobody else from being told.
-
-    Args:
-        alerts: what to tell, in order.
+        alerts: what is new, in order.
         channels: where to.
-        journal: what was told before.
+        journal: what was delivered before, and what waits.
         base_url: of Dagster's UI, for the links.
         clock: tells the present time.
+        seen_until: up to when everything that happened is among the alerts, UTC.
     """
-    sent, failed = 0, dict[str, str]()
-    for alert in alerts:
-        url = f"{base_url.rstrip('/')}/{f'runs/{alert.run_id}' if alert.run_id else 'assets'}"
-        for channel in channels:
-            if channel.name in failed or not journal.lacks(alert, channel):
+    journal.acknowledge(clock(), older_than=SHOWN_FOR)
+    journal.queue(alerts, [channel.name for channel in channels], clock(), seen_until)
+    sent, failed, set_aside = 0, dict[str, str](), list[str]()
+    began = time.monotonic()
+    for number, channel in enumerate(channels, 1):
+        ends_at = began + ALL_SECONDS * number / len(channels)
+        for pending in journal.due(channel.name, clock()):
+            seconds = min(DELIVERY_SECONDS, ends_at - time.monotonic())
+            if seconds < SHORTEST_SECONDS:
+                break
+            if not journal.claim(pending.alert.key, channel.name, clock(), seconds):
                 continue
             try:
-                channel.send(alert, url)
+                channel.send(pending.alert, _url(base_url, pending.alert), seconds)
             except ChannelError as error:
                 failed[channel.name] = str(error)
+                if _note_failure(journal, channel, pending, error, clock()):
+                    set_aside.append(f"{channel.name} did not take “{pending.alert.title}”: {error}")
+                if not error.is_refusal:
+                    break
             else:
-                journal.note(alert, channel, clock())
+                journal.note_delivery(pending.alert.key, channel.name, clock())
                 sent += 1
-    return Told(sent, failed)
+    return Told(sent, failed, tuple(set_aside))
+
+
+def send_once(alert: Alert, channels: Sequence[Channel], base_url: str) -> Told:
+    """Send an alert over each channel, whether it was sent before or not, and note nothing.
+
+    Args:
+        alert: what to send.
+        channels: where to.
+        base_url: of Dagster's UI, for the link.
+    """
+    failed: dict[str, str] = {}
+    for channel in channels:
+        try:
+            channel.send(alert, _url(base_url, alert), DELIVERY_SECONDS)
+        except ChannelError as error:
+            failed[channel.name] = str(error)
+    return Told(len(channels) - len(failed), failed)
+
+
+def _note_failure(journal: Journal, channel: Channel, pending: Pending, error: ChannelError, now: datetime) -> bool:
+    """Note a delivery that failed; return whether the alert was set aside, since it was sent for long enough."""
+    key, attempts = pending.alert.key, pending.attempts + 1
+    pause = timedelta(minutes=2**attempts - 2) if attempts < 6 else LONGEST_PAUSE
+    asked = timedelta(seconds=min(error.retry_after, LONGEST_PAUSE.total_seconds()))
+    journal.note_failure(key, channel.name, str(error), now + min(max(pause, asked), LONGEST_PAUSE))
+    patience = REFUSED_FOR if error.is_refusal else UNREACHABLE_FOR
+    is_given_up = attempts >= FEWEST_ATTEMPTS and now - pending.queued_at >= patience
+    if is_given_up:
+        journal.set_aside(key, channel.name, now)
+    return is_given_up
+
+
+def _url(base_url: str, alert: Alert) -> str:
+    return f"{base_url.rstrip('/')}/{f'runs/{alert.run_id}' if alert.run_id else 'assets'}"

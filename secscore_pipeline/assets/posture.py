@@ -3,10 +3,12 @@
 import dagster as dg
 
 from secscore_pipeline.assets.findings import FINDINGS, newest_round
+from secscore_pipeline.assets.raw import SHOWS, snapshot_id_of
 from secscore_pipeline.assets.tables import OWNERS, POOL, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import batch_size
+from secscore_pipeline.signals import signal_sync
 from secscore_pipeline.warehouse import sql
 
 DATABASE = dg.AssetKey(["posture", "database"])
@@ -35,6 +37,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.shown, published.size / 1e6)
+    signal_sync(context.log, warehouse, context.run, context.run.tags.get(SHOWS) or snapshot_id_of(context))
     return dg.MaterializeResult(
         metadata={
             "database": dg.MetadataValue.path(warehouse.shown),

@@ -61,6 +61,9 @@ BATCHES = dg.DynamicPartitionsDefinition(name="batches")
 ROUND = "secscore/round"
 """The tag of runs that together read every subscription of a feed once."""
 
+SHOWS = "secscore/shows"
+"""The tag of a run that publishes and reports a round."""
+
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
 
@@ -322,7 +325,8 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    subscription_ids = azure.subscriptions(azure.directory(snapshot_id), part.batch if part else None)
+    in_scope = azure.subscriptions(azure.directory(snapshot_id))
+    subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
         _refuse_what_others_read(azure, warehouse, subscription_ids)
     total = len(subscription_ids)
@@ -336,6 +340,7 @@ def take_snapshot(
         "tenant_id": settings.tenant_id,
         "arm_endpoint": cloud.arm_endpoint,
         "cloud_partition": cloud.partition,
+        "subscriptions_in_scope": len(in_scope),
     }
     with spooled(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)

@@ -53,6 +53,7 @@ class FetchRow(msgspec.Struct, frozen=True):
     cloud_partition: str
     feed: str = "default"
     round_id: str | None = None
+    subscriptions_in_scope: int | None = None
 
 
 class ListingRow(msgspec.Struct, frozen=True):

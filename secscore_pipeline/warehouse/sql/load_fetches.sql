@@ -34,7 +34,8 @@ select
     $stored_at as stored_at,
     feed,
     named.entity_id,
-    coalesce(round_id, snapshot_id) as round_id
+    coalesce(round_id, snapshot_id) as round_id,
+    subscriptions_in_scope
 from read_json(
     $file,
     format = 'newline_delimited',
@@ -43,7 +44,8 @@ from read_json(
         snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
         started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
         error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
-        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar'
+        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar',
+        subscriptions_in_scope: 'integer'
     }
 )
 left join named using (feed, subscription_id)

@@ -1,0 +1,16 @@
+-- One row: one event type and outcome of one feed: how many subscriptions its newest sync left with that outcome.
+with newest_syncs as (
+    select feed, max_by(round_id, look_id) as round_id
+    from raw.fetches
+    group by feed
+),
+newest_fetches as (
+    select feed, event_type, subscription_id, max_by(outcome, look_id) as outcome
+    from raw.fetches
+    semi join newest_syncs using (feed, round_id)
+    group by feed, event_type, subscription_id
+)
+select feed, event_type, outcome, count(*) as subscriptions
+from newest_fetches
+group by feed, event_type, outcome
+order by feed, event_type, outcome;
