@@ -26,6 +26,7 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.maintenance import forget_old_runs, maintain
 from secscore_pipeline.resources import AzureConnection
 from secscore_pipeline.settings import EXPORTS, SettingsError, batch_size, schedules_are_on
+from secscore_pipeline.shown import describe_value
 
 GRACE = timedelta(hours=1)
 """How long a run may take before what it makes counts as late."""
@@ -229,7 +230,7 @@ def _must_be_cron(feed: Feed) -> None:
     ):
         if not is_known:
             given = feed.schedule if setting == "SECSCORE_SCHEDULE" else feed.time_zone
-            what = f"{setting}={given!r} cannot be read."
+            what = f"{describe_value(setting, given)} cannot be read."
             raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_SCHEDULE")])
 
 

@@ -9,6 +9,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.failures import may_pass
+from secscore_pipeline.files import FileError
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
@@ -38,7 +39,7 @@ def failures_explained(context: Context) -> Iterator[None]:
     """
     try:
         yield
-    except (AzureError, SettingsError, WarehouseError) as error:
+    except (AzureError, FileError, SettingsError, WarehouseError) as error:
         # Without its cause: Dagster stores the whole chain, and the text of a library or server in it.
         raise failure(context, str(error)) from None
 
