@@ -55,9 +55,10 @@ readme: $(READY) ## write the README's query output anew
 screenshots: $(READY) ## take the pictures in docs/images anew, of the running UI and the report
 	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.screenshots
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock and deploy/requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --no-header --all-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --allow-unsafe --strip-extras --output-file requirements.lock pyproject.toml
+	$(BIN)/python -m secscore_pipeline_tests.production_lock
 
 clean: ## remove the environment and what the demo made
 	rm -rf .venv data

@@ -1,5 +1,6 @@
 """Azure secure scores in, OCSF Assessment Findings in DuckDB out."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,12 +8,15 @@ if TYPE_CHECKING:
     from secscore_pipeline.frames import Posture
 
 
-def open(database: "str | Path | None" = None) -> "Posture":  # noqa: A001 - secscore_pipeline.open, as gzip.open
+def open(  # noqa: A001 - secscore_pipeline.open, as gzip.open
+    database: "str | Path | None" = None, allow: "Iterable[str | Path]" = ()
+) -> "Posture":
     """Open the published database for pandas: `secscore_pipeline.open().current_scores()`.
 
     Args:
         database: the DuckDB file; SECSCORE_DATABASE when not given.
+        allow: files and folders that questions in SQL may read beside it.
     """
     from secscore_pipeline.frames import Posture  # pandas is for who asks for it
 
-    return Posture(database)
+    return Posture(database, allow)

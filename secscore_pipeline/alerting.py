@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, alert_settings, schedules_are_on, value
+from secscore_pipeline.shown import describe_value
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
@@ -140,8 +142,11 @@ def _briefing_due(now: datetime) -> datetime | None:
     if cron.lower() == "off":
         return None
     if not is_valid_cron_schedule(cron):
-        what = f"SECSCORE_BRIEFING={cron!r} cannot be read."
+        what = f"{describe_value('SECSCORE_BRIEFING', cron)} cannot be read."
         raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_BRIEFING")])
+    if zone not in available_timezones():
+        what = f"{describe_value('SECSCORE_TIMEZONE', zone)} cannot be read."
+        raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_TIMEZONE")])
     newest: datetime = next(reverse_cron_string_iterator(now.timestamp(), cron, zone))
     return newest.astimezone(UTC)
 

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 
@@ -14,30 +17,127 @@ from secscore_pipeline.warehouse.connection import WarehouseError
 
 Rows = list[tuple[Any, ...]]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+class SupportsWrite(Protocol):
+    """What CSV can be written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+
+_FORMULA = re.compile(r"((?:^|[;\t\r\n])['\"\s]*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a spreadsheet may begin a cell, in whatever language, and the characters that make a formula of it.
+
+Source: OWASP, CSV Injection.
+"""
+
+_READING = {duckdb.StatementType.SELECT}
+
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\(\s*format[^)]*\)\s*)?", re.IGNORECASE)
+
+_READING_FUNCTIONS = re.compile(
+    r"duckdb_\w+|pragma_\w+|read_\w+|parquet_\w+|json_(each|tree)|glob|sniff_csv|range|generate_series|unnest|summary"
+    r"|repeat|repeat_row|icu_calendar_names|pg_timezone_names|test_\w+"
+)
+"""The table functions of DuckDB that only read."""
+
+
+def reachable_paths(given: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Return the files and folders that SQL may read beside the database.
+
+    Raises:
+        WarehouseError: one is not there.
+    """
+    paths = tuple(Path(one) for one in given)
+    for path in paths:
+        if not path.exists():
+            raise WarehouseError(f"{printable(str(path))} is not there to be read.", "path-absent")
+    return paths
+
+
+def refuse_writing(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Refuse SQL that does more than read.
+
+    What a connection may reach, it may write too, even where the database is read-only (`copy … to`, `attach`, a log);
+    and extensions write by functions. So only questions are let through, and only functions known to read.
+
+    Args:
+        connection: the one on which the SQL is to run, with access restricted.
+        text: one or more statements.
+
+    Raises:
+        WarehouseError: a statement is no question, or calls a function that may do more than read.
+        duckdb.Error: it is no SQL.
+    """
+    for kind in _kinds(connection, text):
+        if kind not in _READING:
+            raise WarehouseError(f"{kind.name} does more than read.", "query-writes")
+    rows = connection.execute("select function_name from duckdb_functions() where function_type = 'table'").fetchall()
+    names = sorted({re.escape(name) for (name,) in rows if not _READING_FUNCTIONS.fullmatch(name)})
+    # The name, what may stand between it and its parenthesis, and that or a comment.
+    call = rf"(?<!\w)({'|'.join(names)})\b\"?[^\w(,;).=<>+'-]*(\(|/\*|--)"
+    if called := re.search(call, text, re.IGNORECASE):
+        raise WarehouseError(f"The function {called[1]} may do more than read.", "query-writes")
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, text: str) -> Iterator[duckdb.StatementType]:
+    """Yield what each statement does; of EXPLAIN, which may execute what it explains, what that does."""
+    makes_something = re.search(r"\bcreate\b", text, re.IGNORECASE)
+    for statement in connection.extract_statements(text):
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            yield from _kinds(connection, _EXPLAIN.sub("", statement.query, count=1))
+        elif statement.type == duckdb.StatementType.CREATE and not makes_something:
+            continue  # of PIVOT DuckDB makes two statements, the first of which makes a temporary type
+        else:
+            yield statement.type
+
+
+@contextmanager
+def explain_access() -> Iterator[None]:
+    """Explain where SQL of the block reads what it may not.
+
+    Raises:
+        WarehouseError: it does.
+    """
+    try:
+        yield
+    except duckdb.PermissionException as error:
+        what = f"It may not read that: {printable(str(error).splitlines()[0])}."
+        raise WarehouseError(what, "query-reaches-out") from error
 
 
 def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], Rows]:
     """Return the columns and rows that answer a question.
 
     Raises:
-        WarehouseError: it was not understood, or would change the database.
+        WarehouseError: it was not understood, or does more than read.
     """
     try:
-        cursor = connection.execute(text)
-        return [column[0] for column in cursor.description or []], cursor.fetchall()
+        with explain_access():
+            refuse_writing(connection, text)
+            cursor = connection.execute(text)
+            return [column[0] for column in cursor.description or []], cursor.fetchall()
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.OperationalError) as error:
         what = f"It was not understood: {printable(str(error).splitlines()[0])}."
         raise WarehouseError(what, "query-wrong") from error
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> str:
-    """Return rows as CSV (RFC 4180). A text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    """Return rows as CSV (RFC 4180) that a spreadsheet reads as text and numbers, and runs nothing of."""
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
+    writer = csv_writer(out)
+    writer.writerow([safe(column) for column in columns])
     writer.writerows([[safe(cell) for cell in row] for row in rows])
     return out.getvalue()
+
+
+def csv_writer(file: SupportsWrite) -> Any:
+    """Return a writer of CSV in which every text stands in quotes, for cells made by `safe`.
+
+    A spreadsheet that separates columns by `;` or tabs, as many languages have it, then does not begin a cell in the
+    middle of a text.
+    """
+    return csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def as_json(columns: Sequence[str], rows: Rows) -> str:
@@ -55,10 +155,14 @@ def as_markdown(columns: Sequence[str], rows: Rows) -> str:
 
 
 def safe(cell: Any) -> Any:
-    """Return a cell for CSV: a text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
-        return f"'{cell}"
-    return _text(cell) if not isinstance(cell, str | int | float) else cell
+    """Return a cell for CSV: a text of which a spreadsheet would run a part as a formula gets an apostrophe before it.
+
+    Wherever a spreadsheet may begin a cell, the formula's first character is disarmed too: a spreadsheet that separates
+    columns otherwise may pass over the quotes.
+    """
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+        cell = _text(cell)
+    return _FORMULA.sub(r"\1'\2", cell) if isinstance(cell, str) else cell
 
 
 def _text(cell: Any) -> str:

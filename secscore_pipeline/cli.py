@@ -8,9 +8,10 @@ import re
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
@@ -20,17 +21,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
 import click
-from dotenv import dotenv_values, load_dotenv
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from secscore_pipeline import stopping
 from secscore_pipeline.azure.clouds import CLOUDS
+from secscore_pipeline.envfile import env_text, load_env, read_env, update_env
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed, configured_feeds
-from secscore_pipeline.redaction import RedactingFormatter
+from secscore_pipeline.files import FileError, replace_file, write_file
+from secscore_pipeline.redaction import RedactingFormatter, redact, register_secrets
 from secscore_pipeline.settings import (
+    DEFAULTS,
     EXPORTS,
     REQUIRED,
     SECRETS,
@@ -38,6 +41,8 @@ from secscore_pipeline.settings import (
     SettingsError,
     azure_settings,
     batch_size,
+    expand_path,
+    export_layout,
     exported_formats,
     kept_days,
     lake_settings,
@@ -45,7 +50,7 @@ from secscore_pipeline.settings import (
     signal_settings,
     value,
 )
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import printable, quoted, show_path
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -64,8 +69,13 @@ EXIT_WRONG_SETTINGS = 2
 EXIT_INCOMPLETE = 3
 EXIT_UNPUBLISHED = 4
 
+_LONGEST_VARIABLE = 1 << 17
+"""Bytes of a variable with its name that Linux passes to another process at most."""
+
 _LISTABLE = 3_000
 """How many subscriptions fit into one variable of the environment, which Linux holds to 128 kB."""
+
+_ENV_MARK = "# Settings of a local Azure, by secscore emulator, which removes this file when it ends.\n"
 
 _DEMO_DATABASE = "data/demo.duckdb"
 _DEMO_REPORT = "data/demo-report.html"
@@ -100,6 +110,82 @@ class _Commands(click.Group):
                 return result
         complaints.print("Stopped. Nothing half-read was stored; start it again at any time.")
         raise click.exceptions.Exit(stopping.exit_code())
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run a command and exit; whatever it raises is a sentence and an exit code."""
+        _open_standard_streams()
+        code: Any = 0
+        try:
+            super().main(*arguments, **options)
+        except SystemExit as ended:
+            code = ended.code
+        except Exception as error:  # noqa: BLE001 - the one place where nothing may pass
+            code = _report_error(error)
+        sys.exit(_flush(code))
+
+
+def _open_standard_streams() -> None:
+    """Open what a shell has closed (`>&-`), so that no file of ours gets its number and is written to as a terminal.
+
+    Writing to it fails, as it did, with a sentence.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number that is free: this one
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
+
+
+def _report_error(error: Exception) -> int:
+    """Say what an exception means in a sentence, its traceback only with --verbose; return the exit code."""
+    register_secrets(*(os.environ.get(name, "").strip() for name in SECRETS))
+    if isinstance(error, SettingsError):
+        messages, code = error.problems, EXIT_WRONG_SETTINGS
+    elif hasattr(error, "failure"):  # ours: the message says it all
+        messages, code = [str(error)], EXIT_NOTHING_STORED
+    elif isinstance(error, BrokenPipeError):  # who read has seen enough (`| head`)
+        messages, code = [], EXIT_NOTHING_STORED
+    elif isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        messages, code = [explained(f"{error.strerror or type(error).__name__}{where}.", "system-refused")], 1
+    else:
+        what = f"Something unforeseen happened ({quoted(f'{type(error).__name__}: {error}')})."
+        messages, code = [explained(what, "unforeseen")], EXIT_NOTHING_STORED
+    with suppress(OSError):  # nobody hears it: the exit code says it
+        for message in messages:
+            complaints.print(Text(f"✗ {printable(message)}", style="red"), soft_wrap=True)
+        if log.isEnabledFor(logging.DEBUG):
+            complaints.print(Text(redact("".join(traceback.format_exception(error)))), soft_wrap=True)
+    return code
+
+
+def _flush(code: Any) -> Any:
+    """Write out what was printed; return the exit code, which says so where that cannot be done."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError) as error:
+            if stream is sys.stdout and not code and isinstance(error, OSError):
+                code = _report_error(error)
+            # Python tries again when it ends, and would say so in its own words.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
+
+
+def _load_settings() -> None:
+    """Read the file .env of the working directory into the environment, which wins.
+
+    Raises:
+        SettingsError: it cannot be read, or the working directory is gone.
+    """
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError as error:
+        what = "The working directory is not there any more."
+        raise SettingsError([explained(what, "working-directory-gone")]) from error
+    for warning in load_env(folder / ".env"):
+        complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -151,7 +237,7 @@ def sync(names: tuple[str, ...]) -> None:
     stored and published, but a part could not be read or exported, 4 when it is stored, but not published. Some
     unreadable subscriptions are 0, unless SECSCORE_PARTIAL_FAILURE is fail.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     _start_lightly()
     result = _sync(_feeds(names))
     if result is Synced.NOTHING:
@@ -175,7 +261,7 @@ def test_connection(as_json: bool, names: tuple[str, ...]) -> None:
 
     Exit code: 0 when everything could be read, 1 when something could not, 2 for wrong settings.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     code = _test_connection(_feeds(names), as_json=as_json)
     if code:
         raise click.exceptions.Exit(code)
@@ -211,22 +297,23 @@ def init(
 
     Exit code: that of the test; 2 for wrong settings, which are not written.
     """
-    known = {name: text for name, text in dotenv_values(env_file).items() if text}
+    known = {name: text for name, text in read_env(env_file).items() if text}
+    before = dict(known)
     given = {"AZURE_TENANT_ID": tenant_id, "AZURE_CLIENT_ID": client_id, **_from_token_url(token_url)}
     if subscription_ids:
         given["AZURE_SUBSCRIPTION_IDS"] = ",".join(subscription_ids)
     if client_secret_file:
         given["AZURE_CLIENT_SECRET"] = client_secret_file.read().strip("\r\n")
-    for other in others:
+    for number, other in enumerate(others, 1):
         name, equals, text = other.partition("=")
         if name not in {setting.name for setting in SETTINGS} or not equals or name in SECRETS:
-            raise click.BadParameter(f"{other.partition('=')[0]!r} is no setting that can be given here.")
+            raise click.BadParameter(f"--set {number} names no setting that can be given here: it takes NAME=VALUE.")
         given[name] = text
     known |= {name: text for name, text in given.items() if text}
     if sys.stdin.isatty() if ask is None else ask:
         _ask_for(known)
     azure_settings(known)
-    _write_env(env_file, known)
+    update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
     console.print(f"Written: {env_file} (for you alone).", highlight=False)
     if test:
         os.environ.update(known)
@@ -242,7 +329,7 @@ def _from_token_url(url: str | None) -> dict[str, str]:
     tenant = parts.path.strip("/").split("/")[0]
     if not tenant or "/oauth2/" not in parts.path:
         raise click.BadParameter(
-            f"{url!r} is no token URL. It looks like https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token."
+            "That is no token URL. It looks like https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token."
         )
     host = f"https://{parts.netloc}"
     cloud = next((name for name, known in CLOUDS.items() if known.authority_host == host), None)
@@ -277,24 +364,12 @@ def _ask_for(known: dict[str, str]) -> None:
         ).strip()
 
 
-def _write_env(path: Path, settings: Mapping[str, str]) -> None:
-    """Put the settings into a file that only its owner can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600, exist_ok=False)
-    lines = []
-    for name, text in settings.items():
-        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-        lines.append(f"{name}={text}" if re.fullmatch(r"[\w./:*,@%+=-]*", text) else f"{name}='{escaped}'")
-    new.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    new.replace(path)
-
-
 def _plain(given: str) -> str:
     """Return a name that means nothing to a shell."""
     if not re.fullmatch(r"[\w.() -]+", given):
-        raise click.BadParameter(f"{given!r} holds more than letters, digits, blanks and . - _ ( ).")
+        raise click.BadParameter(
+            f"A name of {len(given)} characters holds more than letters, digits, blanks and . - _ ( )."
+        )
     return given
 
 
@@ -342,8 +417,12 @@ def azure_setup(
             click.echo(f"# ---- {file}\n{text}")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in found.items():
-        (folder / file).write_text(text, encoding="utf-8")
+    paths = {folder / file: text for file, text in found.items()}
+    for path, text in paths.items():  # all are looked at before the first is written
+        if path.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
+            raise FileError(f"{path} is there already, with other content.", "file-foreign")
+    for path, text in paths.items():
+        write_file(path, text)
     console.print(f"Written: {', '.join(str(folder / file) for file in found)}", highlight=False)
 
 
@@ -426,14 +505,17 @@ def emulator(
                 world.add_subscription(folder.name)
             for file in folder.glob("*.json"):
                 azure.arm.verbatim[folder.name.lower(), file.stem] = file.read_bytes()
+        written = _ENV_MARK + env_text(azure.settings(*(["*"] if len(world.subscriptions) > _LISTABLE else [])))
+        replace_file(env_file, written, [_ENV_MARK])
         try:
-            _write_env(env_file, azure.settings(*(["*"] if len(world.subscriptions) > _LISTABLE else [])))
             console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
             shown = f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it."
             console.print(shown, soft_wrap=True)
             threading.Event().wait()  # until a signal
         finally:
-            env_file.unlink(missing_ok=True)
+            with suppress(OSError):  # it is gone, or somebody has put a folder there: nothing of ours is left
+                if env_file.read_text(encoding="utf-8") == written:
+                    env_file.unlink()
 
 
 def _limit(given: str) -> "Limit":
@@ -528,34 +610,40 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     help="How rows are printed.",
 )
 @click.option("--at", type=click.DateTime(), help="With a lake: as it was then, UTC.")
-def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None) -> None:
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="PATH",
+    help="A file or folder that the SQL may read beside the database, as often as given.",
+)
+def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None, allowed: tuple[str, ...]) -> None:
     """Ask the database a question in SQL, and print the rows. It is opened for reading only.
+
+    The SQL reads the database and what --allow names; it writes nothing, and reaches no other file and no network.
 
     Without SQL there is a prompt on a terminal; elsewhere the tables and views are listed.
 
     Exit code: 0 when it was answered, 1 when it could not be.
     """
-    load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.asking import asked
+    _load_settings()
+    from secscore_pipeline.asking import asked, reachable_paths
     from secscore_pipeline.warehouse import sql as named
-    from secscore_pipeline.warehouse.connection import WarehouseError
 
     warehouse = _warehouse()
     if at and not warehouse.lake:
         raise click.UsageError("Only a lake can be shown as it was; a file is as the newest run left it.")
-    published = partial(warehouse.get_published, at and at.replace(tzinfo=UTC))
+    published = partial(
+        warehouse.get_published, at and at.replace(tzinfo=UTC), reachable=reachable_paths(Path(one) for one in allowed)
+    )
     if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
         from secscore_pipeline.prompt import prompt
 
         prompt(published, partial(_print_rows, form=form), complaints)
         return
     text = file.read() if file else sql or named("tables")
-    try:
-        with published() as connection:
-            columns, rows = asked(connection, text)
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    with published() as connection:
+        columns, rows = asked(connection, text)
     _print_rows(columns, rows, form=form)
 
 
@@ -586,19 +674,14 @@ def maintain(retention_days: int | None) -> None:
 
     What was first seen or last changed before then is remembered, and findings rebuilt from what is kept are the same.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.warehouse.connection import WarehouseError
 
     days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
     warehouse = _warehouse()
-    try:
-        with console.status("Compacting"):
-            done = warehouse.maintain(utc_now(), days)
-        held = _rows("storage")[0]
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    with console.status("Compacting"):
+        done = warehouse.maintain(utc_now(), days)
+    held = _rows("storage")[0]
     for warning in done.warnings:
         complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     if done.cutoff:
@@ -620,24 +703,19 @@ def migrate(target: str, data_path: str | None) -> None:
 
     Stopped in the middle, it goes on where it was. The file stays as it is. docs/scale.md says when a lake is worth it.
     """
-    load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    _load_settings()
     from secscore_pipeline.warehouse.lake import Lake
     from secscore_pipeline.warehouse.moving import move
 
     warehouse = _warehouse()
     where = lake_settings(target, data_path or value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE"))
     if where is None:
-        raise click.BadParameter(f"{target!r} is no lake: it begins with ducklake:.", param_hint="--to")
+        raise click.BadParameter("That is no lake: it begins with ducklake:.", param_hint="--to")
     if warehouse.lake:
         raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.shown}.")
-    try:
-        if warehouse.path.exists():
-            warehouse.publish()  # what runs have stored and not published yet is moved too
-        moved = move(warehouse.published_path, Lake(*where), console.print)
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    if warehouse.path.exists():
+        warehouse.publish()  # what runs have stored and not published yet is moved too
+    moved = move(warehouse.published_path, Lake(*where), console.print)
     console.print(f"{sum(moved.values()):,} rows in {len(moved)} tables. From now on:", highlight=False)
     lines = f"SECSCORE_DATABASE={target}\nSECSCORE_DATA_PATH={where.data_path}"
     answers.print(Text(lines), soft_wrap=True)
@@ -660,26 +738,25 @@ def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None
     jsonl: a line of OCSF 1.8.0 for each finding. parquet: the same, nested. security-lake: OCSF 1.3.0 in the layout of
     Amazon Security Lake. csv: each posture view. Stopped in the middle, it goes on where it was.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     from secscore_pipeline.exports.destination import Destination
     from secscore_pipeline.exports.export import Lake
     from secscore_pipeline.exports.export import export as write
-    from secscore_pipeline.warehouse.connection import WarehouseError
 
-    lake = Lake(value("SECSCORE_EXPORT_SOURCE"), value("SECSCORE_EXPORT_REGION"))
-    try:
-        destination = Destination(output or value("SECSCORE_EXPORT_URL"))
-        with _warehouse().get_published() as connection, console.status("Exporting") as shown:
-            for form in dict.fromkeys(forms):
-                done = write(connection, form, destination, lake, everything=everything, tell=shown.update)
-                console.print(
-                    f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
-                    f"{done.rows:,} rows, {done.bytes / 1e6:.1f} MB",
-                    highlight=False,
-                )
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    lake = Lake(*export_layout())
+    destination, warehouse = Destination(output or value("SECSCORE_EXPORT_URL")), _warehouse()
+    with (
+        destination.scratch_folder(warehouse.path) as folder,
+        warehouse.get_published(reachable=[folder]) as connection,
+        console.status("Exporting") as shown,
+    ):
+        for form in dict.fromkeys(forms):
+            done = write(connection, form, destination, lake, folder, everything=everything, tell=shown.update)
+            console.print(
+                f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
+                f"{done.rows:,} rows, {done.bytes / 1e6:.1f} MB",
+                highlight=False,
+            )
     console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
 
 
@@ -718,16 +795,10 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
     complete when each subscription in scope was read, for each event type in SECSCORE_EVENT_TYPES, of all batches
     together. Its age counts from the end of its last fetch, once it is published.
     """
-    load_dotenv(Path.cwd() / ".env")
-    from secscore_pipeline.warehouse.connection import WarehouseError
-
     if max_age:
         raise click.exceptions.Exit(_check_age(max_age, as_json=as_json))
-    try:
-        found, database = _standing(None)
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    _load_settings()
+    found, database = _standing(None)
     if as_json:
         click.echo(_as_json({**found.record, "database": database}))
     else:
@@ -758,6 +829,7 @@ def _check_age(max_age: timedelta, *, as_json: bool) -> int:
 
     record: dict[str, Any] = {}
     try:
+        _load_settings()
         found, database = _standing(max_age)
     except (SettingsError, WarehouseError, OSError, duckdb.Error) as error:
         problem, *others = str(error).splitlines() or [type(error).__name__]
@@ -822,22 +894,16 @@ def alert(is_test: bool, acknowledge: bool) -> None:
 
     Exit code: 0 when every channel took everything, 1 when one did not.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     from secscore_pipeline.alerting import acknowledge_alerts, channels, send_test, tell_news
-    from secscore_pipeline.alerts.journal import JournalError
-    from secscore_pipeline.warehouse.connection import WarehouseError
 
-    try:
-        if acknowledge:
-            console.print(f"{acknowledge_alerts()} alerts acknowledged.", highlight=False)
-            return
-        if not channels():
-            what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
-            raise SettingsError([explained(what, "setting-missing")])
-        told = send_test() if is_test else tell_news(configured_feeds())
-    except (WarehouseError, JournalError) as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    if acknowledge:
+        console.print(f"{acknowledge_alerts()} alerts acknowledged.", highlight=False)
+        return
+    if not channels():
+        what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
+        raise SettingsError([explained(what, "setting-missing")])
+    told = send_test() if is_test else tell_news(configured_feeds())
     console.print(f"{told.sent} messages sent.", highlight=False)
     for name, why in told.failed.items():
         complaints.print(Text(f"✗ {name}: {why}", style="red"), soft_wrap=True)
@@ -859,7 +925,7 @@ def report(output: Path | None, show: bool) -> None:
 
     It asks for nothing from any network: mail it, print it, keep it.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     path = _write_report(output)
     if show:
         click.launch(path.as_uri())
@@ -869,16 +935,11 @@ def _write_report(output: Path | None) -> Path:
     """Write the report of what is published, say where it is, and return its path."""
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.report.page import gather, report_path, write_report
-    from secscore_pipeline.warehouse.connection import WarehouseError
 
     path = report_path(str(output) if output else value("SECSCORE_REPORT"))
-    try:
-        with _warehouse().get_published() as connection:
-            made = gather(connection, utc_now())
-        size = write_report(made, path)
-    except WarehouseError as error:
-        complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
-        raise click.exceptions.Exit(EXIT_NOTHING_STORED) from error
+    with _warehouse().get_published() as connection:
+        made = gather(connection, utc_now())
+    size = write_report(made, path)
     console.print(f"Report: {path} ({size / 1e6:.2f} MB)", soft_wrap=True, highlight=False)
     return path
 
@@ -890,7 +951,7 @@ def dev(port: int) -> None:
 
     With no Azure settings a local Azure is started with it; with them, the real one is used.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     if configured_feeds()[0].partition:
         _serve(port)
         return
@@ -915,7 +976,7 @@ def worker(runs: int) -> None:
     DAGSTER_HOME holds the cluster's instance file, deploy/cluster/dagster.yaml; docs/scale.md has the rest. Told to
     stop, it ends the run that it has; after a second Ctrl-C it lets go of it, and another worker takes it up.
     """
-    load_dotenv(Path.cwd() / ".env")
+    _load_settings()
     try:
         from secscore_pipeline.workers import work
     except ModuleNotFoundError as error:
@@ -925,6 +986,19 @@ def worker(runs: int) -> None:
     work(runs)
 
 
+def _refuse_long_settings() -> None:
+    """Refuse settings that no process can be started with.
+
+    Raises:
+        SettingsError: names them.
+    """
+    long = [name for name in DEFAULTS if len(f"{name}={os.environ.get(name, '')}".encode()) >= _LONGEST_VARIABLE]
+    if long:
+        raise SettingsError(
+            [explained(f"{name} is longer than a process can take.", "setting-too-long") for name in long]
+        )
+
+
 def _serve(port: int) -> None:
     from secscore_pipeline.assets.tables import POOL
     from secscore_pipeline.service import serve_all
@@ -932,6 +1006,7 @@ def _serve(port: int) -> None:
     if os.environ.get("DAGSTER_HOME", "").strip():
         with _instance() as instance:  # the default limit of dagster.yaml holds from a pool's second run on only
             instance.event_log_storage.set_concurrency_slots(POOL, parallel_runs())
+    _refuse_long_settings()
     code = serve_all(port, lambda: console.print(f"Dagster's UI: http://127.0.0.1:{port}   Ctrl-C ends it."))
     if code > 128:  # by a signal
         complaints.print("Stopped.")
@@ -1166,26 +1241,36 @@ def _say_unpublished() -> None:
 
 @contextmanager
 def _instance() -> Iterator["dg.DagsterInstance"]:
-    """Yield the instance of DAGSTER_HOME, or one of the moment that leaves nothing behind."""
+    """Yield the instance of DAGSTER_HOME, or one of the moment that leaves nothing behind.
+
+    Raises:
+        SettingsError: DAGSTER_HOME is no folder that can be used, or what Dagster keeps there is damaged.
+    """
     import dagster as dg
+    from sqlalchemy.exc import SQLAlchemyError
+    from yaml import YAMLError
 
     home = os.environ.get("DAGSTER_HOME", "").strip()
     if not home:
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
             yield instance
         return
-    folder = Path(home).expanduser()
+    folder = expand_path("DAGSTER_HOME", home)
     if not folder.is_absolute():
-        what = f"DAGSTER_HOME={home!r} is not an absolute path."
+        what = f"DAGSTER_HOME={show_path(folder)} is not an absolute path."
         raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        what = f"DAGSTER_HOME={home!r} cannot be made ({error.strerror})."
+        what = f"DAGSTER_HOME={show_path(folder)} cannot be made ({error.strerror})."
         raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")]) from error
     os.environ["DAGSTER_HOME"] = str(folder)
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except (SQLAlchemyError, dg.DagsterError, YAMLError) as error:
+        what = f"Dagster's records in {folder} cannot be used ({quoted(str(error).splitlines()[0], length=200)})."
+        raise SettingsError([explained(what, "instance-unusable")]) from error
 
 
 def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:

@@ -21,7 +21,8 @@ from secscore_pipeline.azure.session import Session, certificate_of, is_untruste
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.failures import explained
 from secscore_pipeline.resources import AzureConnection
-from secscore_pipeline.settings import GUID, AzureSettings, SettingsError
+from secscore_pipeline.settings import AzureSettings, SettingsError
+from secscore_pipeline.shown import GUID
 
 _TRY_SECONDS = 10
 

@@ -42,6 +42,67 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Remove the quotes and blanks around the value.",
         ),
         Failure(
+            "env-unreadable",
+            "The file of settings cannot be read",
+            "It is a folder, belongs to somebody else, or is no text in UTF-8 (Windows' Notepad may write UTF-16).",
+            "Check the file's permissions, and save it as UTF-8.",
+        ),
+        Failure(
+            "env-exposed",
+            "Other accounts can read the file of settings",
+            "It holds a secret, and its permissions let every account of the machine read or change it.",
+            "Keep it to yourself: chmod 600 {path}",
+        ),
+        Failure(
+            "value-unwritable",
+            "A value cannot stand in a file of settings",
+            "A line of such a file is one setting: a line break or control character cannot be part of a value.",
+            "Check what was pasted; a secret is one line.",
+        ),
+        Failure(
+            "setting-too-long",
+            "A setting is too long to be given to another program",
+            "Linux passes at most 128 kB in one variable, and Dagster's processes get the settings that way.",
+            "Use AZURE_SUBSCRIPTION_IDS=* with SECSCORE_INCLUDE or a management group, or list them in feeds.yaml.",
+        ),
+        Failure(
+            "working-directory-gone",
+            "The working directory is not there any more",
+            "It was deleted or renamed while a shell stood in it; `.env` and relative paths are looked for there.",
+            "Change to a folder that is there: cd.",
+        ),
+        Failure(
+            "instance-unusable",
+            "Dagster's own records cannot be used",
+            "A file in DAGSTER_HOME is damaged, locked, of another version of Dagster, or no instance file.",
+            "Check dagster.yaml there; where a database of Dagster's is damaged, move DAGSTER_HOME away: it holds the "
+            "records of runs, and none of the data.",
+        ),
+        Failure(
+            "system-refused",
+            "The operating system refused something",
+            "A disk is full, something may not be read or written, or standard output takes nothing.",
+            "Remove the cause, and start it again.",
+        ),
+        Failure(
+            "unforeseen",
+            "Something happened that nobody foresaw",
+            "That is an error of this program.",
+            "Run it again with --verbose (secscore --verbose …), and report what it prints.",
+        ),
+        Failure(
+            "home-unknown",
+            "A path begins with a home directory that is not known",
+            "`~name` is the home directory of the user of that name, `~` that of the process, which may have none.",
+            "Write the whole path in {setting}.",
+        ),
+        Failure(
+            "export-layout-malformed",
+            "The source or region of the Security Lake layout is no name",
+            "They are parts of paths: letters, digits and . _ - , beginning with a letter or digit.",
+            "Set SECSCORE_EXPORT_SOURCE and SECSCORE_EXPORT_REGION to names such as AzureSecureScore and eu-central-1.",
+        ),
+        Failure(
             "tenant-malformed",
             "The tenant is neither a GUID nor a domain",
             "A tenant is named by its GUID or by one of its domains, such as `contoso.onmicrosoft.com`.",
@@ -517,9 +578,34 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "query-wrong",
             "The database did not understand the question",
-            "The SQL names something that is not there, or is no SQL; or it would change the database, which is opened "
-            "for reading only.",
+            "The SQL names something that is not there, or is no SQL.",
             "See what there is: secscore query, without SQL, lists the tables; docs/tables.md every column.",
+        ),
+        Failure(
+            "query-writes",
+            "The SQL does more than read",
+            "Questions are answered; nothing is written, attached, installed or set by them.",
+            "Ask with select, from, show, describe, summarize, pivot, values or explain; `secscore query --format csv` "
+            "prints an answer that can be kept.",
+        ),
+        Failure(
+            "query-reaches-out",
+            "The SQL reads a file that it may not read",
+            "SQL reads the database; other files, and hosts, only where they are allowed.",
+            "Allow the file or its folder: secscore query --allow PATH, or secscore_pipeline.open(allow=[PATH]).",
+        ),
+        Failure(
+            "database-reaches-out",
+            "The database reads files of this machine",
+            "One of its views or macros reads something other than the database, which no database of ours does. "
+            "Somebody has changed it. It was not let.",
+            "Put back a copy of the database that you trust.",
+        ),
+        Failure(
+            "path-absent",
+            "A file or folder that SQL may read is not there",
+            "What is allowed must be there when the database is opened.",
+            "Check the path given to --allow.",
         ),
         Failure(
             "database-held",
@@ -533,6 +619,31 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "It may not be written, is full or out of reach, or the package for such a URL is not installed.",
             "Check the URL and what may write there; fsspec names a package that is missing. Start again: what was "
             "written stays, and the rest is gone on with.",
+        ),
+        Failure(
+            "export-outside",
+            "An export would leave its destination",
+            "A name of a file, made of settings and data, leads out of the folder or URL that exports go to.",
+            "Check SECSCORE_EXPORT_SOURCE and SECSCORE_EXPORT_REGION.",
+        ),
+        Failure(
+            "export-foreign",
+            "The destination holds files that no export wrote",
+            "A destination has a folder _secscore that says what was exported. Without it, files under the names of "
+            "exports belong to somebody else. Nothing was written.",
+            "Export to an empty folder, or remove the files first.",
+        ),
+        Failure(
+            "file-foreign",
+            "A file of somebody else stands where one is to be written",
+            "Only a file that this program wrote, which it knows by a mark in it, is replaced.",
+            "Name another file, or move that one away.",
+        ),
+        Failure(
+            "file-unwritable",
+            "A file cannot be written",
+            "Its folder may not be written or is none, or the disk is full. What was there is left as it was.",
+            "Check the path and its permissions, or make room on that disk.",
         ),
         Failure(
             "report-unwritable",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from secscore_pipeline.failures import explained
-from secscore_pipeline.settings import SettingsError, value
+from secscore_pipeline.settings import SettingsError, expand_path, value
+from secscore_pipeline.shown import describe_value, show_path
 
 DEFAULT_NAME = "default"
 DAILY = "0 5 * * *"
+
+_LONGEST = 10_000_000
+"""Characters of a file of feeds; 50,000 subscriptions take two million."""
 
 _SETTINGS = {
     "tenant_id": "AZURE_TENANT_ID",
@@ -76,18 +81,24 @@ def configured_feeds() -> tuple[Feed, ...]:
     Raises:
         SettingsError: names every line of the file that is wrong. No value of the file is repeated.
     """
-    path = Path(value("SECSCORE_FEEDS")).expanduser()
+    path = expand_path("SECSCORE_FEEDS", value("SECSCORE_FEEDS"))
     if not path.exists():
         if os.environ.get("SECSCORE_FEEDS", "").strip():
-            raise SettingsError([explained(f"SECSCORE_FEEDS={str(path)!r} is no file.", "feeds-malformed")])
+            raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
         return (_only(),)
+    if not (path.is_file() or path == Path(os.devnull)):
+        raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
     except (OSError, UnicodeDecodeError) as error:
-        what = f"SECSCORE_FEEDS={str(path)!r} cannot be read as text ({type(error).__name__})."
+        what = f"SECSCORE_FEEDS={show_path(path)} cannot be read as text ({type(error).__name__})."
         raise SettingsError([explained(what, "feeds-malformed")]) from error
     if not text.strip():
         return (_only(),)
+    if len(text) > _LONGEST:
+        what = f"SECSCORE_FEEDS={show_path(path)} has more than {_LONGEST:,} characters."
+        raise SettingsError([explained(what, "feeds-malformed")])
     return _read(path, text)
 
 
@@ -100,6 +111,10 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
     import yaml  # only where there is such a file
 
     try:
+        for token in yaml.scan(text, Loader=yaml.BaseLoader):
+            if isinstance(token, yaml.AnchorToken | yaml.AliasToken):  # a few bytes of them can make gigabytes
+                what = "has an anchor or alias (& or *): a text that begins so belongs in quotes"
+                raise _wrong(path, [(token.start_mark.line + 1, what)])
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         held = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
         problems = list(_problems(node, held))
@@ -107,6 +122,7 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
         raise _wrong(path, [(1, "is nested without end")]) from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", "no text")
+        problem = re.sub(r"'[^']{2,}'", "something", problem)  # it may hold a value of the file
         raise _wrong(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
     if problems:
         raise _wrong(path, problems)
@@ -134,7 +150,10 @@ def _problems(node: Any, held: Any) -> Iterator[tuple[int, str]]:
             allowed = error.schema["properties"]
             for key in error.instance.keys() - allowed.keys():
                 known = ", ".join(allowed)
-                yield _line(node, [*here, key]), f"{key!r} is not known here; known are {known}"
+                yield (
+                    _line(node, [*here, key]),
+                    f"{describe_value('a key', key, *allowed)} is not known here; known are {known}",
+                )
         elif error.validator == "required":
             missing = [key for key in error.schema["required"] if key not in error.instance]
             yield _line(node, here), f"{', '.join(missing)} is missing"
@@ -181,7 +200,7 @@ def _repeated(node: Any) -> Iterator[tuple[int, str]]:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                yield key.start_mark.line + 1, f"{key.value!r} stands twice"
+                yield key.start_mark.line + 1, "this key stands twice"
             seen.add(key.value)
 
 

@@ -1,11 +1,14 @@
 """The posture views as pandas DataFrames, for notebooks and scripts."""
 
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
+from secscore_pipeline.asking import explain_access, reachable_paths, refuse_writing
 from secscore_pipeline.settings import database_path, lake_settings, value
 from secscore_pipeline.warehouse.connection import reading
 from secscore_pipeline.warehouse.lake import Lake
@@ -19,16 +22,26 @@ class Posture:
 
     The file is open for the time of a question only. Whole numbers are Int64 and booleans boolean, so that nothing
     becomes a float for want of a value; times are UTC; texts are strings, few different ones a category.
+
+    Args:
+        database: the DuckDB file or lake; SECSCORE_DATABASE when not given.
+        allow: files and folders that questions in SQL may read beside it. They read no other file.
+
+    Raises:
+        WarehouseError: one of those is not there.
     """
 
-    def __init__(self, database: str | Path | None = None) -> None:
+    _reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+
+    def __init__(self, database: str | Path | None = None, allow: Iterable[str | Path] = ()) -> None:
+        allowed = reachable_paths(allow)
         given = str(database or value("SECSCORE_DATABASE"))
         if where := lake_settings(given, value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE")):
             lake = Lake(*where)
-            self.shown, self._reading = lake.shown, lake.reading
+            self.shown, self._reading = lake.shown, partial(lake.reading_restricted, reachable=allowed)
         else:
             path = database_path(given)
-            self.shown, self._reading = str(path), partial(reading, path)
+            self.shown, self._reading = str(path), partial(reading, path, reachable=allowed)
 
     def query(self, text: str, **parameters: object) -> pd.DataFrame:
         """Return the answer to a question in SQL.
@@ -38,10 +51,11 @@ class Posture:
             parameters: the values, by name.
 
         Raises:
-            WarehouseError: there is no database, or it cannot be read.
+            WarehouseError: there is no database, it cannot be read, or the SQL does more than read.
             duckdb.Error: the question was not understood.
         """
-        with self._reading() as connection:
+        with self._reading() as connection, explain_access():
+            refuse_writing(connection, text)
             return _framed(connection.sql(text, params=parameters or None))
 
     def views(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Dagster's resources: the connection to Azure, which holds the credentials, and the warehouse."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,6 +21,7 @@ from secscore_pipeline.azure.subscriptions import Directory
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import DEFAULT_NAME, Feed
+from secscore_pipeline.files import follow_link
 from secscore_pipeline.settings import (
     SECRETS,
     SETTINGS,
@@ -321,12 +322,14 @@ class Warehouse(DuckDBResource):
     @property
     def path(self) -> Path:
         """The path of the file that runs write; with a lake, that beside which they keep what is on its way."""
-        return self.lake.beside if self.lake else work_path(self.work_database, self.published_path)
+        if self.lake:
+            return self.lake.beside
+        return follow_link(work_path(self.work_database, database_path(self.database)))
 
     @property
     def published_path(self) -> Path:
         """The path of the file for readers; with a lake, that beside which is noted what people were told."""
-        return self.lake.beside if self.lake else database_path(self.database)
+        return self.lake.beside if self.lake else follow_link(database_path(self.database))
 
     @property
     def shown(self) -> str:
@@ -351,13 +354,21 @@ class Warehouse(DuckDBResource):
             yield opened
 
     @contextmanager
-    def get_published(self, at: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open what is there for readers: what the newest run published.
+    def get_published(
+        self, at: datetime | None = None, reachable: Iterable[Path] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open what is there for readers: what the newest run published. Its SQL reaches no other file.
 
         Args:
             at: with a lake, as it was at this moment (UTC).
+            reachable: the files and folders that SQL may reach all the same.
         """
-        with self.lake.reading(at) if self.lake else connection.reading(self.published_path) as opened:
+        lake = self.lake
+        with (
+            lake.reading_restricted(at, reachable)
+            if lake
+            else connection.reading(self.published_path, reachable=reachable)
+        ) as opened:
             yield opened
 
     def refuse_behind(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -21,15 +22,22 @@ from secscore_pipeline.azure.credentials import (
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.failures import explained
 from secscore_pipeline.redaction import register_secrets
+from secscore_pipeline.shown import GUID, describe_value, show_path
 
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
 """The formats of exports."""
 
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
 
-GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 SCHEMAS = frozenset({"raw", "ocsf", "posture", "meta", "main"})
 _LAKE = "ducklake:"
+_PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DIGITS = 7
+"""How many digits no number of days, runs, connections or subscriptions has."""
+
+_LONGEST_NAME = 255
+"""How many bytes a file's name may have on Linux and macOS."""
+
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
 
 
@@ -272,8 +280,8 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     given = {setting.name: value(setting.name, values) for setting in SETTINGS}
     problems: list[str] = []
     for name, text in given.items():
-        if (left := re.search(r"<[\w -]+>", text)) and name not in SECRETS:
-            problems.append(explained(f"{name} still holds {left[0]}.", "placeholder-left"))
+        if re.search(r"<[\w -]+>", text) and name not in SECRETS:
+            problems.append(explained(f"{name} still holds something in angle brackets.", "placeholder-left"))
         raw = values.get(name, "")
         if raw and (raw.strip() != raw or (len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"`")):
             problems.append(explained(f"{name} begins or ends with a quote or a blank.", "quotes-or-spaces"))
@@ -282,17 +290,20 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
 
     names = tuple(dict.fromkeys(_split(given["SECSCORE_EVENT_TYPES"])))
     problems += [
-        explained(f"SECSCORE_EVENT_TYPES holds {name!r}, which is unknown.", "event-types-malformed")
+        explained(
+            f"{describe_value('SECSCORE_EVENT_TYPES', name, *EVENT_TYPES)} names something unknown.",
+            "event-types-malformed",
+        )
         for name in names
         if name not in EVENT_TYPES
     ]
     if not names:
         problems.append(explained("SECSCORE_EVENT_TYPES names nothing.", "event-types-malformed"))
     connections = given["SECSCORE_MAX_CONNECTIONS"]
-    if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= 1000):
+    if not (_is_number(connections) and 1 <= int(connections) <= 1000):
         problems.append(
             explained(
-                f"SECSCORE_MAX_CONNECTIONS={connections!r} is no number from 1 to 1000.",
+                f"{describe_value('SECSCORE_MAX_CONNECTIONS', connections)} is no number from 1 to 1000.",
                 "number-malformed",
                 range="from 1 to 1000",
             )
@@ -300,7 +311,7 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     if (policy := given["SECSCORE_PARTIAL_FAILURE"]).lower() not in ("warn", "fail"):
         problems.append(
             explained(
-                f"SECSCORE_PARTIAL_FAILURE={policy!r} is unknown.",
+                f"{describe_value('SECSCORE_PARTIAL_FAILURE', policy, 'warn', 'fail')} is unknown.",
                 "policy-malformed",
                 setting="SECSCORE_PARTIAL_FAILURE",
                 choices="warn or fail",
@@ -309,7 +320,7 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     if (entities := given["SECSCORE_ENTITIES"]).lower() not in ("on", "off", "true", "false"):
         problems.append(
             explained(
-                f"SECSCORE_ENTITIES={entities!r} is unknown.",
+                f"{describe_value('SECSCORE_ENTITIES', entities, 'on', 'off')} is unknown.",
                 "policy-malformed",
                 setting="SECSCORE_ENTITIES",
                 choices="on or off",
@@ -319,7 +330,9 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
     if ca_bundle and not Path(ca_bundle).is_file():
         problems.append(
             explained(
-                f"SECSCORE_CA_BUNDLE={ca_bundle!r} is no file.", "ca-bundle-missing", setting="SECSCORE_CA_BUNDLE"
+                f"SECSCORE_CA_BUNDLE={show_path(Path(ca_bundle))} is no file.",
+                "ca-bundle-missing",
+                setting="SECSCORE_CA_BUNDLE",
             )
         )
     credential = _credential(given, problems)
@@ -345,7 +358,8 @@ def _credential(given: Mapping[str, str], problems: list[str]) -> Credential | N
     wanted = given["AZURE_TOKEN_CREDENTIALS"]
     kinds = {kind.lower(): kind for kind in CREDENTIALS}
     if wanted and wanted.lower() not in kinds:
-        problems.append(explained(f"AZURE_TOKEN_CREDENTIALS={wanted!r} is unknown.", "credential-unknown"))
+        what = f"{describe_value('AZURE_TOKEN_CREDENTIALS', wanted, *CREDENTIALS)} is unknown."
+        problems.append(explained(what, "credential-unknown"))
         return None
     environment, workload, managed = (wanted.lower() in ("", kind.lower()) for kind in CREDENTIALS)
     is_managed = managed and bool(wanted or any(os.environ.get(name) for name in _MANAGED_BY_PLATFORM))
@@ -355,9 +369,10 @@ def _credential(given: Mapping[str, str], problems: list[str]) -> Credential | N
     if not tenant_id:
         problems.append(explained("AZURE_TENANT_ID is not set.", "setting-missing"))
     elif not (GUID.fullmatch(tenant_id) or _DOMAIN.fullmatch(tenant_id)):
-        problems.append(explained(f"AZURE_TENANT_ID={tenant_id!r} is neither a GUID nor a domain.", "tenant-malformed"))
+        what = f"{describe_value('AZURE_TENANT_ID', tenant_id)} is neither a GUID nor a domain."
+        problems.append(explained(what, "tenant-malformed"))
     if client_id and not GUID.fullmatch(client_id):
-        problems.append(explained(f"AZURE_CLIENT_ID={client_id!r} is no GUID.", "client-malformed"))
+        problems.append(explained(f"{describe_value('AZURE_CLIENT_ID', client_id)} is no GUID.", "client-malformed"))
     elif client_id and client_id.lower() == tenant_id.lower():
         problems.append(explained("AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.", "tenant-is-client"))
 
@@ -367,10 +382,10 @@ def _credential(given: Mapping[str, str], problems: list[str]) -> Credential | N
             problems.append(explained("AZURE_CLIENT_SECRET is a GUID, as the secret's ID is.", "secret-is-id"))
         credential = ClientSecret(tenant_id, client_id, secret, _day(given["SECSCORE_SECRET_EXPIRES"], problems))
     elif environment and certificate:
-        path = Path(certificate).expanduser()
+        path = expand_path("AZURE_CLIENT_CERTIFICATE_PATH", certificate)
         credential = ClientCertificate(tenant_id, client_id, path, given["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
     elif workload and token_file:
-        credential = WorkloadIdentity(tenant_id, client_id, Path(token_file).expanduser())
+        credential = WorkloadIdentity(tenant_id, client_id, expand_path("AZURE_FEDERATED_TOKEN_FILE", token_file))
     elif is_managed:
         return ManagedIdentity(client_id)
     else:
@@ -387,9 +402,11 @@ _MANAGED_BY_PLATFORM = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY
 def _scope(given: Mapping[str, str], problems: list[str]) -> Scope:
     listed = tuple(dict.fromkeys(_split(given["AZURE_SUBSCRIPTION_IDS"].lower())))
     problems += [
-        explained(f"AZURE_SUBSCRIPTION_IDS holds {subscription_id!r}, which is no GUID.", "subscriptions-malformed")
-        for subscription_id in listed
-        if not GUID.fullmatch(subscription_id) and listed != ("*",)
+        explained(
+            f"{describe_value(f'AZURE_SUBSCRIPTION_IDS, number {number}', one)} is no GUID.", "subscriptions-malformed"
+        )
+        for number, one in enumerate(listed, 1)
+        if not GUID.fullmatch(one) and listed != ("*",)
     ]
     if not listed:
         problems.append(explained("AZURE_SUBSCRIPTION_IDS names no subscription.", "subscriptions-malformed"))
@@ -404,7 +421,8 @@ def _scope(given: Mapping[str, str], problems: list[str]) -> Scope:
 def _cloud(given: Mapping[str, str], problems: list[str]) -> Cloud:
     known = cloud_named(given["AZURE_CLOUD"])
     if known is None:
-        problems.append(explained(f"AZURE_CLOUD={given['AZURE_CLOUD']!r} is unknown.", "cloud-unknown"))
+        what = f"{describe_value('AZURE_CLOUD', given['AZURE_CLOUD'], *CLOUDS)} is unknown."
+        problems.append(explained(what, "cloud-unknown"))
         known = Cloud()
     return Cloud(
         _https("AZURE_AUTHORITY_HOST", given["AZURE_AUTHORITY_HOST"] or known.authority_host, problems),
@@ -416,7 +434,7 @@ def _day(given: str, problems: list[str]) -> date | None:
     try:
         return date.fromisoformat(given) if given else None
     except ValueError:
-        problems.append(explained(f"SECSCORE_SECRET_EXPIRES={given!r} is no date.", "date-malformed"))
+        problems.append(explained(f"{describe_value('SECSCORE_SECRET_EXPIRES', given)} is no date.", "date-malformed"))
         return None
 
 
@@ -433,7 +451,7 @@ def schedules_are_on() -> bool:
     """
     given = value("SECSCORE_SCHEDULES")
     if given.lower() not in ("on", "off"):
-        what = f"SECSCORE_SCHEDULES={given!r} is unknown."
+        what = f"{describe_value('SECSCORE_SCHEDULES', given, 'on', 'off')} is unknown."
         raise SettingsError([explained(what, "policy-malformed", setting="SECSCORE_SCHEDULES", choices="on or off")])
     return given.lower() == "on"
 
@@ -446,11 +464,26 @@ def exported_formats() -> tuple[str, ...]:
     """
     given = tuple(dict.fromkeys(_split(value("SECSCORE_EXPORTS").lower())))
     if unknown := [one for one in given if one not in EXPORTS]:
-        what = f"SECSCORE_EXPORTS holds {unknown[0]!r}, which is unknown."
+        what = f"{describe_value('SECSCORE_EXPORTS', unknown[0], *EXPORTS)} names something unknown."
         raise SettingsError(
             [explained(what, "policy-malformed", setting="SECSCORE_EXPORTS", choices=f"some of {', '.join(EXPORTS)}")]
         )
     return given
+
+
+def export_layout() -> tuple[str, str]:
+    """Return what the layout of Amazon Security Lake has in its paths: the custom source's name and the region.
+
+    Raises:
+        SettingsError: one of them could not be part of a path.
+    """
+    given = {name: value(name) for name in ("SECSCORE_EXPORT_SOURCE", "SECSCORE_EXPORT_REGION")}
+    if wrong := [name for name, text in given.items() if not _PATH_PART.fullmatch(text)]:
+        raise SettingsError(
+            [explained(f"{describe_value(name, given[name])} is no name.", "export-layout-malformed") for name in wrong]
+        )
+    source, region = given.values()
+    return source, region
 
 
 def alert_settings() -> dict[str, str]:
@@ -465,7 +498,7 @@ def alert_settings() -> dict[str, str]:
         problems += _problems_of_secret_url(name, given[name])
     drop = given["SECSCORE_ALERT_SCORE_DROP"]
     if not re.fullmatch(r"\d+(\.\d+)?", drop):
-        what = f"SECSCORE_ALERT_SCORE_DROP={drop!r} is no number."
+        what = f"{describe_value('SECSCORE_ALERT_SCORE_DROP', drop)} is no number."
         problems.append(explained(what, "number-malformed", range="of percentage points, such as 2 or 0.5"))
     if problems:
         raise SettingsError(problems)
@@ -537,10 +570,17 @@ def parallel_runs() -> int:
 
 
 def _number(setting: str, given: str, what: str) -> int:
-    if not (given.isascii() and given.isdigit() and int(given) > 0):
+    if not (_is_number(given) and int(given) > 0):
         unit = what.partition(",")[0]
-        raise SettingsError([explained(f"{setting}={given!r} is no number {unit}.", "number-malformed", range=what)])
+        raise SettingsError(
+            [explained(f"{describe_value(setting, given)} is no number {unit}.", "number-malformed", range=what)]
+        )
     return int(given)
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a whole number that can be meant: not of so many digits that nothing has that many."""
+    return text.isascii() and text.isdigit() and len(text) < _DIGITS
 
 
 def kept_days(given: str, setting: str = "SECSCORE_RETENTION_DAYS") -> int | None:
@@ -565,13 +605,30 @@ def kept_published(given: str) -> int:
     return 0 if given == "0" else _number(name, given, "of files, or 0 for none")
 
 
+def expand_path(setting: str, given: str) -> Path:
+    """Return the path that a setting names; `~` and `~user` are home directories.
+
+    Raises:
+        SettingsError: there is no such user, or the text is no path.
+    """
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError as error:  # Python's word for a user that is not there, or a process without a home
+        what = f"{setting} begins with ~, and that home directory is not known."
+        raise SettingsError([explained(what, "home-unknown", setting=setting)]) from error
+    if "\0" in given or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+        what = f"{describe_value(setting, given)} is no path."
+        raise SettingsError([explained(what, "folder-unusable", setting=setting)])
+    return path
+
+
 def database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Path:
     """Return the DuckDB file's absolute path; `~` is the home directory.
 
     Raises:
         SettingsError: it is a directory, or has a name that DuckDB would mistake for a schema's.
     """
-    path = Path(given or DEFAULTS["SECSCORE_DATABASE"]).expanduser().absolute()
+    path = expand_path(setting, given or DEFAULTS["SECSCORE_DATABASE"]).absolute()
     problem = None
     if path.stem.lower() in SCHEMAS:
         problem = (
@@ -581,7 +638,7 @@ def database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Path:
     elif path.is_dir():
         problem = "is a folder"
     if problem:
-        what = f"{setting}={str(path)!r} {problem}."
+        what = f"{setting}={show_path(path)} {problem}."
         raise SettingsError([explained(what, "folder-unusable", setting=setting)])
     return path
 
@@ -596,7 +653,7 @@ def work_path(given: str, published: Path) -> Path:
         return published.with_name(f"{published.stem}.work{published.suffix}")
     path = database_path(given, "SECSCORE_WORK_DATABASE")
     if path.resolve() == published.resolve():
-        what = f"SECSCORE_WORK_DATABASE={given!r} is SECSCORE_DATABASE itself."
+        what = f"SECSCORE_WORK_DATABASE={show_path(path)} is SECSCORE_DATABASE itself."
         raise SettingsError([explained(what, "work-is-published")])
     return path
 
@@ -633,7 +690,7 @@ def lake_settings(database: str, data_path: str = "", work_database: str = "") -
         raise SettingsError([explained("SECSCORE_DATABASE holds a password.", "password-in-setting")])
     if not catalog.partition(":")[2].strip():
         raise SettingsError([explained("SECSCORE_DATABASE names a lake without a catalog.", "catalog-malformed")])
-    data = data_path if "://" in data_path else f"{Path(data_path).expanduser().absolute()}/"
+    data = data_path if "://" in data_path else f"{expand_path('SECSCORE_DATA_PATH', data_path).absolute()}/"
     return LakeSettings(catalog, data, database_path(work_database or "data/secscore", "SECSCORE_WORK_DATABASE"))
 
 
@@ -654,6 +711,16 @@ def _https(name: str, given: str, problems: list[str]) -> str:
     if parts.scheme != "https" or not parts.hostname or not port_is_right:
         what = f"{name} is no https URL: a token is never sent in clear."
         problems.append(explained(what, "url-malformed", example=example))
+    elif not (_DOMAIN.fullmatch(parts.hostname) or parts.hostname == "localhost" or _is_address(parts.hostname)):
+        problems.append(explained(f"{name} names no host.", "url-malformed", example=example))
     elif parts.username is not None or parts.query or parts.fragment:
         problems.append(explained(f"{name} holds more than a host and a path.", "url-malformed", example=example))
     return url
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -50,7 +50,7 @@ def test_each_form_holds_the_same_rows(ask):
 
 def test_the_question_may_come_from_a_file(ask):
     assert ask("--file", "-", "--format", "csv", input="select 40 + 2 as answer").stdout.splitlines() == [
-        "answer",
+        '"answer"',
         "42",
     ]
 
@@ -68,7 +68,7 @@ def test_the_question_may_come_from_a_file(ask):
 )
 def test_what_is_not_understood_or_would_change_it_is_a_sentence(ask, wrong):
     done = ask(wrong, check=1)
-    assert "[query-wrong]" in done.stderr
+    assert f"[query-{'writes' if 'raw.fetches' in wrong or 'table' in wrong else 'wrong'}]" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -79,4 +79,20 @@ def test_no_database_is_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("write", [as_csv, as_json, as_markdown])
 def test_no_rows_are_no_rows(write):
-    assert write(["a"], []) in ("a\r\n", "[]\n", "| a |\n| --- |\n")
+    assert write(["a"], []) in ('"a"\r\n', "[]\n", "| a |\n| --- |\n")
+
+
+FORMULAS = ["=cmd", "a;=cmd", "a\t=cmd", "a\n=cmd", "a\r\n+1", 'a";"=cmd', "a; @x", "\uff1dcmd", " =cmd", "-2+3"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_spreadsheet_of_any_language_runs_nothing(text, separator):
+    written = as_csv(["a", text], [("plain", text), (text, 1.5), (None, text)])
+    for row in csv.reader(io.StringIO(written), delimiter=separator):
+        assert [cell for cell in row if cell.strip("\"'\t ")[:1] in tuple("=+@-") and "'" not in cell] == []
+
+
+def test_what_is_no_formula_is_written_as_it_is():
+    text = 'a = b; c, "d" (e-mail@example.com) 1;2'
+    assert list(csv.reader(io.StringIO(as_csv(["a"], [(text,), (-1.5,), (None,)])))) == [["a"], [text], ["-1.5"], [""]]

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import distribution
 from pathlib import Path
 
 import dagster as dg
@@ -16,9 +19,11 @@ from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.settings import SETTINGS, lake_settings
+from secscore_pipeline_tests.production_lock import PRODUCTION_LOCK, production_lock
 from secscore_pipeline_tests.receiver import Receiver
 from secscore_pipeline_tests.serving import ROOT, cluster
 
@@ -113,18 +118,55 @@ def test_kubernetes_is_given_a_valid_job_for_a_run(kubernetes, tmp_path):
     assert pod["spec"]["securityContext"]["runAsUser"] == 10001
 
 
-def test_the_image_has_the_versions_of_the_lock_and_nothing_private():
-    recipe = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
-    command = re.search(r"sed -E '[^']*' (?=/src/requirements.lock)", recipe)[0]
-    lock = ROOT / "requirements.lock"
-    versions = subprocess.run(f"{command} {lock}", shell=True, check=True, capture_output=True, text=True).stdout
-    pinned = {one.name: str(one.specifier) for one in map(Requirement, filter(None, versions.splitlines()))}
-    assert len(pinned) == len(re.findall(r"^[a-z].*==", lock.read_text(encoding="utf-8"), re.MULTILINE))
-    assert pinned["dagster"].startswith("==")
+def recipe():
+    return (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+
+
+def copied_into_the_image():
+    """Return what .dockerignore lets through."""
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in ignored
-    copied = {line[1:] for line in ignored if line.startswith("!")}
-    assert copied == {"deploy", "pyproject.toml", "README.md", "requirements.lock", "secscore_pipeline"}
+    return {line[1:] for line in ignored if line.startswith("!")}
+
+
+def test_a_server_installs_the_hashes_that_are_tested():
+    held = PRODUCTION_LOCK.read_text(encoding="utf-8")
+    assert held == production_lock()
+    pins = {canonicalize_name(name) for name in re.findall(r"(?m)^([\w.-]+)==", held)}
+    for name in pins - {"setuptools"}:
+        needs = filter(None, map(Requirement, distribution(name).requires or []))
+        missing = {one.name for one in needs if not one.marker or one.marker.evaluate({"extra": ""})}
+        assert {canonicalize_name(one) for one in missing} <= pins, name
+    assert "pytest" not in pins
+    dependencies = "pip install --no-deps --require-hashes -r deploy/requirements.lock"
+    package = "pip install --no-deps --no-build-isolation ."
+    operate = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8").splitlines()
+    installs = [line.partition("/bin/")[2] for line in operate if line.startswith("/opt/secscore/bin/pip")]
+    assert installs == [dependencies, package]
+    built = re.findall(r"/opt/secscore/bin/(pip install [^\\\n]*[^\\\s])", recipe())
+    assert [re.sub(r" --no-cache-dir|/src/", "", line).replace("/src", ".") for line in built] == installs
+
+
+def test_the_image_is_built_of_what_it_is_given_and_nothing_private(tmp_path):
+    copied = copied_into_the_image()
+    assert copied == {"deploy", "pyproject.toml", "README.md", "secscore_pipeline"}
+    source, there = tmp_path / "src", tmp_path / "there"
+    source.mkdir()
+    for name in copied:
+        copy = (
+            partial(shutil.copytree, ignore=shutil.ignore_patterns("__pycache__"))
+            if (ROOT / name).is_dir()
+            else shutil.copy
+        )
+        copy(ROOT / name, source / name)
+    (line,) = re.findall(r"/opt/secscore/bin/pip (install .* /src)\n", recipe())
+    arguments = line.replace("/src", str(source)).split()
+    options = ["--disable-pip-version-check", "--no-index", "--target", str(there)]
+    subprocess.run([sys.executable, "-m", "pip", *arguments, *options], check=True, capture_output=True)
+    package = {
+        path.relative_to(ROOT) for path in (ROOT / "secscore_pipeline").rglob("*") if path.suffix in (".py", ".sql")
+    }
+    assert {path for path in package if not (there / path).exists()} == set()
 
 
 def test_a_daemon_that_would_let_several_runs_write_one_file_says_so(tmp_path):

@@ -20,7 +20,7 @@ from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ocsf.validation import event, lake_problems, problems
-from secscore_pipeline.settings import EXPORTS
+from secscore_pipeline.settings import EXPORTS, SettingsError, export_layout
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
@@ -47,8 +47,12 @@ def azure(module_azure, module_store):
 
 
 def exported(store, form, url, **options):
-    with store.warehouse.get_reader() as connection:
-        return export(connection, form, Destination(str(url)), LAKE, **options)
+    destination = Destination(str(url))
+    with (
+        destination.scratch_folder(store.path) as folder,
+        store.warehouse.get_published(reachable=[folder]) as connection,
+    ):
+        return export(connection, form, destination, LAKE, folder, **options)
 
 
 def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_path):
@@ -115,6 +119,7 @@ EVIL = '=HYPERLINK("http://evil"),\n\u202e'
 def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     looked_at(store, local_azure)
     store.write(f"update ocsf.entities set name = '{EVIL}'")
+    store.warehouse.publish()
     done = exported(store, "csv", tmp_path / "out")
     assert done.files == 15
     with (tmp_path / "out" / "current_scores.csv").open(newline="") as file:
@@ -135,6 +140,51 @@ def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_stor
     grown = exported(module_store, form, tmp_path / "out")
     assert (grown.units, grown.unchanged) == (1, first.units - 1)
     assert exported(module_store, form, tmp_path / "out", everything=True).units == first.units
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("csv", "current_scores.csv"),
+        ("jsonl", "{day}/findings.jsonl"),
+        ("parquet", "{day}/findings.parquet"),
+        ("security-lake", "ext/Secure/notes.txt"),
+    ],
+)
+def test_a_file_of_somebody_else_is_not_replaced(azure, module_store, tmp_path, form, name):
+    day = module_store.one("select max(ocsf.day_of(observed_at)) from raw.fetches")
+    out = tmp_path / "out"
+    theirs = out / name.format(day=f"day={day}")
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine")
+    with pytest.raises(WarehouseError, match=r"\[export-foreign\]"):
+        exported(module_store, form, out)
+    assert [path for path in out.rglob("*") if path.is_file()] == [theirs]
+    assert theirs.read_text() == "mine"
+    theirs.unlink()
+    if form == "security-lake":
+        theirs.parent.rmdir()
+    exported(module_store, form, out)
+    assert exported(module_store, form, out, everything=True).units
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.csv", "a/../../out.csv", "/out.csv", "a\nb.csv", "ext/../..", "day=1\x1b[2J/x.csv"]
+)
+@pytest.mark.parametrize("url", ["{folder}", "memory://secscore/inside"])
+def test_no_name_leads_out_of_a_destination(tmp_path, name, url):
+    (tmp_path / "local").write_text("text")
+    with pytest.raises(WarehouseError, match=r"\[export-outside\]"):
+        Destination(url.format(folder=tmp_path / "inside")).put(tmp_path / "local", name)
+    assert {path.name for path in tmp_path.rglob("*")} == {"local"}
+
+
+@pytest.mark.parametrize("setting", ["SECSCORE_EXPORT_SOURCE", "SECSCORE_EXPORT_REGION"])
+@pytest.mark.parametrize("given", ["../..", "/etc", "a/b", "..", ".hidden", "a b", "x" * 101, "a\x1b[2Jb"])
+def test_a_source_or_region_that_is_a_path_is_refused(monkeypatch, setting, given):
+    monkeypatch.setenv(setting, given)
+    with pytest.raises(SettingsError, match=r"\[export-layout-malformed\]"):
+        export_layout()
 
 
 def uids(folder):
@@ -159,11 +209,17 @@ def killed(*given):
 pathlib.Path.replace = killed
 main(["export", "--format", "jsonl", "--output", sys.argv[1]])
 """
-    out = tmp_path / "out"
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
     command = [sys.executable, "-c", code, str(out)]
-    env = {**os.environ, **module_store.settings}
+    env = {**os.environ, **module_store.settings, "TMPDIR": str(temporary)}
     assert subprocess.run(command, capture_output=True, check=False, env=env).returncode == -signal.SIGKILL
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
+    left = list((out / "_secscore").glob("export.scratch-*"))
+    assert left
+    assert {folder.stat().st_mode & 0o777 for folder in left} == {0o700}
     exported(module_store, "jsonl", out)
+    assert list((out / "_secscore").iterdir()) == [out / "_secscore" / "jsonl.json"]
     expected = module_store.query("select metadata.uid from ocsf.assessment_findings order by all")
     assert uids(out) == [uid for (uid,) in expected]
 
@@ -186,6 +242,9 @@ def test_any_file_system_of_fsspec_will_do(azure, module_store):
     ("url", "why"),
     [
         ("nonsense://user:mark@host/x?sig=mark", "nonsense"),
+        ("simplecache::ftp://user:mark@127.0.0.1:9/x", "ftp://127.0.0.1:9/x"),
+        ("filecache::simplecache::ftp://user:ma%72k/mark@127.0.0.1:9/x#mark", "ftp://127.0.0.1:9/x"),
+        ("zip://x.csv::ftp://mark@127.0.0.1:9/x.zip?mark=mark", "ftp://127.0.0.1:9/x"),
         ("/proc/nothing/here", "No such file or directory|could not be written"),
     ],
 )
@@ -214,4 +273,4 @@ def test_the_asset_and_the_command_line_write_what_was_asked_for(local_azure, st
     done = secscore("export", "--format", "csv", "--output", "odd://x", cwd=tmp_path, env=store.settings, check=1)
     assert "Traceback" not in done.stderr
     done = secscore("sync", cwd=tmp_path, env={**os.environ, "SECSCORE_EXPORTS": "xml"}, check=2)
-    assert "SECSCORE_EXPORTS holds 'xml'" in done.stderr
+    assert "SECSCORE_EXPORTS (3 characters) names something unknown" in done.stderr

@@ -11,8 +11,8 @@ import pytest
 from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import Counts, State, World
+from secscore_pipeline.files import FileError
 from secscore_pipeline.report.page import gather, write_report
-from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 pytestmark = pytest.mark.xdist_group("report")
@@ -122,11 +122,11 @@ def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, 
     (tmp_path / "file").write_text("")
     done = secscore("report", "--output", "file/report.html", cwd=tmp_path, env=module_store.settings, check=1)
     assert "Traceback" not in done.stderr
-    assert "cannot be made" in done.stderr
+    assert "cannot be written (File exists)" in done.stderr
     elsewhere = {**module_store.settings, "SECSCORE_DATABASE": str(tmp_path / "none.duckdb")}
     done = secscore("report", cwd=tmp_path, env=elsewhere, check=1)
     assert "[database-absent]" in done.stderr
     with module_store.warehouse.get_published() as connection:
         made = gather(connection, utc_now())
-    with pytest.raises(WarehouseError, match="report-unwritable"):
+    with pytest.raises(FileError, match="report-unwritable"):
         write_report(made, tmp_path)

@@ -5,7 +5,7 @@ import dagster as dg
 from secscore_pipeline.assets.posture import DATABASE
 from secscore_pipeline.assets.tables import OWNERS, failures_explained
 from secscore_pipeline.resources import Warehouse
-from secscore_pipeline.settings import EXPORTS, exported_formats, value
+from secscore_pipeline.settings import EXPORTS, export_layout, exported_formats, value
 
 _SAYS = {
     "jsonl": "Every finding as a line of JSON, valid OCSF 1.8.0, a file a day.",
@@ -43,9 +43,12 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
                 context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
                 return dg.MaterializeResult(metadata={"is_written": False})
             destination = Destination(value("SECSCORE_EXPORT_URL"))
-            lake = Lake(value("SECSCORE_EXPORT_SOURCE"), value("SECSCORE_EXPORT_REGION"))
-            with warehouse.get_published() as connection:
-                done = export(connection, form, destination, lake, tell=context.log.info)
+            lake = Lake(*export_layout())
+            with (
+                destination.scratch_folder(warehouse.path) as folder,
+                warehouse.get_published(reachable=[folder]) as connection,
+            ):
+                done = export(connection, form, destination, lake, folder, tell=context.log.info)
         return dg.MaterializeResult(
             metadata={
                 "is_written": True,

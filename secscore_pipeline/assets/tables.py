@@ -10,6 +10,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.failures import may_pass
+from secscore_pipeline.files import FileError
 from secscore_pipeline.runs import report_run_stopped
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline.stopping import is_requested, watch_run
@@ -49,7 +50,7 @@ def failures_explained(context: Context) -> Iterator[None]:
             raise dg.DagsterExecutionInterruptedError from None
         if isinstance(error, dg.Failure):
             failed = error
-        elif isinstance(error, AzureError | SettingsError | WarehouseError):
+        elif isinstance(error, AzureError | FileError | SettingsError | WarehouseError):
             failed = failure(context, str(error))
         else:
             raise

@@ -26,7 +26,7 @@ from secscore_pipeline.azure.session import (
     is_untrusted,
 )
 from secscore_pipeline.redaction import register_secrets
-from secscore_pipeline.shown import quoted
+from secscore_pipeline.shown import quoted, show_path
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -248,7 +248,9 @@ class ClientCertificate(_Confidential):
         return certificate, key
 
     def _unusable(self, why: str) -> SignInError:
-        return SignInError(f"The certificate file {self.path} cannot be used: {why}.", "certificate-unreadable")
+        return SignInError(
+            f"The certificate file {show_path(self.path)} cannot be used: {why}.", "certificate-unreadable"
+        )
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,8 @@ class WorkloadIdentity(_Confidential):
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it holds no token"
             raise SignInError(
-                f"The federated token in {self.token_file} cannot be read ({reason}).", "federated-token-unreadable"
+                f"The file of the federated token {show_path(self.token_file)} cannot be read ({reason}).",
+                "federated-token-unreadable",
             ) from error
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import Outcome, RequestError
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import describe_value, printable
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
@@ -171,7 +171,8 @@ def _below(client: ArmClient, management_group: str) -> Hierarchy:
     except RequestError as error:
         if error.outcome in (Outcome.FORBIDDEN, Outcome.NOT_FOUND):
             raise RequestError(
-                f"The management group {management_group!r} cannot be read ({error.http_status} {error.code}).",
+                f"{describe_value('AZURE_MANAGEMENT_GROUP_ID', management_group)} cannot be read "
+                f"({error.http_status} {error.code}).",
                 "management-group-unknown",
                 outcome=error.outcome,
                 http_status=error.http_status,

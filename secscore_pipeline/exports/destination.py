@@ -5,14 +5,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from pathlib import Path, PurePosixPath
 
 import fsspec.core
 from fsspec.implementations.local import LocalFileSystem
 
-from secscore_pipeline.shown import quoted
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.shown import printable, quoted, secrets_of_url, show_url
+from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
 
 
 class Destination:
@@ -27,13 +26,39 @@ class Destination:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.shown = _without_secrets(url)
+        self.shown = show_url(url)
         with self._explained():
             self._fs, self._root = fsspec.core.url_to_fs(os.path.expanduser(url))  # noqa: PTH111 - a URL is no path
         self.is_local = isinstance(self._fs, LocalFileSystem)
 
+    @contextmanager
+    def scratch_folder(self, otherwise: Path) -> Iterator[Path]:
+        """Make a private folder for files on their way, which goes when the block ends.
+
+        It is in `_secscore` of a local destination, which readers of Hive's layout pass over, so that findings lie
+        nowhere else; what a killed process left there goes first.
+
+        Args:
+            otherwise: the path beside which it is made where the destination is no folder of this machine.
+
+        Raises:
+            WarehouseError: it cannot be made.
+        """
+        beside = Path(self._root) / "_secscore" / "export" if self.is_local else otherwise
+        with self._explained():
+            beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with scratch_folder(beside) as folder:
+            yield folder
+
     def put(self, local: Path, name: str) -> None:
-        """Put a file there under a name, in place of what had that name."""
+        """Put a file there under a name, in place of what had that name.
+
+        Raises:
+            WarehouseError: it cannot be written, or the name leads out of the destination.
+        """
+        if PurePosixPath(name).is_absolute() or ".." in name.split("/") or not name.isprintable():
+            what = f"{printable(name)} leads out of {self.shown}: nothing was written there."
+            raise WarehouseError(what, "export-outside")
         target = f"{self._root.rstrip('/')}/{name}"
         with self._explained():
             if not self.is_local:
@@ -57,14 +82,19 @@ class Destination:
             except FileNotFoundError:
                 return None
 
-    def known(self, name: str) -> dict[str, str]:
-        """Return what a list of units there says; one that is torn or of something else counts as none."""
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file or folder of a name."""
+        with self._explained():
+            return bool(self._fs.exists(f"{self._root.rstrip('/')}/{name}"))
+
+    def known(self, name: str) -> dict[str, str] | None:
+        """Return what a list of units there says; None where there is none, or it is torn or of something else."""
         held = self.read(name)
         try:
-            found = json.loads(held or b"{}")
+            found = json.loads(held or b"null")
         except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return None
+        return found if isinstance(found, dict) else None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -73,14 +103,5 @@ class Destination:
         except WarehouseError:
             raise
         except Exception as error:  # every file system of fsspec has errors of its own
-            why = quoted(str(error), self.url, length=200) or type(error).__name__
+            why = quoted(str(error), self.url, *secrets_of_url(self.url), length=200) or type(error).__name__
             raise WarehouseError(f"{self.shown} could not be written or read ({why}).", "export-unwritable") from error
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL without the user, the password and the query that it may hold."""
-    if "://" not in url:
-        return url
-    parts = urlsplit(url)
-    host = parts.netloc if parts.password is None else parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

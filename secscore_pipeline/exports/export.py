@@ -1,9 +1,9 @@
 """Writes exports: unit by unit, what is new or has changed, so that a run that was cut short is gone on with."""
 
-import csv
 import json
-import tempfile
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,19 @@ from typing import Any
 import duckdb
 
 from secscore_pipeline import ocsf
-from secscore_pipeline.asking import safe
+from secscore_pipeline.asking import csv_writer, safe
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
 
 _ROWS = 1_000
 """How many rows are held at a time."""
+
+_LIST = "_secscore/{}.json"
+"""Where a destination says what has been written there; that it is there marks the files as ours."""
+
+_JSONL, _PARQUET_FILE = "findings.jsonl", "findings.parquet"
 
 _PARQUET = "format parquet, compression zstd, row_group_size 100000"
 
@@ -52,6 +57,7 @@ def export(
     form: str,
     destination: Destination,
     lake: Lake,
+    folder: Path,
     *,
     everything: bool = False,
     tell: Callable[[str], object] = str,
@@ -63,30 +69,33 @@ def export(
     there twice, however an export ended.
 
     Args:
-        connection: open for reading.
+        connection: open for reading; it may write to `folder`.
         form: one of settings.EXPORTS.
         destination: where to.
         lake: for `security-lake`.
+        folder: private and empty, for files on their way.
         everything: write again what is there already.
         tell: is told of each unit.
 
     Raises:
-        WarehouseError: the destination cannot be written.
+        WarehouseError: the destination cannot be written, or holds files of somebody else under the names of ours.
     """
-    listed = f"_secscore/{form}.json"
-    known = {} if everything else destination.known(listed)
+    units = list(_units(connection, form))
+    known = _known_units(connection, form, destination, lake, folder, units)
+    if everything:
+        known = {}
     done = Exported()
     try:
-        for unit, fingerprint, day in _units(connection, form):
+        for unit, fingerprint, day in units:
             if known.get(unit) == fingerprint:
                 done.unchanged += 1
                 continue
-            with tempfile.TemporaryDirectory(prefix="secscore-export-") as folder:
+            with _part(folder, "unit") as made:
                 if day is not None:
                     execute(connection, sql("export_day"), {"day": day})
-                done.rows += _WRITERS[form](connection, Path(folder), unit, lake)
-                for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-                    destination.put(file, file.relative_to(folder).as_posix())
+                done.rows += _WRITERS[form](connection, made, unit, lake)
+                for file in sorted(path for path in made.rglob("*") if path.is_file()):
+                    destination.put(file, file.relative_to(made).as_posix())
                     done.files += 1
                     done.bytes += file.stat().st_size
             known[unit] = fingerprint
@@ -94,11 +103,56 @@ def export(
             tell(f"{form}: {unit} written")
     finally:
         if done.units:
-            with tempfile.TemporaryDirectory(prefix="secscore-export-") as folder:
-                new = Path(folder) / "list.json"
-                new.write_text(json.dumps(known, indent=1), encoding="utf-8")
-                destination.put(new, listed)
+            _put_list(destination, form, known, folder)
     return done
+
+
+def _known_units(
+    connection: duckdb.DuckDBPyConnection,
+    form: str,
+    destination: Destination,
+    lake: Lake,
+    folder: Path,
+    units: Sequence[tuple[str, str, Any]],
+) -> dict[str, str]:
+    """Return what has been written to a destination; mark a new one as ours before the first file is put there.
+
+    Raises:
+        WarehouseError: it has no such mark, and holds files under the names of ours.
+    """
+    known = destination.known(_LIST.format(form))
+    if known is not None or not units:
+        return known or {}
+    names = {
+        "csv": lambda: [f"{view}.csv" for view in _views(connection)],
+        "security-lake": lambda: [f"ext/{lake.source}"],
+        "jsonl": lambda: [f"{unit}/{_JSONL}" for unit, _, _ in units],
+        "parquet": lambda: [f"{unit}/{_PARQUET_FILE}" for unit, _, _ in units],
+    }
+    for name in names[form]():
+        if destination.has(name):
+            what = f"{name} is there already in {destination.shown}, and is not known to be an export."
+            raise WarehouseError(what, "export-foreign")
+    _put_list(destination, form, {}, folder)
+    return {}
+
+
+def _put_list(destination: Destination, form: str, known: dict[str, str], folder: Path) -> None:
+    with _part(folder, "list") as made:
+        new = made / "list.json"
+        new.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        destination.put(new, _LIST.format(form))
+
+
+@contextmanager
+def _part(folder: Path, name: str) -> Iterator[Path]:
+    """Make a folder in the private one, which goes with all in it when the block ends."""
+    made = folder / name
+    made.mkdir(mode=0o700)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
 
 
 def _units(connection: duckdb.DuckDBPyConnection, form: str) -> Iterator[tuple[str, str, Any]]:
@@ -116,7 +170,7 @@ def _jsonl(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: La
     rows = 0
     findings = sql("export_findings").rstrip().rstrip(";")
     cursor = connection.execute(f"select to_json(findings) from ({findings}) as findings")  # noqa: S608 - our own file
-    with _made(folder / unit / "findings.jsonl").open("w", encoding="utf-8") as file:
+    with _made(folder / unit / _JSONL).open("w", encoding="utf-8") as file:
         while some := cursor.fetchmany(_ROWS):
             file.writelines(f"{json.dumps(event(row), ensure_ascii=False)}\n" for (row,) in some)
             rows += len(some)
@@ -124,7 +178,7 @@ def _jsonl(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: La
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
-    return _copy(connection, sql("export_findings"), _made(folder / unit / "findings.parquet"), _PARQUET)
+    return _copy(connection, sql("export_findings"), _made(folder / unit / _PARQUET_FILE), _PARQUET)
 
 
 def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, lake: Lake) -> int:
@@ -138,19 +192,23 @@ def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: st
 def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
     del unit  # every view is a file
     rows = 0
-    views = connection.execute(
-        "select view_name from duckdb_views() where database_name = current_database() and schema_name = 'posture' "
-        "and not internal order by all"
-    ).fetchall()
-    for (view,) in views:
+    for view in _views(connection):
         cursor = connection.execute(f'from posture."{view}"')
         with (folder / f"{view}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv_writer(file)
             writer.writerow([column[0] for column in cursor.description or []])
             while some := cursor.fetchmany(_ROWS):
                 writer.writerows([[safe(cell) for cell in row] for row in some])
                 rows += len(some)
     return rows
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "select view_name from duckdb_views() where database_name = current_database() and schema_name = 'posture' "
+        "and not internal order by all"
+    ).fetchall()
+    return [name for (name,) in rows]
 
 
 _WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path, str, Lake], int]] = {

@@ -17,10 +17,11 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from secscore_pipeline.files import replace_file
 from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import WarehouseError, execute, make_folder, scratch_folder
+from secscore_pipeline.warehouse.connection import execute
 
 Row = dict[str, Any]
 
@@ -152,23 +153,17 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     return Report(made_at, source, tenants)
 
 
+_MARKS = ('<meta name="generator" content="secscore_pipeline report">', "<title>Azure secure score, ")
+"""What a report has at its beginning; those of older versions have the title only."""
+
+
 def write_report(report: Report, path: Path) -> int:
     """Write the report to a file in one step, for its owner alone; return its size in bytes.
 
     Raises:
-        WarehouseError: it cannot be written there.
+        FileError: something else than a report is there, or it cannot be written.
     """
-    make_folder(path.parent, "SECSCORE_REPORT")
-    if path.is_dir():
-        raise WarehouseError(f"{path} is a folder.", "report-unwritable")
-    try:
-        with scratch_folder(path) as folder:
-            new = folder / path.name
-            new.touch(mode=0o600)
-            new.write_text(report.page(), encoding="utf-8")
-            new.replace(path)
-    except WarehouseError as error:
-        raise WarehouseError(f"{path} cannot be written ({error.__cause__}).", "report-unwritable") from error
+    replace_file(path, report.page(), _MARKS, "report-unwritable")
     return path.stat().st_size
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.failures import explained
+from secscore_pipeline.shown import show_path
 from secscore_pipeline.stopping import calls_on_stop
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.blocks import is_whole
@@ -72,12 +73,15 @@ def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
+def writing(
+    path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, made and migrated when needed, readable by its owner only.
 
     Args:
         path: the DuckDB file.
         lock_patience: seconds to wait for another process to let go of it.
+        reachable: the files and folders that SQL may reach beside those in the file's own folder.
 
     Raises:
         WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
@@ -85,33 +89,77 @@ def writing(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb
     make_folder(path.parent)
     if not holds_something(path):
         _make(path.resolve(), lock_patience)
-    with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
+    reachable = list(reachable)
+    with _opened(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
         is_current = schema_is_current(connection, str(path))
         if is_current:
             yield connection
         else:
             _upgrade(connection, path.resolve(), lock_patience)
     if not is_current:
-        with _opened(path, read_only=False, lock_patience=lock_patience) as connection:
+        with _opened(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
             yield connection
 
 
 @contextmanager
-def reading(path: Path, lock_patience: float = LOCK_PATIENCE) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file for reading only.
+def reading(
+    path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for reading only. Whatever SQL runs on it, its own views included, reaches no other file.
+
+    Args:
+        path: the DuckDB file.
+        lock_patience: seconds to wait for another process to let go of it.
+        reachable: the files and folders that SQL may reach beside it.
 
     Raises:
         WarehouseError: there is no such file, or it cannot be opened.
     """
     if not path.exists():
-        raise WarehouseError(f"There is no database at {path} yet.", "database-absent")
-    with _opened(path, read_only=True, lock_patience=lock_patience) as connection:
+        raise WarehouseError(f"There is no database at {show_path(path)} yet.", "database-absent")
+    with _opened(path, read_only=True, lock_patience=lock_patience, reachable=reachable) as connection:
         yield connection
 
 
 def holds_something(path: Path) -> bool:
     """Tell whether there is a file of some length: another holds nothing that could be lost, and is as good as none."""
     return path.exists() and path.stat().st_size > 0
+
+
+def restrict_access(connection: duckdb.DuckDBPyConnection, reachable: Iterable[str]) -> None:
+    """Keep the SQL of a DuckDB instance, its views and macros included, from every file, host and variable of Python.
+
+    What is attached already stays usable. It cannot be undone: the configuration is locked, but for what changes
+    nothing outside (the time zone, the memory limit).
+
+    Args:
+        connection: to the instance, with everything attached that it needs.
+        reachable: the files, and the folders or URL prefixes (ending with /), that stay reachable.
+    """
+    if connection.execute("select current_setting('lock_configuration')").fetchone() == (True,):
+        return  # another connection to the same file has done it
+    reachable = list(reachable)
+    for statement in (
+        f"set allowed_directories = {_list_of(one for one in reachable if one.endswith('/'))}",
+        f"set allowed_paths = {_list_of(one for one in reachable if not one.endswith('/'))}",
+        "set allowed_configs = ['TimeZone', 'memory_limit']",
+        "set python_enable_replacements = false",
+        "set autoload_known_extensions = false",
+        "set autoinstall_known_extensions = false",
+        "set enable_external_access = false",
+        "set lock_configuration = true",
+    ):
+        connection.execute(statement)
+
+
+def prefixes_of(paths: Iterable[Path]) -> list[str]:
+    """Return files and folders as `restrict_access` takes them: absolute, of a link also what it leads to."""
+    found = (version for path in paths for version in (path.absolute(), path.resolve()))
+    return list(dict.fromkeys(f"{path}/" if path.is_dir() else str(path) for path in found))
+
+
+def _list_of(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quoted, texts))}]"  # DuckDB takes no parameters here
 
 
 def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
@@ -259,18 +307,23 @@ def execute(
 
 
 @contextmanager
-def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(
+    path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
     # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
     mask = os.umask(0o077)
     try:
         connection = _connect(path, read_only=read_only, lock_patience=lock_patience)
         try:
             connection.execute("set timezone = 'UTC'")
-            connection.execute("set preserve_insertion_order = false")
-            connection.execute("set allocator_bulk_deallocation_flush_threshold = '1MB'")  # give memory back at once
-            connection.execute("set threads = 1")  # as fast for what a run adds, with a third less memory
+            # A store may come from anywhere, and its views run when it is read: a writer needs its scratch folder.
+            scratch = [] if read_only else [path.parent, path.resolve().parent]
+            restrict_access(connection, prefixes_of([*scratch, *reachable]))
             with calls_on_stop(connection.interrupt):
                 yield connection
+        except duckdb.PermissionException as error:
+            what = f"{path} reaches for something outside ({str(error).splitlines()[0]})."
+            raise WarehouseError(what, "database-reaches-out") from error
         except (
             duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException
         ) as error:  # fmt: skip
@@ -286,15 +339,21 @@ def _opened(path: Path, *, read_only: bool, lock_patience: float) -> Iterator[du
         os.umask(mask)
 
 
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "storage_compatibility_version": "v1.5.0",
+    "preserve_insertion_order": "false",
+    "allocator_bulk_deallocation_flush_threshold": "1MB",  # give memory back at once
+    "threads": "1",  # as fast for what a run adds, with a third less memory
+}
+
+
 def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + lock_patience
     pause = 0.05
     while True:
         before = _identity(path)
         try:
-            connection = duckdb.connect(
-                str(path), read_only=read_only, config={"storage_compatibility_version": "v1.5.0"}
-            )
+            connection = duckdb.connect(str(path), read_only=read_only, config=_CONFIG)
             if before in (None, _identity(path)):
                 return connection
             connection.close()  # the file was replaced by a compacted one just now: what was opened is gone

@@ -7,11 +7,11 @@ import atexit
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
@@ -28,7 +28,9 @@ from secscore_pipeline.warehouse.connection import (
     execute,
     make_folder,
     make_schema,
+    prefixes_of,
     quoted,
+    restrict_access,
     schema_is_current,
     steps,
 )
@@ -105,16 +107,40 @@ class Lake:
         Raises:
             WarehouseError: nothing is stored yet, or the catalog cannot be reached.
         """
-        then = f", snapshot_time '{at:%Y-%m-%d %H:%M:%S.%f%z}'" if at else ""
-        options = f", read_only, create_if_not_exists false{then}"
-        with self._attached(options, is_kept=at is None) as connection:
-            if not applied_migrations(connection):
-                raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
-            connection.execute("begin transaction")  # all that is asked sees the same moment
-            try:
-                yield connection
-            finally:
-                connection.execute("rollback")
+        with self._attached(_options(at), is_kept=at is None) as connection, self._one_moment(connection):
+            yield connection
+
+    @contextmanager
+    def reading_restricted(
+        self, at: datetime | None = None, reachable: Iterable[Path] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the lake for reading as `reading` does, for SQL that may come from anywhere.
+
+        It reaches the lake's own files, and nothing else of this machine. A DuckDB of its own: access cannot be given
+        back to the one that runs write with.
+
+        Args:
+            at: read it as it was at this moment, UTC.
+            reachable: the files and folders that SQL may reach beside it.
+
+        Raises:
+            WarehouseError: nothing is stored yet, or the catalog cannot be reached.
+        """
+        make = _restricted if at is None else _restricted.__wrapped__  # of the past, none is kept
+        engine = make(self, _options(at), tuple(prefixes_of(reachable)))
+        with engine.cursor() as connection, self._in_use(connection, "lake"), self._one_moment(connection):
+            yield connection
+
+    @contextmanager
+    def _one_moment(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Let everything that is asked in the block see the lake at the same moment."""
+        if not applied_migrations(connection):
+            raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
+        connection.execute("begin transaction")
+        try:
+            yield
+        finally:
+            connection.execute("rollback")
 
     def size(self) -> int:
         """Return the size of the data in bytes, without what is left of the past."""
@@ -145,21 +171,52 @@ class Lake:
     def _attached(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the lake; where it `is_kept`, the process has it quicker the next time."""
         make_folder(self.beside.parent, "SECSCORE_WORK_DATABASE")
-        engine = _engine(self._extensions())
-        with engine.connection.cursor() as connection, engine.lake(self, options, is_kept=is_kept) as name:
-            try:
-                connection.execute("set timezone = 'UTC'")
-                connection.execute(f"use {name}")
-                connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
-                with calls_on_stop(connection.interrupt):
-                    yield connection
-            except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
-                _engine.cache_clear()
-                raise self.failed(error) from error
-            except (duckdb.IOException, duckdb.TransactionException) as error:
-                raise self.failed(error) from error
+        engine = _engine(self.extensions())
+        with (
+            engine.connection.cursor() as connection,
+            engine.lake(self, options, is_kept=is_kept) as name,
+            self._in_use(connection, name),
+            calls_on_stop(connection.interrupt),
+        ):
+            yield connection
 
-    def _extensions(self) -> tuple[str, ...]:
+    @contextmanager
+    def _in_use(self, connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[None]:
+        """Use the lake attached by this name in the block, and say what an error of DuckDB's means for it."""
+        try:
+            connection.execute("set timezone = 'UTC'")
+            connection.execute(f"use {name}")
+            connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
+            yield
+        except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
+            _engine.cache_clear()
+            _restricted.cache_clear()
+            raise self.failed(error) from error
+        except duckdb.PermissionException as error:
+            what = f"{self.shown} reaches for something outside ({_first_line(error)})."
+            raise WarehouseError(what, "database-reaches-out") from error
+        except (duckdb.IOException, duckdb.TransactionException) as error:
+            raise self.failed(error) from error
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, name: str, options: str) -> None:
+        """Attach the lake by a name.
+
+        Args:
+            connection: to a DuckDB with the extensions loaded.
+            name: what it is called there.
+            options: of DuckLake, each after a comma.
+
+        Raises:
+            WarehouseError: it cannot be attached.
+        """
+        how = f"(data_path {quoted(self.data_path)}{options})"  # DuckDB takes no parameters here
+        try:
+            attempted(lambda: connection.execute(f"attach {quoted(self.shown)} as {name} {how}"))
+        except duckdb.Error as error:
+            raise self.failed(error) from error
+
+    def extensions(self) -> tuple[str, ...]:
+        """Return the names of the extensions of DuckDB that the lake needs."""
         given = (self.catalog, self.data_path)
         needed = [
             extension
@@ -245,13 +302,7 @@ class _Engine:
     """
 
     def __init__(self, extensions: tuple[str, ...]) -> None:
-        self.connection = duckdb.connect(":memory:")
-        for extension in extensions:
-            _load(self.connection, extension)
-        self.connection.execute("set preserve_insertion_order = false")
-        spilled = tempfile.mkdtemp(prefix="secscore-")  # for its owner alone, whatever the umask
-        atexit.register(shutil.rmtree, spilled, ignore_errors=True)
-        self.connection.execute("set temp_directory = $folder", {"folder": spilled})
+        self.connection = _new_engine(extensions)
         self._attached: dict[tuple[Lake, str], _Attached] = {}
         self._numbers = count(1)
         self._lock = Lock()
@@ -267,11 +318,8 @@ class _Engine:
             self._let_go(lambda one: one.lake != lake)  # what it holds is listed with every other's
             if (lake, options) not in self._attached:
                 name = f"secscore_{next(self._numbers)}"
-                how = f"(data_path {quoted(lake.data_path)}{options})"  # DuckDB takes no parameters here
-                try:
-                    attempted(lambda: self._execute(f"attach {quoted(lake.shown)} as {name} {how}"))
-                except duckdb.Error as error:
-                    raise lake.failed(error) from error
+                with self.connection.cursor() as cursor:
+                    lake.attach(cursor, name, options)
                 self._attached[lake, options] = _Attached(lake, name)
             held = self._attached[lake, options]
             held.users += 1
@@ -287,16 +335,47 @@ class _Engine:
         for key, one in list(self._attached.items()):
             if not one.users and is_meant(one):
                 del self._attached[key]
-                self._execute(f"detach {one.name}")
-
-    def _execute(self, statement: str) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement)
+                with self.connection.cursor() as cursor:
+                    cursor.execute(f"detach {one.name}")
 
 
 @cache
 def _engine(extensions: tuple[str, ...]) -> _Engine:
     return _Engine(extensions)
+
+
+@lru_cache(maxsize=1)
+def _restricted(lake: Lake, options: str, reachable: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
+    """Make a DuckDB that has a lake attached, as `lake`, and reaches nothing else but what it is given.
+
+    Raises:
+        WarehouseError: the lake cannot be attached.
+    """
+    connection = _new_engine(lake.extensions())
+    lake.attach(connection, "lake", options)
+    connection.execute("from duckdb_secrets()").fetchall()  # DuckDB reads those that it keeps for object stores now
+    data = [lake.data_path] if "://" in lake.data_path else prefixes_of([Path(lake.data_path)])
+    data = [one if one.endswith("/") else f"{one}/" for one in data]
+    restrict_access(connection, [*data, *reachable])
+    return connection
+
+
+def _new_engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
+    """Make a DuckDB with extensions, and a private folder for what its memory has no room for."""
+    connection = duckdb.connect(":memory:")
+    for extension in extensions:
+        _load(connection, extension)
+    connection.execute("set preserve_insertion_order = false")
+    spilled = tempfile.mkdtemp(prefix="secscore-")  # for its owner alone, whatever the umask
+    atexit.register(shutil.rmtree, spilled, ignore_errors=True)
+    connection.execute("set temp_directory = $folder", {"folder": spilled})
+    return connection
+
+
+def _options(at: datetime | None) -> str:
+    """Return how a lake is attached for reading, as it is or as it was at a moment."""
+    then = f", snapshot_time '{at:%Y-%m-%d %H:%M:%S.%f%z}'" if at else ""
+    return f", read_only, create_if_not_exists false{then}"
 
 
 def is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:

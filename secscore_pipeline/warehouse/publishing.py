@@ -107,7 +107,7 @@ def refuse_behind(path: Path, published: Path) -> None:
     """
     if not (holds_something(path) and holds_something(published)):
         return
-    with writing(path) as connection:
+    with writing(path, reachable=_attachable(published)) as connection:
         try:
             missing = _missing(connection, published)
         except duckdb.Error as error:  # held, damaged or older: what publishes looks into it more closely
@@ -174,7 +174,7 @@ def _refuse_loss(path: Path, copy: Path, published: Path, folder: Path) -> list[
     warnings: list[str] = []
     candidates = (published, *kept_files(published)) if published.exists() else ()
     for file in filter(holds_something, candidates):
-        with reading(copy) as connection:
+        with reading(copy, reachable=[folder, *_attachable(file)]) as connection:
             missing = _missing_or_copied(connection, file, folder)
         if missing is None:
             warnings.append(f"{file} cannot be read, and was not compared with what takes its place.")
@@ -208,6 +208,11 @@ def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, f
     except (duckdb.Error, WarehouseError) as error:
         log.debug("%s cannot be compared (%s).", published, error)
         return None
+
+
+def _attachable(path: Path) -> list[Path]:
+    """Return what DuckDB must reach to attach a file: the file and its log."""
+    return [path, Path(f"{path}.wal")]
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:
