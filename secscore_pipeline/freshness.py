@@ -15,6 +15,7 @@ from secscore_pipeline.dagster_internals import cron_string_iterator, is_valid_c
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import SettingsError, value
+from secscore_pipeline.shown import describe_value
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
@@ -127,7 +128,7 @@ def check_schedule(feed: Feed) -> None:
     ):
         if not is_known:
             given = feed.schedule if setting == "SECSCORE_SCHEDULE" else feed.time_zone
-            what = f"{setting}={given!r} cannot be read."
+            what = f"{describe_value(setting, given)} cannot be read."
             raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_SCHEDULE")])
 
 

@@ -526,7 +526,8 @@ def signal_settings() -> SignalSettings:
     url, file = value("SECSCORE_HEARTBEAT_URL"), value("SECSCORE_METRICS_FILE")
     problems = _problems_of_secret_url("SECSCORE_HEARTBEAT_URL", url)
     if file and Path(file).suffix != ".prom":
-        what = f"SECSCORE_METRICS_FILE={file!r} does not end in .prom, and node-exporter would not read it."
+        shown = show_path(Path(file))
+        what = f"SECSCORE_METRICS_FILE={shown} does not end in .prom, and node-exporter would not read it."
         problems.append(explained(what, "metrics-unwritable"))
     if problems:
         raise SettingsError(problems)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secscore_pipeline.failures import explained
 from secscore_pipeline.settings import SettingsError, value
+from secscore_pipeline.shown import describe_value
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _PORTS = {"http": 80, "https": 443}
@@ -92,7 +93,7 @@ def own_hosts(port: int) -> set[str]:
     given = value("SECSCORE_UI_HOSTS") or urlsplit(value("SECSCORE_DAGSTER_URL")).netloc
     named = {host.strip().lower() for host in given.split(",") if host.strip()}
     if wrong := sorted(host for host in named if not _HOST.fullmatch(host)):
-        what = f"SECSCORE_UI_HOSTS holds {wrong[0]!r}, which is no host."
+        what = f"{describe_value('SECSCORE_UI_HOSTS', wrong[0])} holds what is no host."
         raise SettingsError([explained(what, "ui-host-malformed")])
     return loopback | named
 

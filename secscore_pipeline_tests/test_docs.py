@@ -78,6 +78,22 @@ def test_every_test_that_the_reliability_page_names_exists_and_its_kills_are_cou
     ) in page
 
 
+def test_every_claim_of_the_security_page_names_tests_that_exist():
+    page = (ROOT / "SECURITY.md").read_text()
+    protected = page.split("## What is protected")[1].split("\n## ")[0]
+    claims = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in protected.splitlines()
+        if line.startswith("| ") and not line.startswith("| claim ")
+    ]
+    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").glob("test_*.py"))
+    assert len(claims) >= 25
+    for claim, mechanism, shown_by in claims:
+        named = re.findall(r"`(test_\w+)`", shown_by)
+        assert all((claim, mechanism, named)), claim
+        assert [name for name in named if f"def {name}(" not in tests] == [], claim
+
+
 def test_the_lock_has_hashes_and_names_no_index():
     lock = (ROOT / "requirements.lock").read_text()
     assert "--hash=sha256:" in lock

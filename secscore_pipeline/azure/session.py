@@ -29,7 +29,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.redaction import register_secrets, take_over_library_loggers
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import printable, show_path
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection, where a request does not say."""
@@ -365,7 +365,7 @@ class Session(requests.Session):
             merged["verify"] = self.ca_bundle
         if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
             raise SignInError(
-                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {merged['verify']!r}, which is no file.",
+                f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {show_path(Path(merged['verify']))}, which is no file.",
                 "ca-bundle-missing",
                 setting="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE",
             )
