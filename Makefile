@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-needs test-lake check dev bench bench-scale soak readme screenshots lock clean
+.PHONY: help demo test test-needs test-lake check dev bench bench-scale soak fuzz readme screenshots lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -48,6 +48,9 @@ bench-scale: $(READY) ## measure workers, a lake and a year of 5,000 subscriptio
 
 soak: $(READY) ## 200 simulated days of runs, readers, alerts and faults in one process: nothing may drift (half an hour)
 	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.soak
+
+fuzz: $(READY) ## hostile answers, settings and files, and kills, for MINUTES=20; what fails is kept in .fuzz; REPLAY=file for one
+	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m secscore_pipeline_tests.fuzzing $(if $(REPLAY),--replay $(REPLAY),--minutes $(or $(MINUTES),20))
 
 readme: $(READY) ## write the README's query output anew
 	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.readme

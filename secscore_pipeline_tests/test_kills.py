@@ -1,6 +1,5 @@
 """`kill -9` and a full disk at any moment: nothing torn, nothing twice, nothing lost once a plain run has followed."""
 
-import json
 import os
 import resource
 import signal
@@ -13,6 +12,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
+from secscore_pipeline_tests.fuzzing.commands import Commands
 from secscore_pipeline_tests.waiting import DEADLINE
 
 pytestmark = [of_files, pytest.mark.xdist_group("kills")]
@@ -57,24 +57,13 @@ def stored(store):
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory):
     """Return a function that runs a sync in a process that dies at the given instant."""
-    counter = tmp_path_factory.mktemp("dying") / "counter"
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "secscore_pipeline_tests.dying", str(counter)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(counter.parent)},
-    )
+    with Commands(tmp_path_factory.mktemp("dying")) as commands:
 
-    def run(environment, at="never", number=0, sent=signal.SIGKILL):
-        order = {"environment": environment, "at": at, "number": number, "signal": sent}
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.flush()
-        code, statements = process.stdout.readline().split()
-        return int(code), int(statements)
+        def run(environment, at="never", number=0, sent=signal.SIGKILL):
+            ended = commands.run(environment, "sync", at=at, number=number, sent=sent)
+            return ended.code, ended.statements
 
-    yield run
-    process.communicate()
+        yield run
 
 
 @pytest.fixture

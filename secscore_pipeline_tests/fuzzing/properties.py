@@ -1,0 +1,479 @@
+"""What must be true of each kind of case, whatever it holds."""
+
+import csv
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from secscore_pipeline.alerts import channels
+from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.assets.findings import Normalization
+from secscore_pipeline.assets.raw import list_subscriptions, take_snapshot
+from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
+from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.diagnosis import diagnose, summary
+from secscore_pipeline.exports.destination import Destination
+from secscore_pipeline.exports.export import Lake, export
+from secscore_pipeline.feeds import configured_feeds
+from secscore_pipeline.report.page import report_path
+from secscore_pipeline.resources import AzureConnection, Warehouse
+from secscore_pipeline.settings import (
+    DEFAULTS,
+    SETTINGS,
+    SettingsError,
+    alert_settings,
+    azure_settings,
+    batch_size,
+    exported_formats,
+    kept_days,
+    parallel_runs,
+    partial_failure_fails,
+    schedules_are_on,
+    value,
+)
+from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.store import normalize
+from secscore_pipeline_tests.fuzzing.cases import (
+    ArmCase,
+    Case,
+    ChannelCase,
+    CommandCase,
+    DatabaseCase,
+    FeedsCase,
+    KillCase,
+    ListingCase,
+    RecordsCase,
+    SettingsCase,
+    SignInCase,
+)
+from secscore_pipeline_tests.fuzzing.harness import (
+    DEADLINE,
+    LIST_DEADLINE,
+    SIGN_IN_SECONDS,
+    Harness,
+    Observed,
+    as_text,
+    environment,
+)
+from secscore_pipeline_tests.fuzzing.kills import check_kill
+from secscore_pipeline_tests.fuzzing.leaks import written
+from secscore_pipeline_tests.fuzzing.servers import Answer, Send
+from secscore_pipeline_tests.fuzzing.stores import damage, live, readable_rows, store_settings
+
+SETTINGS_SECONDS = 3.0
+CHANNEL_SECONDS = 4.0
+DAMAGED_SECONDS = 30
+COMMAND_SECONDS = 120
+
+_BOUNDED = re.compile(r"[A-Za-z0-9_. -]{1,100}")
+"""What a code or id of somebody else's may look like where it is stored."""
+
+
+def check(harness: Harness, case: Case) -> None:
+    """Try a case.
+
+    Raises:
+        AssertionError: something that must be true of it is not.
+    """
+    CHECKS[type(case)](harness, case)
+
+
+# ---- Azure Resource Manager
+
+
+def check_arm(harness: Harness, case: ArmCase) -> None:
+    """One subscription's answers cost that subscription at most; its fetch has an outcome, in time."""
+    azure, (struck, *others) = harness.azure, harness.subscription_ids
+    azure.forget()
+    script = azure.script(rf"^GET /subscriptions/{struck}/|[?&]skip=", case.answers)
+    warehouse = harness.warehouse()
+    with harness.observed() as seen:
+        taken = take_snapshot(harness.connection(), warehouse, SECURE_SCORE_CONTROLS, str(uuid.uuid4()))
+    rows = _fetches(warehouse)
+    _each_has_an_outcome(harness, rows, struck, others)
+    fetch = rows[struck]
+    allowed = min(DEADLINE * len({*script.lines, ""}), LIST_DEADLINE)
+    harness.in_time((fetch["finished_at"] - fetch["started_at"]).total_seconds(), allowed)
+    _nothing_leaked(harness, seen, as_text([list(rows.values()), taken.errors]))
+
+
+def check_records(harness: Harness, case: RecordsCase) -> None:
+    """Records of any kind are stored as received, and every view, finding and export stays readable and finite."""
+    azure, (struck, *others) = harness.azure, harness.subscription_ids
+    azure.forget()
+    body = case.body
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    azure.script(rf"^GET /subscriptions/{struck}/", (Answer((Send(head + body),)),))
+    warehouse = harness.warehouse()
+    with harness.observed():
+        connection = harness.connection()
+        for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
+            take_snapshot(connection, warehouse, event_type, "run")
+        _each_has_an_outcome(harness, _fetches(warehouse), struck, others)
+        with warehouse.get_connection() as opened:
+            normalize(opened, Normalization().mapping())
+            _views_are_readable(opened)
+            for record in opened.execute(
+                "select record from raw.records where subscription_id = ?", [struck]
+            ).fetchall():
+                assert record[0].encode() in body, "a record is stored otherwise than it was received"
+            folder = warehouse.path.parents[1] / "exports"
+            for form in ("csv", "jsonl"):
+                export(opened, form, Destination(str(folder)), Lake())
+            _is_finite_csv(folder)
+
+
+def _fetches(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """Return the rows of raw.fetches by subscription; each has one for each event type."""
+    with warehouse.get_reader() as connection:
+        cursor = connection.execute("select * from raw.fetches order by event_type")
+        columns = [column[0] for column in cursor.description or []]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    assert len({(row["subscription_id"], row["event_type"]) for row in rows}) == len(rows), "a fetch has two rows"
+    return {row["subscription_id"]: row for row in rows}
+
+
+def _each_has_an_outcome(harness: Harness, rows: dict[str, dict[str, Any]], struck: str, others: list[str]) -> None:
+    assert set(rows) == {struck, *others}, f"{len(rows)} of {1 + len(others)} subscriptions have a row"
+    for one in others:
+        assert rows[one]["outcome"] == Outcome.COMPLETE, (
+            f"another subscription is {rows[one]['outcome']}: {rows[one]['error']}"
+        )
+    row = rows[struck]
+    assert row["outcome"] in set(Outcome)
+    if row["outcome"] not in (Outcome.COMPLETE, Outcome.NO_SCORE):
+        assert row["error"], f"{row['outcome']} without a reason"
+        harness.fit_to_be_shown(row["error"])
+    for name in ("error_code", "request_ids"):
+        held = row[name] if isinstance(row[name], list) else [row[name]]
+        for one in held:
+            assert one is None or _BOUNDED.fullmatch(one), f"{name} is stored as {one[:60]!r}"
+
+
+def _views_are_readable(connection: duckdb.DuckDBPyConnection) -> None:
+    views = connection.execute(
+        "select schema_name, view_name from duckdb_views() "
+        "where database_name = current_database() and not internal order by all"
+    ).fetchall()
+    assert len(views) > 10
+    for schema, view in views:
+        cursor = connection.execute(f'select * from {schema}."{view}"')
+        names = [column[0] for column in cursor.description or []]
+        for row in cursor.fetchall():
+            for name, held in zip(names, row, strict=True):
+                assert not isinstance(held, float) or math.isfinite(held), f"{schema}.{view}.{name} is {held}"
+
+
+def _is_finite_csv(folder: Path) -> None:
+    for file in folder.rglob("*.csv"):
+        with file.open(encoding="utf-8", newline="") as opened:
+            for row in csv.reader(opened):
+                assert not {"inf", "-inf", "nan"} & set(row), f"{file.name} holds a number that is none"
+
+
+def _nothing_leaked(harness: Harness, seen: Observed, shown: str) -> None:
+    harness.nobody_else_heard()
+    harness.no_secret_in(**{"what was stored or returned": shown, "the log": "\n".join(seen.log)})
+
+
+# ---- sign-in
+
+
+def check_sign_in(harness: Harness, case: SignInCase) -> None:
+    """A sign-in gives a token or says in a sentence why not, in time, and never sends the secret elsewhere."""
+    azure = harness.azure
+    azure.forget()
+    azure.script(_PLACES[case.at], case.answers)
+    client, said = harness.client(), []
+    with harness.observed() as seen:
+        began = time.monotonic()
+        with suppress(SignInError):
+            try:
+                client.sign_in()
+            except SignInError as error:
+                harness.fit_to_be_shown(str(error))
+                said.append(str(error))
+                raise
+        took = time.monotonic() - began
+        fetches = list(fetch_all(client, SECURE_SCORES, harness.subscription_ids, utc_now, 8))
+    assert sorted(fetch.subscription_id for fetch in fetches) == sorted(harness.subscription_ids)
+    for fetch in fetches:
+        if fetch.error:
+            harness.fit_to_be_shown(fetch.error)
+        said.append(repr(fetch))
+    _nothing_leaked(harness, seen, as_text(said))
+    harness.in_time(took, SIGN_IN_SECONDS)
+
+
+_PLACES = {
+    "token": r"^POST /[^/]+/oauth2/v2\.0/token",
+    "discovery": r"^GET /[^/]+/v2\.0/\.well-known/openid-configuration",
+    "subscriptions": r"^GET /subscriptions\?",
+    "descendants": r"^GET /providers/Microsoft\.Management/",
+}
+
+
+# ---- lists of subscriptions
+
+
+_ASKED = re.compile(
+    r"GET /subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/providers/Microsoft\.Security/secureScore(s|Controls)\?.*"
+    r"|GET /(subscriptions|providers/Microsoft\.Management/managementGroups/[^/]+/descendants)\?.*"
+    r"|POST /[^/]+/oauth2/v2\.0/token|GET /[^/]+/v2\.0/\.well-known/openid-configuration|GET /"
+)
+
+
+def check_listing(harness: Harness, case: ListingCase) -> None:
+    """A list of subscriptions is stored or refused with a sentence; nothing but subscriptions is asked for after it."""
+    azure = harness.azure
+    azure.forget()
+    script = azure.script(_PLACES[case.at], case.answers)
+    group = "landing-zones" if case.at == "descendants" else ""
+    connection = harness.connection(subscription_ids="*", management_group_id=group)
+    warehouse, shown = harness.warehouse(), []
+    with harness.observed() as seen:
+        try:
+            listing = list_subscriptions(connection, warehouse, "run", "owner")
+            shown.append(repr(listing))
+        except AzureError as error:
+            harness.fit_to_be_shown(str(error))
+            shown.append(str(error))
+        try:
+            taken = take_snapshot(connection, warehouse, SECURE_SCORES, "run")
+            shown.append(repr(taken))
+        except AzureError as error:
+            harness.fit_to_be_shown(str(error))
+        steps = list(diagnose(connection, utc_now))
+    for step in steps:
+        harness.fit_to_be_shown(step.says)
+    harness.fit_to_be_shown(summary(steps))
+    followed = {line for line in azure.lines if not _ASKED.fullmatch(line)} - set(script.lines)
+    linked = re.compile(rb"nextLink")
+    if not any(linked.search(part.data) for answer in case.answers for part in answer.parts):
+        assert not followed, f"it asked for {sorted(followed)[0][:200]!r}"
+    with warehouse.get_connection() as opened:
+        _views_are_readable(opened)
+        shown += [as_text(opened.execute("select * from raw.fetches").fetchall())]
+    _nothing_leaked(harness, seen, "\n".join(shown))
+
+
+# ---- commands
+
+
+def check_command(harness: Harness, case: CommandCase) -> None:
+    """A command on a hostile Azure ends with a sentence; no secret is in any byte printed, written or sent elsewhere."""
+    azure = harness.azure
+    azure.forget()
+    azure.script(case.pattern, case.answers)
+    folder = harness.folder / "command"
+    folder.mkdir(exist_ok=True)
+    home = folder / uuid.uuid4().hex
+    home.mkdir()
+    settings = {**azure.settings(), **store_settings(home), "DAGSTER_HOME": str(home / "dagster"), "TMPDIR": str(home)}
+    with harness.observed(COMMAND_SECONDS, 2 * COMMAND_SECONDS):
+        done = subprocess.run(
+            [sys.executable, "-m", "secscore_pipeline.cli", *case.arguments],
+            cwd=home,
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "COLUMNS": "200", **settings},
+            capture_output=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    _ended_with_a_sentence(done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
+    harness.nobody_else_heard()
+    harness.no_secret_in(**{"what was printed": done.stdout + done.stderr})
+    for file, content in written(home):
+        harness.no_secret_in(**{f"the file {file.name}": content})
+
+
+def _ended_with_a_sentence(code: int, output: str) -> None:
+    """Fail where a command died, or ended with a traceback, or with a code that is none of ours."""
+    assert "Traceback (most recent call last)" not in output, f"a traceback: {output[-1500:]}"
+    assert "internal error" not in output.lower(), output[-1500:]
+    assert code in (0, 1, 2, 3), f"it ended with {code}: {output[-1500:]}"
+    assert code == 0 or output.strip(), f"it ended with {code} and without a word"
+
+
+# ---- settings
+
+
+def check_settings(harness: Harness, case: SettingsCase) -> None:
+    """Whatever settings hold, they are taken or refused with sentences that do not repeat what may be a secret."""
+    given = {name: text.replace("${SECRET}", harness.secret) for name, text in case.settings.items()}
+    whole = {**harness.azure.settings(), **given}
+    with harness.observed(SETTINGS_SECONDS):
+        _refused_with_sentences(harness, lambda: azure_settings(whole))
+        with environment({name: text.replace("\0", "") for name, text in whole.items()}):
+            for ask in _ASKED_OF_SETTINGS:
+                _refused_with_sentences(harness, ask)
+
+
+def _refused_with_sentences(harness: Harness, ask: Callable[[], object]) -> None:
+    try:
+        ask()
+    except (SettingsError, WarehouseError, AzureError) as error:
+        for problem in getattr(error, "problems", [str(error)]):
+            harness.fit_to_be_shown(problem)
+
+
+def _open_store() -> None:
+    warehouse = Warehouse.from_environment()
+    for name in ("path", "published_path", "shown", "lake"):
+        getattr(warehouse, name)
+
+
+def _read_connection() -> None:
+    for feed in configured_feeds():
+        AzureConnection.of(feed).process_config_and_initialize().settings()
+
+
+_ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (
+    _open_store,
+    _read_connection,
+    alert_settings,
+    batch_size,
+    parallel_runs,
+    exported_formats,
+    schedules_are_on,
+    partial_failure_fails,
+    lambda: kept_days(value("SECSCORE_RETENTION_DAYS")),
+    lambda: kept_days(value("SECSCORE_RUN_RETENTION_DAYS"), "SECSCORE_RUN_RETENTION_DAYS"),
+    lambda: report_path(value("SECSCORE_REPORT")),
+    lambda: Destination(value("SECSCORE_EXPORT_URL")).shown,
+)
+"""Everything that reads settings before a run begins."""
+
+assert DEFAULTS.keys() <= {setting.name for setting in SETTINGS}
+
+
+# ---- feeds.yaml
+
+
+def check_feeds(harness: Harness, case: FeedsCase) -> None:
+    """Any file of feeds is taken or refused with sentences, in bounded time."""
+    path = harness.folder / "feeds.yaml"
+    path.write_bytes(case.content)
+    with harness.observed(SETTINGS_SECONDS), environment({"SECSCORE_FEEDS": str(path)}):
+        _refused_with_sentences(harness, _read_connection)
+
+
+# ---- damaged stores
+
+
+def check_database(harness: Harness, case: DatabaseCase) -> None:
+    """A command on a damaged store ends with a sentence, and an intact published file is never made worse."""
+    folder, settings = harness.store("lived", lambda made: live(harness, made))
+    store = folder / "store"
+    for name in ("work", "published") if case.file == "both" else (case.file,):
+        damage(store / f"{name}.duckdb", case.damage)
+    before = readable_rows(harness, store / "published.duckdb")
+    arguments = {"query": ("query", "select count(*) from raw.fetches"), "export": ("export", "--format", "jsonl")}
+    with harness.observed(ended_after=2 * DAMAGED_SECONDS):
+        done = harness.commands.run(
+            {**harness.right_azure.settings(), **settings},
+            *arguments.get(case.command, (case.command,)),
+            folder=folder,
+            seconds=DAMAGED_SECONDS,
+        )
+    assert done.code != -14, f"it was still running after {DAMAGED_SECONDS} s"
+    _ended_with_a_sentence(done.code, done.output)
+    after = readable_rows(harness, store / "published.duckdb")
+    if before is not None:
+        assert after is not None, (
+            f"the published file was readable and is not any more; {done.code}: {done.output[-600:]}"
+        )
+        assert before <= after, (
+            f"the published file lost {len(before - after)} fetches; {done.code}: {done.output[-600:]}"
+        )
+    if done.code == 0 and case.command in ("sync", "maintain"):
+        assert after is not None, f"it ended with 0, and the published file cannot be read: {done.output[-600:]}"
+
+
+# ---- alerts
+
+
+_ALERT = Alert("key", "test", "A title", ("a line", "another"), "What to do.")
+
+
+def check_channel(harness: Harness, case: ChannelCase) -> None:
+    """A channel takes an alert, by a 2xx and the documented answer, or says in a sentence why not, in time."""
+    receiver, azure = harness.receiver, harness.azure
+    azure.forget()
+    receiver.answers, receiver.played = case.answers, 0
+    token = f"xoxb-{harness.secret[3:19]}-{harness.secret[-16:]}"
+    path = f"{receiver.url()}/{harness.secret[3:19]}{harness.secret[-16:]}"
+    settings = {
+        "slack": {"SECSCORE_ALERT_SLACK_TOKEN": token, "SECSCORE_ALERT_SLACK_URL": f"{receiver.url()}/api/"},
+        "teams": {"SECSCORE_ALERT_TEAMS": path},
+        "webhook": {"SECSCORE_ALERT_WEBHOOK": path, "SECSCORE_ALERT_WEBHOOK_SECRET": harness.secret},
+    }[case.channel]
+    netrc = harness.folder / "netrc"
+    netrc.write_text("default login somebody password marked-netrc-password\n")
+    netrc.chmod(0o600)
+    said = ""
+    with harness.observed(CHANNEL_SECONDS) as seen, environment({**settings, "NETRC": str(netrc)}), _hasty_channels():
+        (channel,) = channels.configured(alert_settings())
+        try:
+            channel.send(_ALERT, "http://127.0.0.1:3000/")
+            was_sent = True
+        except channels.ChannelError as error:
+            was_sent, said = False, str(error)
+    log = "\n".join(seen.log)
+    for secret in (harness.secret[3:19], harness.secret[-16:], "marked-netrc-password"):
+        assert secret not in said, f"a secret is in {said!r}"
+        assert secret not in log, "a secret is in the log"
+        assert secret.encode() not in azure.plain.heard, "a secret was sent elsewhere"
+    assert b"marked-netrc-password" not in receiver.heard, "a password of .netrc was sent"
+    assert b"Authorization: Basic" not in receiver.heard, "a password of .netrc was sent"
+    receiver.heard.clear()
+    if was_sent:
+        _was_really_taken(case)
+    else:
+        harness.fit_to_be_shown(said)
+
+
+def _was_really_taken(case: ChannelCase) -> None:
+    """Fail where no answer of the case is a 2xx, or Slack's without `"ok": true`."""
+    whole = [b"".join(part.data for part in answer.parts) for answer in case.answers]
+    taken = [held for held in whole if re.search(rb"^HTTP/1\.[01] +2\d\d", held, re.MULTILINE)]
+    assert taken, "it counts as sent, and no answer was a 2xx"
+    if case.channel == "slack":
+        assert any(re.search(rb'"ok"\s*:\s*true', held) for held in taken), (
+            "it counts as sent, and Slack did not say ok"
+        )
+
+
+@contextmanager
+def _hasty_channels() -> Iterator[None]:
+    """Let channels wait for half a second only."""
+    before, channels.PATIENCE = channels.PATIENCE, 1.0
+    retries, channels._RETRIES = channels._RETRIES, channels._RETRIES.new(total=1, backoff_factor=0.01)
+    try:
+        yield
+    finally:
+        channels.PATIENCE, channels._RETRIES = before, retries
+
+
+CHECKS: dict[type, Callable[[Harness, Any], None]] = {
+    ArmCase: check_arm,
+    RecordsCase: check_records,
+    SignInCase: check_sign_in,
+    ListingCase: check_listing,
+    CommandCase: check_command,
+    SettingsCase: check_settings,
+    FeedsCase: check_feeds,
+    DatabaseCase: check_database,
+    ChannelCase: check_channel,
+    KillCase: check_kill,
+}
