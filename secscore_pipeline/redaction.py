@@ -11,6 +11,7 @@ import logging
 import re
 from collections import deque
 from threading import Lock
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 REDACTED = "***"
@@ -19,8 +20,8 @@ REDACTED = "***"
 SHORTEST_SECRET = 4
 """A shorter value is not looked for: it would be found in any text."""
 
-_REMEMBERED = 32
-"""How many secrets are kept: the credentials of every feed, and the newest tokens made with them."""
+_REMEMBERED_TOKENS = 32
+"""How many of the newest tokens are kept. Each is good for an hour or a day; a process may live for months."""
 
 _PATTERNS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token: an access token or a client assertion
@@ -31,10 +32,20 @@ _PATTERNS = re.compile(
 
 _URL_SAFE = str.maketrans("+/", "-_")
 
-_secrets: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED)
-"""The forms of each secret, the longest first, so that no shorter one leaves a rest of it."""
 
-_secrets_in_json: deque[bytes] = deque(maxlen=2 * _REMEMBERED)
+class _Forms(NamedTuple):
+    """What a secret looks like: in text, the longest form first, so that no shorter one leaves a rest of it."""
+
+    in_text: tuple[str, ...]
+    in_json: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, secret: str) -> "_Forms":
+        return cls(_encoded_forms(secret), tuple({secret.encode(), json.dumps(secret)[1:-1].encode()}))
+
+
+_secrets: dict[str, _Forms] = {}
+_tokens: deque[_Forms] = deque(maxlen=_REMEMBERED_TOKENS)
 _lock = Lock()
 
 
@@ -42,13 +53,23 @@ def register_secrets(*secrets: str) -> None:
     """Have these values removed from every text that passes `redact` from now on, in this process.
 
     Args:
-        secrets: values such as a client secret, a password or an access token; empty and very short ones are ignored.
+        secrets: values such as a client secret or a password; empty and very short ones are ignored.
     """
     with _lock:
         for secret in secrets:
-            if len(secret) >= SHORTEST_SECRET and not any(secret in forms for forms in _secrets):
-                _secrets.append(_encoded_forms(secret))
-                _secrets_in_json.extend({secret.encode(), json.dumps(secret)[1:-1].encode()})
+            if len(secret) >= SHORTEST_SECRET and secret not in _secrets:
+                _secrets[secret] = _Forms.of(secret)
+
+
+def register_token(token: str) -> None:
+    """Have an access token removed like a secret, until many newer ones have been registered."""
+    with _lock:
+        _tokens.append(_Forms.of(token))
+
+
+def _known_forms() -> list[_Forms]:
+    with _lock:
+        return [*_secrets.values(), *_tokens]
 
 
 def redact(text: str, *also: str) -> str:
@@ -60,8 +81,7 @@ def redact(text: str, *also: str) -> str:
         text: any text.
         also: what else to remove from it.
     """
-    with _lock:
-        known = [form for forms in _secrets for form in forms]
+    known = [form for forms in _known_forms() for form in forms.in_text]
     for form in (*known, *(form for secret in also for form in _encoded_forms(secret))):
         if form in text:
             text = text.replace(form, REDACTED)
@@ -73,9 +93,7 @@ def contains_secret(body: bytes) -> bool:
 
     Every body that is stored passes this, so it looks for no other encoding: a secret is in those by intent only.
     """
-    with _lock:
-        known = tuple(_secrets_in_json)
-    return any(form in body for form in known)
+    return any(form in body for forms in _known_forms() for form in forms.in_json)
 
 
 def _encoded_forms(secret: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from secscore_pipeline.redaction import redact, register_secrets
+from secscore_pipeline.redaction import redact, register_secrets, register_token
 from secscore_pipeline_tests.fuzzing.cases import (
     ArmCase,
     ChannelCase,
@@ -30,7 +30,15 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <(ssl.SSL)?socket:pytest.PytestUnraisableExceptionWarning"
 )
 
-EXAMPLES = {ArmCase: 60, RecordsCase: 12, SignInCase: 30, ListingCase: 20, SettingsCase: 100, FeedsCase: 80, ChannelCase: 15}
+EXAMPLES = {
+    ArmCase: 60,
+    RecordsCase: 12,
+    SignInCase: 30,
+    ListingCase: 20,
+    SettingsCase: 100,
+    FeedsCase: 80,
+    ChannelCase: 15,
+}
 DAMAGED = 10
 """How many cases of each kind are drawn here."""
 
@@ -94,7 +102,12 @@ def test_no_command_tells_a_secret(harness, case):
 def test_a_secret_is_found_in_any_encoding(encoding):
     secret = f"{'q~Zx' * 6}+/%&\"<>'\\é {'y.Jv' * 6}"
     written = ENCODINGS[encoding](secret)
-    for around in (written, f"x{written}y", f"a=1&secret={written}&b=2", "\r\n".join(written[n : n + 60] for n in range(0, len(written), 60))):
+    for around in (
+        written,
+        f"x{written}y",
+        f"a=1&secret={written}&b=2",
+        "\r\n".join(written[n : n + 60] for n in range(0, len(written), 60)),
+    ):
         assert find_secret(around.encode(), secret), around
     assert find_secret(written[: len(written) * 3 // 4].encode(), secret)
 
@@ -109,5 +122,5 @@ def test_a_secret_is_removed_from_text_however_many_tokens_came_after_it():
     secret = "kept~" + "w7" * 12
     register_secrets(secret)
     for number in range(200):
-        register_secrets(f"token {number:04d} of a process that lives for months")
+        register_token(f"token {number:04d} of a process that lives for months")
     assert secret not in redact(f"a line with {secret}")

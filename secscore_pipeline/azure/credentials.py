@@ -25,7 +25,7 @@ from secscore_pipeline.azure.session import (
     is_same_origin,
     is_untrusted,
 )
-from secscore_pipeline.redaction import register_secrets
+from secscore_pipeline.redaction import register_secrets, register_token
 from secscore_pipeline.shown import quoted, show_path
 
 if TYPE_CHECKING:
@@ -399,7 +399,7 @@ class MsalTokenSource:
                 self._application = None
                 retry = self._next_try(retry, error, ends_at)
             else:
-                register_secrets(token)
+                register_token(token)
                 return token
 
     def _token_in(self, result: dict[str, Any]) -> str:

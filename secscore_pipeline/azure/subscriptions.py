@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -109,7 +110,9 @@ def _visible(client: ArmClient) -> list[Seen]:
             # An id becomes part of paths and of what is printed: nothing else than a GUID may.
             if record is None or not _GUID.fullmatch(record.subscriptionId):
                 continue
-            subscription_id, tenant_id = record.subscriptionId.lower(), (record.tenantId or "").lower()
+            subscription_id = record.subscriptionId.lower()
+            given = record.tenantId or ""
+            tenant_id = given.lower() if _GUID.fullmatch(given) else ""
             name, state = record.displayName or "", record.state or ""
             seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
     return list(seen.values())
@@ -158,7 +161,7 @@ _SUBSCRIPTION = "/subscriptions/"
 
 
 def _below(client: ArmClient, management_group: str) -> Hierarchy:
-    path = f"/providers/Microsoft.Management/managementGroups/{management_group}/descendants"
+    path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
     records, parents = {}, {}
     try:
         for page in client.pages(path, _version(GROUPS_API)):

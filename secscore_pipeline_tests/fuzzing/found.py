@@ -50,9 +50,13 @@ def _listed(*records: object, at: str = "subscriptions", **more: object) -> List
 def _scored(**values: str) -> RecordsCase:
     names = {"max": "10", "current": "5", "percentage": "0.5", "weight": "3", "unhealthyResourceCount": "1"} | values
     score = ", ".join(f'"{name}": {names[name]}' for name in ("max", "current", "percentage"))
-    rest = ", ".join(f'"{name}": {text}' for name, text in names.items() if name not in ("max", "current", "percentage"))
+    rest = ", ".join(
+        f'"{name}": {text}' for name, text in names.items() if name not in ("max", "current", "percentage")
+    )
     scope = f"/subscriptions/{_GUID}/providers/Microsoft.Security/secureScores/ascScore"
-    record = f'{{"id": "{scope}", "name": "ascScore", "properties": {{"displayName": "x", "score": {{{score}}}, {rest}}}}}'
+    record = (
+        f'{{"id": "{scope}", "name": "ascScore", "properties": {{"displayName": "x", "score": {{{score}}}, {rest}}}}}'
+    )
     return RecordsCase(f'{{"value": [{record}]}}'.encode())
 
 

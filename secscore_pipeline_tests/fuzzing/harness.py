@@ -72,7 +72,7 @@ LONGEST = 30.0
 """Seconds after which a case is ended from outside."""
 
 
-class TookTooLong(BaseException):  # noqa: N818 - no `except Exception` of what is tried may keep it
+class TookTooLong(BaseException):
     """A case had to be ended."""
 
 
