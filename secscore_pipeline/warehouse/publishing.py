@@ -120,10 +120,10 @@ def refuse_behind(path: Path, published: Path) -> None:
 
 def kept_files(published: Path) -> list[Path]:
     """Return the published files before the published one that are kept, the newest first."""
-    found = []
+    found, published = [], published.resolve()
     for file in published.parent.iterdir():
         number = file.name.removeprefix(f"{published.stem}.previous-").removesuffix(published.suffix)
-        if number.isdigit() and file == _kept_file(published, int(number)):
+        if number.isdecimal() and file == _kept_file(published, int(number)):
             found.append((int(number), file))
     return [file for _, file in sorted(found)]
 
