@@ -41,6 +41,7 @@ class _State:
         self.last_acts: list[Callback] = []
         self.signals = frozenset(_SIGNALS)
         self.is_watching = False
+        self.reader: socket.socket | None = None
         self.writer: socket.socket | None = None
 
 
@@ -49,6 +50,11 @@ _state = _State()
 
 def is_requested() -> bool:
     """Tell whether this process was told to stop."""
+    if not _state.requested.is_set() and _state.reader is not None:
+        # On a busy machine the thread that is to note a signal may not have had its turn yet.
+        with suppress(BlockingIOError):
+            for number in _state.reader.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                _note(number)
     return _state.requested.is_set()
 
 
@@ -151,7 +157,7 @@ def _note(number: int) -> bool:
 def _watch_wakeups() -> None:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    _state.writer = writer  # open as long as signals may come
+    _state.reader, _state.writer = reader, writer
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_receive, args=(reader,), name="stop", daemon=True).start()
 

@@ -134,7 +134,7 @@ def test_ctrl_c_at_a_prompt_clears_the_line_and_leaves_where_there_is_none(local
         press_until(process, lambda: select.select([ours], [], [], 1)[0])
         read_until(ours, b"sql> ")
         press_until(process, lambda: process.poll() is not None)
-        assert process.wait() == 130
+        assert process.wait() in (130, -signal.SIGINT)  # the latter where one more came while it was ending
     finally:
         process.kill()
         os.close(ours)

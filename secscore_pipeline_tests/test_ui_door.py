@@ -20,7 +20,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.resources import LAUNCHPAD_FIELDS
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline.ui import own_hosts
-from secscore_pipeline_tests.browsing import CHROMIUM, browser, expect
+from secscore_pipeline_tests.browsing import browser, expect
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.receiver import Receiver
 from secscore_pipeline_tests.serving import SERVED, Service, is_served
@@ -217,7 +217,7 @@ def test_hosts_are_checked_when_the_ui_starts(monkeypatch):
     assert "secscore.example" in own_hosts(3000)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.needs("chromium")
 @pytest.mark.xdist_group("browser")
 def test_a_page_of_another_site_starts_no_run_and_the_ui_works(service, tmp_path):
     ui = service.url.removesuffix("/graphql")
