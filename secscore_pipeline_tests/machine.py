@@ -5,6 +5,8 @@ that starts a program which it did not name fails, also where the program is ins
 in vain, fails with one line.
 """
 
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,8 +30,17 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SKIPPED_FOR = "skipped for want of"
 
 
+_OF_THE_MACHINE = re.compile(
+    r".*_proxy|PG[A-Z]+|AZURE_.*|SECSCORE_(?!TEST_).*|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)|NETRC",
+    re.IGNORECASE,
+)
+"""Variables by which people lead HTTP clients, PostgreSQL's clients and this project elsewhere."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and let no setting of the machine reach a test or what several of them share."""
+    for name in filter(_OF_THE_MACHINE.fullmatch, list(os.environ)):
+        del os.environ[name]
     config.addinivalue_line("markers", "needs(*names): what the test uses that Python's packages do not bring")
 
 
