@@ -35,6 +35,7 @@ from secscore_pipeline.emulator.world import Federation, State, World
 from secscore_pipeline.failures import FAILURES
 from secscore_pipeline.resources import AzureConnection
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.waiting import DEADLINE
 
 GUID = "0f0f0f0f-1111-2222-3333-444455556666"
 ISSUER, SUBJECT, AUDIENCE = (
@@ -427,7 +428,7 @@ def test_a_certificate_of_another_key_does_not_sign_in(stage):
             "client_assertion": assertion,
         },
         verify=str(stage.azure.ca_bundle),
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert answer.status_code == 401
     assert answer.json()["error_codes"] == [50027]

@@ -12,9 +12,11 @@ import pytest
 from secscore_pipeline_tests import machine, needs
 from secscore_pipeline_tests.waiting import awaited
 
+ELSEWHERE = dict.fromkeys(("http_proxy", "PGPORT", "AZURE_CLIENT_ID", "SECSCORE_DATABASE"), "elsewhere")
 ROOT = Path(__file__).resolve().parents[1]
 
 TESTS = """
+import os
 import subprocess
 import sys
 import pytest
@@ -27,6 +29,9 @@ def test_of_a_queue():
 @pytest.mark.needs("redis", "postgresql")
 def test_of_two():
     raise AssertionError("it was run")
+
+def test_of_the_environment():
+    assert not {"http_proxy", "PGPORT", "AZURE_CLIENT_ID", "SECSCORE_DATABASE"} & set(os.environ)
 
 def test_of_examples(shared):
     raise AssertionError("it was run")
@@ -48,7 +53,7 @@ def told(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins, "test_bare.py"],
         cwd=folder,
-        env={**os.environ, needs.HIDDEN: "all", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **ELSEWHERE, needs.HIDDEN: "all", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -66,10 +71,14 @@ def test_what_is_missing_is_skipped_and_the_run_ends_with_how_to_get_it(told):
     assert "Chromium" not in told
 
 
+def test_no_setting_of_the_machine_reaches_a_test(told):
+    assert "1 passed" in told
+
+
 def test_a_wait_in_vain_fails_in_one_line(told):
     assert "2 failed" in told
-    assert "test_bare.py:19: it did not come in 0 s: nothing\n" in told
-    assert re.search(r"test_bare.py:22: Command .*time.sleep\(60\).* timed out after 0[.0-9]+ seconds\n", told)
+    assert "test_bare.py:23: it did not come in 0 s: nothing\n" in told
+    assert re.search(r"test_bare.py:26: Command .*time.sleep\(60\).* timed out after 0[.0-9]+ seconds\n", told)
     assert "Traceback" not in told
     assert "Stack" not in told
 

@@ -14,6 +14,7 @@ from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.publishing import kept_files
 from secscore_pipeline_tests.conftest import of_files, secscore
+from secscore_pipeline_tests.waiting import DEADLINE
 
 pytestmark = of_files
 
@@ -223,7 +224,7 @@ Warehouse.from_environment().publish()
 """
     for _ in range(2):
         killed = spawned("-c", code)
-        killed.communicate(timeout=60)
+        killed.communicate(timeout=DEADLINE)
         assert killed.returncode == -9
     store.sync()
     assert [runs_in(file) for file in (store.published, *kept_files(store.published))] == [3, 2, 1]

@@ -44,8 +44,8 @@ def test_a_burst_of_refusals_halves_the_pace_once_and_answers_win_it_back():
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_that_share_a_limit_are_refused_less_often_than_answered(local_azure, workers):
-    limit = Limit(40, 60, is_shared=True, clock=time.monotonic)
-    azure = local_azure(World(subscriptions=200), limit=limit)
+    limit = Limit(20, 20, is_shared=True, clock=time.monotonic)
+    azure = local_azure(World(subscriptions=100), limit=limit)
     cloud, subscriptions = Cloud(azure.url, azure.url), list(azure.world.subscriptions)
     application = azure.application
 
@@ -57,9 +57,9 @@ def test_workers_that_share_a_limit_are_refused_less_often_than_answered(local_a
 
     with ThreadPoolExecutor(workers) as executor:
         outcomes = [outcome for found in executor.map(work, range(workers)) for outcome in found]
-    assert outcomes == [Outcome.COMPLETE] * 200
+    assert outcomes == [Outcome.COMPLETE] * 100
     assert limit.refused
-    assert limit.refused < limit.granted == 200
+    assert limit.refused < limit.granted == 100
 
 
 def test_the_documented_limit_is_for_each_subscription():
