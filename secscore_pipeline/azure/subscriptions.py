@@ -51,10 +51,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class _Listed(msgspec.Struct):
-    subscriptionId: str = ""  # noqa: N815 - the API's own names
-    displayName: str | None = None  # noqa: N815
-    state: str | None = None
-    tenantId: str | None = None  # noqa: N815
+    subscriptionId: object = None  # noqa: N815 - the API's own names
+    displayName: object = None  # noqa: N815
+    state: object = None
+    tenantId: object = None  # noqa: N815
 
 
 class _Id(msgspec.Struct):
@@ -108,14 +108,21 @@ def _visible(client: ArmClient) -> list[Seen]:
         for text in page.records:
             record = _decode(text, _Listed)
             # An id becomes part of paths and of what is printed: nothing else than a GUID may.
-            if record is None or not _GUID.fullmatch(record.subscriptionId):
+            if record is None or not (subscription_id := _guid(record.subscriptionId)):
                 continue
-            subscription_id = record.subscriptionId.lower()
-            given = record.tenantId or ""
-            tenant_id = given.lower() if _GUID.fullmatch(given) else ""
-            name, state = record.displayName or "", record.state or ""
+            tenant_id, name, state = _guid(record.tenantId), _text(record.displayName), _text(record.state)
             seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
     return list(seen.values())
+
+
+def _guid(given: object) -> str:
+    """Return a GUID in lower case; empty for anything else."""
+    return given.lower() if isinstance(given, str) and _GUID.fullmatch(given) else ""
+
+
+def _text(given: object) -> str:
+    """Return a text or number as text; empty for anything else."""
+    return str(given) if isinstance(given, str | int | float) else ""
 
 
 def _decode(text: str, form: type[_Record]) -> _Record | None:
