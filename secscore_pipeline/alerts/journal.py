@@ -103,21 +103,27 @@ class Journal:
         connection.execute("pragma synchronous = full")
         connection.executescript(_TABLES)
         with connection:
-            for table in ("begun", "settled"):  # noted by a clock that was ahead: until then nothing would be told
-                set_right = f"update {table} set at = ? where at > ?"  # noqa: S608 - our names
-                connection.execute(set_right, [now.isoformat()] * 2)
             connection.execute("insert into begun select ? where not exists (select 1 from begun)", [now.isoformat()])
+        for table in ("begun", "settled"):
+            self._set_right(table, now)
+
+    def _set_right(self, table: str, now: datetime) -> None:
+        """Change a time that was noted by a clock that was ahead: until then nothing would be told."""
+        at = self._connection.execute(f"select max(at) from {table}").fetchone()[0]  # noqa: S608 - our own names
+        if at and _read(_aware, at) > now:
+            with self._connection:
+                self._connection.execute(f"update {table} set at = ?", [now.isoformat()])  # noqa: S608
 
     @property
     def begun(self) -> datetime:
         """When alerts were first asked for: nothing that happened before is told."""
-        return _read(datetime.fromisoformat, self._connection.execute("select max(at) from begun").fetchone()[0])
+        return _read(_aware, self._connection.execute("select max(at) from begun").fetchone()[0])
 
     @property
     def settled(self) -> datetime:
         """Up to when everything that happened was queued: an old store is asked for no more than what came since."""
         at = self._connection.execute("select max(at) from settled").fetchone()[0]
-        return max(self.begun, _read(datetime.fromisoformat, at)) if at else self.begun
+        return max(self.begun, _read(_aware, at)) if at else self.begun
 
     def queue(
         self, alerts: Iterable[Alert], channels: Sequence[str], now: datetime, seen_until: datetime | None = None
@@ -304,6 +310,13 @@ def _read(convert: Callable[[Any], _Value], held: object) -> _Value:
         return convert(held)
     except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError) as error:
         raise sqlite3.DataError(f"a cell cannot be read, {type(error).__name__}") from None
+
+
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return moment
 
 
 def _moment(timestamp: float) -> datetime:
