@@ -2,10 +2,9 @@
 
 A line of JSON on standard input asks for one: {"environment": {...}, "arguments": [...], "folder": WHERE, "at": KIND,
 "number": N, "signal": S, "seconds": T}. The answer, a line on standard output, is what it ended with (its exit code, or
-minus the signal that ended it), how many statements DuckDB was given, and how many operations on files there were;
-what it
-printed is in the file `output` of the folder that this is started with. The arguments are those of the command line, or
-one of `BESIDE`. After T seconds an alarm ends it, if T is not 0.
+minus the signal that ended it), how many statements DuckDB was given, and how many operations on files there were. What
+it printed is in the file `output` of the folder that this is started with. The arguments are those of the command line,
+or one of `BESIDE`. After T seconds an alarm ends it, if T is not 0.
 
 The kinds: `statement` and `after_statement` (it is sent the signal before or after the N-th statement), `file` and
 `after_file` (the same with operations on files), `byte` (it is killed by the write that makes any file longer than N

@@ -124,3 +124,22 @@ def test_a_secret_is_removed_from_text_however_many_tokens_came_after_it():
     for number in range(200):
         register_token(f"token {number:04d} of a process that lives for months")
     assert secret not in redact(f"a line with {secret}")
+
+
+KILLS = [
+    *(
+        (command, at, 0.5)
+        for command in ("publish", "maintain", "export")
+        for at in ("statement", "after_file", "byte")
+    ),
+    ("publish", "file", 0.9),
+    ("export", "file", 0.95),
+    ("migrate", "after_statement", 0.6),
+]
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.xdist_group("fuzz")
+@pytest.mark.parametrize(("command", "at", "share"), KILLS)
+def test_a_killed_command_tears_nothing_and_publishes_nothing_worse(harness, command, at, share):
+    check(harness, KillCase(command, at, share))

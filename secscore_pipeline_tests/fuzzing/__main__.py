@@ -21,7 +21,7 @@ from secscore_pipeline_tests.fuzzing.found import COMMANDS, FOUND
 from secscore_pipeline_tests.fuzzing.harness import Harness
 from secscore_pipeline_tests.fuzzing.inputs import STRATEGIES
 from secscore_pipeline_tests.fuzzing.properties import check
-from secscore_pipeline_tests.postgresql import BINARIES
+from secscore_pipeline_tests.needs import describe_lack, find_need
 
 SHARES = {
     "arm": 6, "records": 2, "sign-in": 5, "listing": 3, "command": 3, "settings": 1, "feeds": 1, "database": 3, "channel": 2,
@@ -118,8 +118,8 @@ def main() -> int:
             print("It held.")
             return 0
         kinds = {tag(kind): kind for kind in STRATEGIES if not options.only or tag(kind) in options.only}
-        if BINARIES is None and kinds.pop("kill", None):
-            print("No PostgreSQL server is installed: nothing is killed.")
+        if find_need("postgresql") is None and kinds.pop("kill", None):
+            print(f"Nothing is killed. {describe_lack('postgresql')}")
         chance = random.Random(options.seed)
         for case in (*FOUND.values(), *COMMANDS.values()):
             if tag(case) in kinds:
