@@ -550,7 +550,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         ),
         Failure(
             "secret-echoed",
-            "An answer held the token or secret it was asked with",
+            "An answer held the token it was asked with",
             "A debugging proxy sends requests back. Stored as received, the answer would have carried the secret into "
             "the database.",
             "Check SECSCORE_ARM_ENDPOINT and the proxies on the way, and make a new secret: something there reads it.",

@@ -11,13 +11,12 @@ import logging
 import re
 from collections import deque
 from threading import Lock
-from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 REDACTED = "***"
 """What stands in the place of a secret."""
 
-SHORTEST_SECRET = 4
+SHORTEST_SECRET = 6
 """A shorter value is not looked for: it would be found in any text."""
 
 _REMEMBERED_TOKENS = 32
@@ -32,20 +31,10 @@ _PATTERNS = re.compile(
 
 _URL_SAFE = str.maketrans("+/", "-_")
 
+_secrets: dict[str, tuple[str, ...]] = {}
+"""The forms of each secret, the longest first, so that no shorter one leaves a rest of it."""
 
-class _Forms(NamedTuple):
-    """What a secret looks like: in text, the longest form first, so that no shorter one leaves a rest of it."""
-
-    in_text: tuple[str, ...]
-    in_json: tuple[bytes, ...]
-
-    @classmethod
-    def of(cls, secret: str) -> "_Forms":
-        return cls(_encoded_forms(secret), tuple({secret.encode(), json.dumps(secret)[1:-1].encode()}))
-
-
-_secrets: dict[str, _Forms] = {}
-_tokens: deque[_Forms] = deque(maxlen=_REMEMBERED_TOKENS)
+_tokens: deque[tuple[str, ...]] = deque(maxlen=_REMEMBERED_TOKENS)
 _lock = Lock()
 
 
@@ -58,18 +47,13 @@ def register_secrets(*secrets: str) -> None:
     with _lock:
         for secret in secrets:
             if len(secret) >= SHORTEST_SECRET and secret not in _secrets:
-                _secrets[secret] = _Forms.of(secret)
+                _secrets[secret] = _encoded_forms(secret)
 
 
 def register_token(token: str) -> None:
     """Have an access token removed like a secret, until many newer ones have been registered."""
     with _lock:
-        _tokens.append(_Forms.of(token))
-
-
-def _known_forms() -> list[_Forms]:
-    with _lock:
-        return [*_secrets.values(), *_tokens]
+        _tokens.append(_encoded_forms(token))
 
 
 def redact(text: str, *also: str) -> str:
@@ -81,19 +65,12 @@ def redact(text: str, *also: str) -> str:
         text: any text.
         also: what else to remove from it.
     """
-    known = [form for forms in _known_forms() for form in forms.in_text]
+    with _lock:
+        known = [form for forms in (*_secrets.values(), *_tokens) for form in forms]
     for form in (*known, *(form for secret in also for form in _encoded_forms(secret))):
         if form in text:
             text = text.replace(form, REDACTED)
     return _PATTERNS.sub(REDACTED, text)
-
-
-def contains_secret(body: bytes) -> bool:
-    """Return whether bytes hold one of the registered secrets, as it is or as JSON writes it.
-
-    Every body that is stored passes this, so it looks for no other encoding: a secret is in those by intent only.
-    """
-    return any(form in body for forms in _known_forms() for form in forms.in_json)
 
 
 def _encoded_forms(secret: str) -> tuple[str, ...]:

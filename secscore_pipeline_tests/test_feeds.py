@@ -230,11 +230,11 @@ def test_a_feed_that_fails_is_silent_and_the_other_one_is_not(two):
 
 def test_one_that_fails_does_not_touch_the_other(two, store):
     two.azures["north"].faults.append(Fault(Kind.STATUS, path="oauth2", status=400, body=b"{}"))
-    done = two.run("sync")
+    done = two.run("sync", check=3)
     assert "sign-in" in done.stderr
     assert store.query(COUNTS) == [("south", 3, 3)]
     del two.environment["NORTH_SECRET"]
-    done = two.run("sync")
+    done = two.run("sync", check=3)
     assert "NORTH_SECRET, which the feed north needs, is not set." in done.stderr
     assert store.one("select count(*) from raw.fetches where event_type = 'secure_scores' and feed = 'south'") == 6
     assert two.run("test-connection", check=2).stdout.count("3 of 3") == 0
@@ -244,7 +244,7 @@ def test_one_that_fails_does_not_touch_the_other(two, store):
 def test_a_certificate_that_cannot_be_read_is_its_own_feeds_failure(two, store):
     two.entries[0]["credential"] = {"certificate": "/nowhere.pem"}
     two.write()
-    done = two.run("sync")
+    done = two.run("sync", check=3)
     assert "The certificate file /nowhere.pem cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
     assert store.query(COUNTS) == [("south", 3, 3)]

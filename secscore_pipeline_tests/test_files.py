@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,18 +129,10 @@ def test_init_changes_what_is_given_and_no_other_byte(tmp_path):
     assert after[9:] == [f"{before[9]}\n", "SECSCORE_EXCLUDE='test-*,x y'\n"]
     environment = {**os.environ, "TEAM_TENANT": GUID}
     code = f"import dotenv; print(dotenv.dotenv_values({str(tmp_path / '.env')!r})['AZURE_CLIENT_SECRET'], end='')"
-    read = subprocess.run(["python3", "-c", code], env=environment, capture_output=True, text=True, check=False)
-    if read.returncode:  # that python3 has no python-dotenv
-        read = subprocess.run([_python(), "-c", code], env=environment, capture_output=True, text=True, check=True)
+    read = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert read.stdout == "a$b${TEAM_TENANT}'c\\d #e"
     secscore(*INIT, cwd=tmp_path, env={"TEAM_TENANT": GUID})
     assert (tmp_path / "settings" / "team.env").read_bytes().decode() == new
-
-
-def _python():
-    import sys
-
-    return sys.executable
 
 
 LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("$'\"#\\{}=` \t"), max_size=40)

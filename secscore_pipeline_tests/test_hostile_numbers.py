@@ -98,7 +98,12 @@ def test_every_export_report_and_status_can_be_made(hostile, tmp_path):
     with hostile.warehouse.get_published() as connection:
         for form in EXPORTS:
             done = export(
-                connection, form, Destination(str(tmp_path / form)), Lake("source", "local"), tell=partial(str)
+                connection,
+                form,
+                Destination(str(tmp_path / form)),
+                Lake("source", "local"),
+                tmp_path,
+                tell=partial(str),
             )
             assert done.rows > 0
         assert "inf" not in json.dumps(standing(connection, [], utc_now()).scores, default=str).lower()

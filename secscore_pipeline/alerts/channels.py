@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import InvalidHeader
@@ -16,6 +17,7 @@ from urllib3.util import Retry
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.session import Session, complete_within
+from secscore_pipeline.redaction import register_secrets
 from secscore_pipeline.shown import bounded_code, quoted
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -232,6 +234,10 @@ def _json_object(answer: requests.Response) -> dict[str, Any] | None:
 def configured(settings: Mapping[str, str]) -> list[Channel]:
     """Return the channels that are set; the settings are checked before (see `settings.alert_settings`)."""
     channels: list[Channel] = []
+    for name in ("SECSCORE_ALERT_TEAMS", "SECSCORE_ALERT_WEBHOOK"):  # libraries log the address without its host
+        parts = urlsplit(settings[name])
+        register_secrets(settings[name], parts.path, parts.query, f"{parts.path}?{parts.query}")
+    register_secrets(settings["SECSCORE_ALERT_SLACK_TOKEN"], settings["SECSCORE_ALERT_WEBHOOK_SECRET"])
     if settings["SECSCORE_ALERT_SLACK_TOKEN"]:
         names = ("SECSCORE_ALERT_SLACK_TOKEN", "SECSCORE_ALERT_SLACK_CHANNEL", "SECSCORE_ALERT_SLACK_URL")
         token, channel, url = (settings[name] for name in names)

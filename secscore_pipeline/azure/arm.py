@@ -36,7 +36,6 @@ from secscore_pipeline.azure.session import (
     is_same_origin,
     is_untrusted,
 )
-from secscore_pipeline.redaction import contains_secret
 from secscore_pipeline.shown import bounded_code, printable, quoted
 
 log = logging.getLogger(__name__)
@@ -291,9 +290,9 @@ class ArmClient:
             )
         body = response.content.removeprefix(BOM_UTF8)
         if response.status_code == 200:
-            if contains_secret(body):
+            if token.encode() in body:
                 raise RequestError(
-                    f"The answer of {_shown(url)} held the token or secret of this connection, and was not kept.",
+                    f"The answer of {_shown(url)} held the token it was asked with, and was not kept.",
                     "secret-echoed",
                     http_status=200,
                 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,5 +104,8 @@ class Destination:
         except WarehouseError:
             raise
         except Exception as error:  # every file system of fsspec has errors of its own
-            why = quoted(str(error), self.url, *secrets_of_url(self.url), length=200) or type(error).__name__
+            # A URL that was cut in the wrong place has parts of its password where nobody looks for one.
+            parts = [part for part in re.split(r"[/:@?&=;#]", self.url) if len(part) > 3 and part not in self.shown]
+            hidden = (self.url, *secrets_of_url(self.url), *parts)
+            why = quoted(str(error), *hidden, length=200) or type(error).__name__
             raise WarehouseError(f"{self.shown} could not be written or read ({why}).", "export-unwritable") from error

@@ -132,7 +132,7 @@ def check_records(harness: Harness, case: RecordsCase) -> None:
                 assert record[0].encode() in body, "a record is stored otherwise than it was received"
             folder = warehouse.path.parents[1] / "exports"
             for form in ("csv", "jsonl"):
-                export(opened, form, Destination(str(folder)), Lake())
+                export(opened, form, Destination(str(folder)), Lake(), folder)
             _is_finite_csv(folder)
 
 
