@@ -18,6 +18,9 @@ from secscore_pipeline.shown import describe_value, show_path
 DEFAULT_NAME = "default"
 DAILY = "0 5 * * *"
 
+_DEEPEST = 32
+"""How deep feeds.yaml may be nested; a feed takes five levels."""
+
 _LONGEST = 10_000_000
 """Characters of a file of feeds; 50,000 subscriptions take two million."""
 
@@ -111,7 +114,12 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
     import yaml  # only where there is such a file
 
     try:
+        depth = 0
         for token in yaml.scan(text, Loader=yaml.BaseLoader):
+            kind = type(token).__name__  # such as FlowSequenceStartToken and BlockEndToken
+            depth += kind.endswith("StartToken") - kind.endswith("EndToken")
+            if depth > _DEEPEST:  # each level makes PyYAML slower
+                raise _wrong(path, [(token.start_mark.line + 1, "is nested without end")])
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken):  # a few bytes of them can make gigabytes
                 what = "has an anchor or alias (& or *): a text that begins so belongs in quotes"
                 raise _wrong(path, [(token.start_mark.line + 1, what)])

@@ -95,16 +95,12 @@ def test_every_record_is_kept_as_it_came(hostile):
 
 
 def test_every_export_report_and_status_can_be_made(hostile, tmp_path):
-    with hostile.warehouse.get_published() as connection:
+    with hostile.warehouse.get_published(reachable=[tmp_path]) as connection:
         for form in EXPORTS:
-            done = export(
-                connection,
-                form,
-                Destination(str(tmp_path / form)),
-                Lake("source", "local"),
-                tmp_path,
-                tell=partial(str),
-            )
+            made = tmp_path / f"making-{form}"
+            made.mkdir()
+            destination = Destination(str(tmp_path / form))
+            done = export(connection, form, destination, Lake("source", "local"), made, tell=partial(str))
             assert done.rows > 0
         assert "inf" not in json.dumps(standing(connection, [], utc_now()).scores, default=str).lower()
         assert gather(connection, utc_now()).page()

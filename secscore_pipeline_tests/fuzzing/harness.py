@@ -107,7 +107,8 @@ class _LogWatch(logging.Handler):
 class Harness:
     """Everything that cases share; it ends with its context."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 1) -> None:
+        self._patience = patience
         self._stack = ExitStack()
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="secscore-fuzz-")))
         # What every encoding writes otherwise, between parts that none does.
@@ -233,7 +234,7 @@ class Harness:
             root.addHandler(watch)
             root.setLevel(logging.DEBUG)
             looking.start()
-            with self._ended_after(ended_after):
+            with self._ended_after(self._patience * ended_after):
                 yield seen
         finally:
             seen.seconds = time.monotonic() - began
@@ -250,7 +251,9 @@ class Harness:
     def in_time(self, seconds: float, allowed: float) -> None:
         """Fail where something took a tenth longer than it may."""
         self.worst_overrun = max(self.worst_overrun, seconds / allowed)
-        assert seconds <= OVERRUN * allowed + SLACK, f"it took {seconds:.1f} s and may take {allowed:.1f} s"
+        assert seconds <= self._patience * (OVERRUN * allowed + SLACK), (
+            f"it took {seconds:.1f} s and may take {allowed:.1f} s"
+        )
 
     @contextmanager
     def _ended_after(self, seconds: float) -> Iterator[None]:

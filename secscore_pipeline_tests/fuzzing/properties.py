@@ -131,8 +131,10 @@ def check_records(harness: Harness, case: RecordsCase) -> None:
             ).fetchall():
                 assert record[0].encode() in body, "a record is stored otherwise than it was received"
             folder = warehouse.path.parents[1] / "exports"
+            destination = Destination(str(folder))
             for form in ("csv", "jsonl"):
-                export(opened, form, Destination(str(folder)), Lake(), folder)
+                with destination.scratch_folder(warehouse.path) as made:
+                    export(opened, form, destination, Lake(), made)
             _is_finite_csv(folder)
 
 
