@@ -47,7 +47,7 @@ _NAMES = sorted(
 
 EXPORT_URLS = (
     "simplecache::ftp://user:${SECRET}@127.0.0.1:1/x", "ftp://user:${SECRET}@127.0.0.1:1/x", "nonsense://x", "memory://x", "::", "a::b",
-    "s3://key:${SECRET}@bucket/x", "abfss://${SECRET}", "https://127.0.0.1:1/x?sig=${SECRET}", "zip://x::file:///nowhere", "file://",
+    "s3://key:${SECRET}@bucket/x", "abfss://container@account/x?sig=${SECRET}", "https://127.0.0.1:1/x?sig=${SECRET}", "zip://x::file:///nowhere", "file://",
     "filecache::http://user:${SECRET}@127.0.0.1:1/", "${SECRET}", "~nouser/x", "data:,x", "reference://", "github://a:${SECRET}@b",
 )  # fmt: skip
 
