@@ -28,7 +28,7 @@ from rich.text import Text
 from secscore_pipeline import stopping
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.envfile import env_text, load_env, read_env, update_env
-from secscore_pipeline.failures import explained
+from secscore_pipeline.failures import ExplainedError, explained
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.files import FileError, replace_file, write_file
 from secscore_pipeline.redaction import RedactingFormatter, redact, register_secrets
@@ -142,7 +142,7 @@ def _report_error(error: Exception) -> int:
     register_secrets(*(os.environ.get(name, "").strip() for name in SECRETS))
     if isinstance(error, SettingsError):
         messages, code = error.problems, EXIT_WRONG_SETTINGS
-    elif hasattr(error, "failure"):  # ours: the message says it all
+    elif isinstance(error, ExplainedError):  # the message says it all
         messages, code = [str(error)], EXIT_NOTHING_STORED
     elif isinstance(error, BrokenPipeError):  # who read has seen enough (`| head`)
         messages, code = [], EXIT_NOTHING_STORED

@@ -881,6 +881,20 @@ def cure(name: str, **known: object) -> str:
     return FAILURES[name].cure.format_map(_Named({key: value for key, value in known.items() if value is not None}))
 
 
+class ExplainedError(Exception):
+    """An error whose message says what happened and what to do.
+
+    Args:
+        what: one sentence that says what happened.
+        failure: its name in the catalogue of failures, which says what to do about it.
+        known: what the resolution has places for.
+    """
+
+    def __init__(self, what: str, failure: str, **known: object) -> None:
+        super().__init__(explained(what, failure, **known))
+        self.failure = failure
+
+
 def explained(what: str, name: str, **known: object) -> str:
     """Return a whole message: what happened, what to do, and the failure's entry in docs/troubleshooting.md."""
     return f"{what} {cure(name, **known)} [{name}]"

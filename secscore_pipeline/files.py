@@ -4,24 +4,15 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from secscore_pipeline.failures import explained
+from secscore_pipeline.failures import ExplainedError
 from secscore_pipeline.shown import printable
 
 _HEAD = 4_096
 """In how many bytes at a file's beginning a mark is looked for."""
 
 
-class FileError(Exception):
-    """A file cannot be written: the message says why and what to do.
-
-    Args:
-        what: one sentence that says what happened.
-        failure: its name in the catalogue of failures.
-    """
-
-    def __init__(self, what: str, failure: str) -> None:
-        super().__init__(explained(what, failure))
-        self.failure = failure
+class FileError(ExplainedError):
+    """A file cannot be written: the message says why and what to do."""
 
 
 def follow_link(path: Path) -> Path:

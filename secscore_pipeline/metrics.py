@@ -15,7 +15,7 @@ from typing import NamedTuple
 from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.assets.tables import rows
 from secscore_pipeline.azure.errors import Outcome
-from secscore_pipeline.failures import explained
+from secscore_pipeline.failures import ExplainedError
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.freshness import FeedFreshness, freshness_of
 from secscore_pipeline.resources import Warehouse
@@ -46,11 +46,11 @@ _MEANINGS = {
 """Every metric, and what it says."""
 
 
-class MetricsError(Exception):
+class MetricsError(ExplainedError):
     """The metrics file cannot be written: the message says why and what to do."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(explained(what, "metrics-unwritable"))
+        super().__init__(what, "metrics-unwritable")
 
 
 class Sample(NamedTuple):

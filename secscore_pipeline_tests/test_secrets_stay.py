@@ -16,7 +16,8 @@ from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.redaction import RedactingFormatter, redact, register_secrets
 from secscore_pipeline_tests.conftest import of_files, secscore
-from secscore_pipeline_tests.test_security import MARK, written
+from secscore_pipeline_tests.fuzzing.leaks import written
+from secscore_pipeline_tests.test_security import MARK
 from secscore_pipeline_tests.test_transport import client_of, tokens_of
 
 

@@ -4,13 +4,11 @@ import json
 import os
 import re
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 
 import dagster as dg
-import duckdb
 import psutil
 import pytest
 
@@ -21,6 +19,7 @@ from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.settings import SETTINGS
 from secscore_pipeline.shown import printable, quoted
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.fuzzing.leaks import written
 from secscore_pipeline_tests.test_transport import QUICK, client_of
 from secscore_pipeline_tests.waiting import DEADLINE
 
@@ -38,25 +37,6 @@ SCENARIOS = {
     "a body that is no list": Fault(Kind.STATUS, "subscriptions", status=200, body=b'{"value": 1}'),
     "the connection is lost": Fault(Kind.RESET, "secureScoreControls"),
 }
-
-
-def written(folder):
-    """Return every byte of every file below a folder, and the rows of every database among them as text."""
-    for file in folder.rglob("*"):
-        if not file.is_file():
-            continue
-        yield file, file.read_bytes()
-        if file.suffix == ".duckdb":
-            with duckdb.connect(str(file), read_only=True) as connection:
-                for schema, table in connection.execute(
-                    "select schema_name, table_name from duckdb_tables()"
-                ).fetchall():
-                    rows = connection.execute(f'select to_json(t)::varchar from {schema}."{table}" as t').fetchall()
-                    yield file, "".join(row for (row,) in rows).encode()
-        if file.suffix == ".db":
-            with sqlite3.connect(file) as connection:
-                yield file, "".join(connection.iterdump()).encode()
-            connection.close()
 
 
 def test_no_secret_is_in_any_byte_that_is_written_printed_or_listed(local_azure, tmp_path):

@@ -185,6 +185,8 @@ def post(
 def exchange(who: str, method: str, url: str, seconds: float, *, tries: int, **request: Any) -> requests.Response:
     """Send a request and return the answer, as `post` does; also for other methods."""
     ends_at = time.monotonic() + seconds
+    parts = urlsplit(url)
+    register_secrets(url, parts.path, parts.query, f"{parts.path}?{parts.query}")  # libraries log it without its host
     session = Session(deadline=seconds, max_bytes=MAX_ANSWER_BYTES, allow_http=url.startswith("http:"))
     with session, complete_within(seconds):
         for number in range(1, tries + 1):
@@ -234,9 +236,6 @@ def _json_object(answer: requests.Response) -> dict[str, Any] | None:
 def configured(settings: Mapping[str, str]) -> list[Channel]:
     """Return the channels that are set; the settings are checked before (see `settings.alert_settings`)."""
     channels: list[Channel] = []
-    for name in ("SECSCORE_ALERT_TEAMS", "SECSCORE_ALERT_WEBHOOK"):  # libraries log the address without its host
-        parts = urlsplit(settings[name])
-        register_secrets(settings[name], parts.path, parts.query, f"{parts.path}?{parts.query}")
     register_secrets(settings["SECSCORE_ALERT_SLACK_TOKEN"], settings["SECSCORE_ALERT_WEBHOOK_SECRET"])
     if settings["SECSCORE_ALERT_SLACK_TOKEN"]:
         names = ("SECSCORE_ALERT_SLACK_TOKEN", "SECSCORE_ALERT_SLACK_CHANNEL", "SECSCORE_ALERT_SLACK_URL")

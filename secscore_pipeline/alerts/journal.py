@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.failures import explained
+from secscore_pipeline.failures import ExplainedError
 
 _Value = TypeVar("_Value")
 
@@ -40,17 +40,8 @@ create table if not exists pending (
 """
 
 
-class JournalError(Exception):
-    """The journal of alerts cannot be used: the message says why and what to do.
-
-    Args:
-        what: one sentence that says what happened.
-        failure: its name in the catalogue of failures.
-    """
-
-    def __init__(self, what: str, failure: str) -> None:
-        super().__init__(explained(what, failure))
-        self.failure = failure
+class JournalError(ExplainedError):
+    """The journal of alerts cannot be used: the message says why and what to do."""
 
 
 class Pending(NamedTuple):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
-from secscore_pipeline.failures import cure, explained
+from secscore_pipeline.failures import ExplainedError, cure
 from secscore_pipeline.redaction import redact
 from secscore_pipeline.shown import printable
 
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class AzureError(Exception):
+class AzureError(ExplainedError):
     """Something between this machine and Azure's answer went wrong.
 
     Args:
@@ -37,8 +37,7 @@ class AzureError(Exception):
 
     def __init__(self, what: str, failure: str, **known: object) -> None:
         self.what = printable(redact(what))
-        super().__init__(explained(self.what, failure, **known))
-        self.failure = failure
+        super().__init__(self.what, failure, **known)
         self.cure = cure(failure, **known)
 
 

@@ -180,12 +180,14 @@ def _connect_timeout(wanted: Any) -> Any:
 
 
 class _Connection(HTTPConnection):
+    """A connection whose socket is bounded."""
+
     def _new_conn(self) -> socket:
         self.timeout = _connect_timeout(self.timeout)
         return _bounded(super()._new_conn())
 
 
-class _TlsConnection(HTTPSConnection):
+class _TlsConnection(_Connection, HTTPSConnection):
     """A connection that calls a handshake by its name, however the other side cut it.
 
     Whoever closes a connection that has unread bytes resets it: the same cut is an end of file or a reset, as the
@@ -205,10 +207,6 @@ class _TlsConnection(HTTPSConnection):
             if not isinstance(error.__cause__, ConnectionResetError):
                 raise
             raise ssl.SSLError(f"the connection was cut before TLS was set up ({error.__cause__})") from error
-
-    def _new_conn(self) -> socket:
-        self.timeout = _connect_timeout(self.timeout)
-        return _bounded(super()._new_conn())
 
     def _tunnel(self) -> None:
         try:

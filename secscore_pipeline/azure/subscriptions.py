@@ -1,7 +1,6 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +12,9 @@ import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import Outcome, RequestError
-from secscore_pipeline.shown import describe_value, printable
+from secscore_pipeline.shown import GUID, describe_value, printable
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
-
-_GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +114,7 @@ def _visible(client: ArmClient) -> list[Seen]:
 
 def _guid(given: object) -> str:
     """Return a GUID in lower case; empty for anything else."""
-    return given.lower() if isinstance(given, str) and _GUID.fullmatch(given) else ""
+    return given.lower() if isinstance(given, str) and GUID.fullmatch(given) else ""
 
 
 def _text(given: object) -> str:

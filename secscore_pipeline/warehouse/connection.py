@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from secscore_pipeline.failures import explained
+from secscore_pipeline.failures import ExplainedError
 from secscore_pipeline.shown import show_path
 from secscore_pipeline.stopping import calls_on_stop
 from secscore_pipeline.warehouse import sql
@@ -31,18 +31,8 @@ LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
 
 
-class WarehouseError(Exception):
-    """The DuckDB file cannot be used: the message says why and what to do.
-
-    Args:
-        what: one sentence that says what happened.
-        failure: its name in the catalogue of failures, which says what to do about it.
-        known: what the cure has places for.
-    """
-
-    def __init__(self, what: str, failure: str, **known: object) -> None:
-        super().__init__(explained(what, failure, **known))
-        self.failure = failure
+class WarehouseError(ExplainedError):
+    """The DuckDB file cannot be used: the message says why and what to do."""
 
 
 class Step(NamedTuple):
