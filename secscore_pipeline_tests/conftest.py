@@ -13,6 +13,7 @@ from zlib import crc32
 import dagster as dg
 import pytest
 
+from secscore_pipeline import redaction
 from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import BY_HAND
 from secscore_pipeline.emulator.server import LocalAzure
@@ -39,6 +40,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine reaches a test."""
     for name in (*(setting.name for setting in SETTINGS), "DAGSTER_HOME", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers as a secret is none to the next: hosts and names may be secrets of hostile settings."""
+    monkeypatch.setattr(redaction, "_secrets", dict(redaction._secrets))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

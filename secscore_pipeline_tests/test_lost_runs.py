@@ -181,7 +181,7 @@ def test_a_sync_of_the_command_line_that_was_killed_blocks_nobody(machine):
 
 
 def test_what_a_process_is_tells_it_from_another_of_its_number():
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         first = ProcessIdentity.of(process.pid)
         assert first == ProcessIdentity.parse(str(first))
         assert first.is_on_this_host

@@ -14,7 +14,6 @@ from secscore_pipeline.assets.tables import (
     column_schema,
     failure,
     failures_explained,
-    is_tried_again,
     rows,
 )
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
@@ -137,9 +136,9 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             try:
                 with failures_explained(context):
                     done = _materialize(context, connection_of(context), context.resources.warehouse, event_type)
+            except dg.RetryRequested:
+                raise
             except dg.Failure as failed:
-                if is_tried_again(context, failed):
-                    raise
                 # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
                 problem = failed.description
             except Exception as error:  # an event type costs itself alone, whatever it was

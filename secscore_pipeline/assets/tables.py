@@ -38,8 +38,9 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecut
 def failures_explained(context: Context) -> Iterator[None]:
     """Turn an error that already says what happened and what to do into a Dagster failure with that text.
 
-    It is tried again, as RETRIES has it, where it may be gone later and nobody waits for the run. An interrupt is none,
-    whatever a library made of it: it ends the run. (A retry policy of the job would try it again too.)
+    It is tried again, as RETRIES has it, where it may be gone later and nobody waits for the run: Dagster is asked for
+    that by `RetryRequested`, which is no failure yet. An interrupt is none, whatever a library made of it: it ends the
+    run. (A retry policy of the job would try it again too.)
     """
     watch_run(partial(report_run_stopped, context.instance, context.run.run_id))
     failed: dg.Failure
@@ -57,9 +58,9 @@ def failures_explained(context: Context) -> Iterator[None]:
     else:
         return
     # Without its cause: Dagster stores the whole chain, and the text of a library or server in it.
-    if not failed.allow_retries:
-        raise failed from None
     step = context if isinstance(context, dg.OpExecutionContext) else context.op_execution_context
+    if not failed.allow_retries or step.retry_number >= RETRIES.max_retries:
+        raise failed from None
     seconds = RETRIES.calculate_delay(step.retry_number + 1)
     raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=seconds) from failed
 
@@ -68,11 +69,6 @@ def failure(context: Context, message: str) -> dg.Failure:
     """Return the failure that a message tells of, to be tried again or not."""
     is_awaited = BY_HAND.items() <= context.run.tags.items()
     return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)
-
-
-def is_tried_again(context: Context, failed: dg.Failure) -> bool:
-    """Tell whether Dagster runs a step once more that fails like this."""
-    return failed.allow_retries and context.retry_number < RETRIES.max_retries
 
 
 def unread(context: Context) -> list[str]:
