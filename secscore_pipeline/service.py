@@ -30,17 +30,22 @@ _ENDS_WITHIN = GRACE + 1.0
 
 _STARTS_WITHIN = 180.0
 
+_LONGEST_SOCKET_PATH = 107
+"""Bytes of the path of a socket. Source: unix(7)."""
+
 _LOOK_AGAIN = 0.2
 """Seconds between two looks at something that tells nobody when it changes."""
 
 
-def code_server(host: str, port: int) -> list[str]:
+def code_server(*place: str) -> list[str]:
     """Return the command that serves the definitions, and starts a process for each run.
 
     `dagster api grpc`, not `dagster code-server`: a server in front of a server does not know which runs go on.
+
+    Args:
+        place: its options that say where: --socket PATH, or --host HOST --port PORT.
     """
-    where = ["--host", host, "--port", str(port)]
-    return [*_dagster("api", "grpc", "--lazy-load-user-code", "--module-name", DEFINITIONS), *where]
+    return [*_dagster("api", "grpc", "--lazy-load-user-code", "--module-name", DEFINITIONS), *place]
 
 
 def daemon(workspace: Path) -> list[str]:
@@ -218,10 +223,17 @@ def main() -> None:
 
 
 @main.command("code")
-@click.argument("host")
-@click.argument("port", type=int)
-def _code(host: str, port: int) -> None:
-    raise click.exceptions.Exit(serve(code_server(host, port)))
+@click.option("--socket", "socket_path")
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=int)
+def _code(socket_path: str | None, host: str, port: int | None) -> None:
+    if socket_path is None:
+        raise click.exceptions.Exit(serve(code_server("--host", host, "--port", str(port))))
+    if len(os.fsencode(socket_path)) > _LONGEST_SOCKET_PATH:
+        raise SettingsError(
+            ["The path of the code location's socket is too long. Set SECSCORE_CODE_SOCKET to a shorter one."]
+        )
+    raise click.exceptions.Exit(serve(code_server("--socket", socket_path)))
 
 
 @main.command("daemon")

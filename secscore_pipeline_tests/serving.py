@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
@@ -42,12 +43,18 @@ class Service:
         dagster_home = home / "dagster"
         dagster_home.mkdir()
         shutil.copy(ROOT / instance_file, dagster_home / "dagster.yaml")
-        ports = {name: str(free_port()) for name in ("SECSCORE_CODE_PORT", "SECSCORE_UI_PORT")}
+        # The path of a socket is short; that of a test's folder may not be.
+        self.code_socket = Path(stack.enter_context(TemporaryDirectory(prefix="secscore-"))) / "code"
+        ui_port, code_port = free_port(), free_port()
+        where = {"SECSCORE_CODE_PORT": str(code_port)} if "SECSCORE_CODE_HOST" in environment else {
+            "SECSCORE_CODE_SOCKET": str(self.code_socket)
+        }  # fmt: skip
         self.environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(home),
-            "DAGSTER_HOME": str(dagster_home), "DAGSTER_DISABLE_TELEMETRY": "1", **environment, **ports,
+            "DAGSTER_HOME": str(dagster_home), "DAGSTER_DISABLE_TELEMETRY": "1",
+            **environment, **where, "SECSCORE_UI_PORT": str(ui_port),
         }  # fmt: skip
-        self.url = f"http://127.0.0.1:{ports['SECSCORE_UI_PORT']}/graphql"
+        self.url = f"http://127.0.0.1:{ui_port}/graphql"
         self.session = stack.enter_context(requests.Session())
         self.session.trust_env = False
         assert self.start("init").wait(timeout=DEADLINE) == 0

@@ -31,7 +31,7 @@ CLUSTER = ROOT / "deploy" / "cluster"
 KUBERNETES = "1.33"
 PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 OTHERS = {"PGPASSWORD", "DAGSTER_POSTGRES_URL", "SECSCORE_BROKER_URL"} | {
-    f"SECSCORE_{name}" for name in ("CODE_HOST", "CODE_PORT", "UI_PORT", "BIND")
+    f"SECSCORE_{name}" for name in ("CODE_HOST", "CODE_PORT", "CODE_SOCKET", "UI_PORT", "BIND")
 }
 """Variables that PostgreSQL's client, Dagster's instance file and deploy/run read, and no setting of ours."""
 

@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from websockets.exceptions import InvalidStatus
@@ -50,7 +51,7 @@ def service(tmp_path_factory, secret):
             "SECSCORE_DATABASE": str(home / "data" / "secscore.duckdb"),
         }  # fmt: skip
         running = Service(stack, home, "dagster.yaml", settings)
-        running.start("code")
+        running.code = psutil.Process(running.start("code").pid)
         running.start("webserver")
         awaited(lambda: running.ask(SERVED), is_served)
         yield running
@@ -96,6 +97,12 @@ def test_a_launch_cannot_change_where_a_secret_goes_or_read_one(service, strange
     assert stranger.got == []
     written = b"".join(path.read_bytes() for path in Path(service.environment["HOME"]).rglob("*") if path.is_file())
     assert secret.encode() not in written
+
+
+def test_no_other_account_reaches_the_code_location(service):
+    assert service.code_socket.stat().st_mode & 0o077 == 0
+    everything = [service.code, *service.code.children(recursive=True)]
+    assert [found for process in everything for found in process.net_connections() if found.status == "LISTEN"] == []
 
 
 def test_what_a_launch_may_change_is_this_list_and_no_value_of_it_is_taken_from_the_environment():
