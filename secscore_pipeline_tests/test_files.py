@@ -16,6 +16,7 @@ from secscore_pipeline.envfile import env_text, update_env
 from secscore_pipeline.files import FileError, is_replaceable, replace_file
 from secscore_pipeline.settings import SettingsError
 from secscore_pipeline_tests.conftest import of_files, secscore
+from secscore_pipeline_tests.waiting import DEADLINE
 
 GUID = "11111111-2222-3333-4444-555555555555"
 OTHER = "66666666-2222-3333-4444-555555555555"
@@ -67,12 +68,12 @@ def test_the_local_azure_leaves_a_file_of_the_user_alone(tmp_path, mine, spawned
     assert mode(tmp_path / "azure.env") == 0o600
     (tmp_path / "azure.env").write_bytes(before)  # somebody has put something of theirs there meanwhile
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=DEADLINE)
     assert (tmp_path / "azure.env").read_bytes() == before
     process = spawned("-m", "secscore_pipeline.cli", "emulator", "--env-file", "new.env", cwd=tmp_path)
     assert "Local Azure" in process.stdout.readline()
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=DEADLINE)
     assert not (tmp_path / "new.env").exists()
 
 

@@ -25,7 +25,7 @@ from secscore_pipeline_tests.browsing import browser, expect
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.receiver import Receiver
 from secscore_pipeline_tests.serving import SERVED, Service, is_served
-from secscore_pipeline_tests.waiting import awaited, free_port
+from secscore_pipeline_tests.waiting import DEADLINE, awaited, free_port
 
 LAUNCH = """mutation Launch($config: RunConfigData) {launchRun(executionParams: {runConfigData: $config,
 selector: {jobName: "sync", repositoryLocationName: "secscore_pipeline", repositoryName: "__repository__"}}) {
@@ -67,7 +67,7 @@ def stranger():
 
 def launch(service, config):
     query = {"query": LAUNCH, "variables": {"config": config}}
-    return service.session.post(service.url, json=query, timeout=60).json()["data"]["launchRun"]
+    return service.session.post(service.url, json=query, timeout=DEADLINE).json()["data"]["launchRun"]
 
 
 def hostile_configs(stranger):
@@ -135,7 +135,7 @@ def asked(service, method="POST", *, path="/graphql", headers=None, body=None):
     request = requests.Request(
         method, origin + path, headers={"Host": origin.removeprefix("http://"), **(headers or {})}, data=body
     )
-    answer = service.session.send(request.prepare(), timeout=60)
+    answer = service.session.send(request.prepare(), timeout=DEADLINE)
     return answer.status_code, answer.text
 
 
@@ -195,7 +195,7 @@ def test_no_other_method_is_let_through(service, method):
 
 def test_a_header_that_stands_twice_is_refused(service):
     host, port = service.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as connection:
         lines = ["POST /graphql HTTP/1.1", f"Host: {host}:{port}", "Content-Type: application/json",
                  f"Origin: http://{host}:{port}", "Origin: http://evil.example", "Content-Length: 2",
                  "Connection: close"]  # fmt: skip
@@ -209,7 +209,7 @@ def test_a_websocket_of_another_page_is_refused(service, origin):
     if origin is None:  # the UI's own page
         with connect(url, origin=service.url.removesuffix("/graphql"), subprotocols=["graphql-ws"]) as opened:
             opened.send(json.dumps({"type": "connection_init", "payload": {}}))
-            assert json.loads(opened.recv(timeout=30))["type"] == "connection_ack"
+            assert json.loads(opened.recv(timeout=DEADLINE))["type"] == "connection_ack"
         return
     with pytest.raises(InvalidStatus, match="403"):
         connect(url, origin=origin, subprotocols=["graphql-ws"])
@@ -263,7 +263,7 @@ Promise.allSettled(tried).then((all) => document.title = JSON.stringify(all.map(
 
 def answers(port):
     try:
-        return requests.get(f"http://127.0.0.1:{port}/", timeout=5).ok
+        return requests.get(f"http://127.0.0.1:{port}/", timeout=DEADLINE).ok
     except requests.ConnectionError:
         return False
 

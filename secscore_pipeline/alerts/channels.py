@@ -11,12 +11,10 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
-from secscore_pipeline.azure.session import Session, complete_within
+from secscore_pipeline.azure.session import Session, asked_pause, complete_within
 from secscore_pipeline.redaction import register_secrets
 from secscore_pipeline.shown import bounded_code, quoted
 
@@ -199,7 +197,7 @@ def exchange(who: str, method: str, url: str, seconds: float, *, tries: int, **r
             else:
                 if answer.status_code not in _BUSY:
                     return answer
-                last, pause = _not_taken(who, answer), _retry_after(answer)
+                last, pause = _not_taken(who, answer), asked_pause(answer.headers) or 0.0
             pause = max(pause, FIRST_PAUSE * 2 ** (number - 1))
             if number == tries or time.monotonic() + pause >= ends_at:
                 break
@@ -212,16 +210,7 @@ def _not_taken(who: str, answer: requests.Response) -> ChannelError:
     is_refusal = answer.status_code not in _BUSY
     said = f": {quoted(answer.text, length=100)}" if answer.status_code == 200 and answer.text.strip() else ""
     reason = f"{who} answered {answer.status_code}{said}."
-    return ChannelError(reason, is_refusal=is_refusal, retry_after=_retry_after(answer))
-
-
-def _retry_after(answer: requests.Response) -> float:
-    """Return how many seconds an answer asks to wait; 0 where it says nothing that can be understood."""
-    given = answer.headers.get("Retry-After", "")[:100]
-    try:
-        return min(max(Retry().parse_retry_after(given), 0.0), 1e6)
-    except (InvalidHeader, ValueError, OverflowError):
-        return 0.0
+    return ChannelError(reason, is_refusal=is_refusal, retry_after=asked_pause(answer.headers) or 0.0)
 
 
 def _json_object(answer: requests.Response) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import InvalidHeader, MaxRetryError
+from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.clouds import Cloud
@@ -31,6 +31,7 @@ from secscore_pipeline.azure.pace import Pace
 from secscore_pipeline.azure.session import (
     AnswerTooLargeError,
     Session,
+    asked_pause,
     complete_within,
     host_of,
     is_same_origin,
@@ -266,7 +267,7 @@ class ArmClient:
             if answer is not None:
                 request_ids.extend(_ids(answer))
                 if answer.status == 429:
-                    self._pace.was_refused(url, _asked_to_wait(retry, answer) or 0.0)
+                    self._pace.was_refused(url, asked_pause(answer.headers) or 0.0)
                 else:
                     self._pace.went_well()
                 if answer.status == 200:
@@ -322,7 +323,7 @@ class ArmClient:
             UnicodeDecodeError,
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
-        asked = _asked_to_wait(following, answer) if answer is not None else None
+        asked = asked_pause(answer.headers) if answer is not None else None
         seconds = max(following.get_backoff_time(), asked or 0.0)
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
@@ -383,16 +384,6 @@ class ArmClient:
             request_ids=request_ids,
             **_places(url, message),
         )
-
-
-def _asked_to_wait(retry: Retry, answer: _Answer) -> float | None:
-    """Return after how many seconds ARM asks to be tried again; None where it does not say, or not readably."""
-    asked = answer.headers.get("Retry-After")
-    try:
-        return float(retry.parse_retry_after(asked)) if asked else None
-    except (InvalidHeader, ValueError, OverflowError):  # such as a number of thousands of digits
-        log.debug("unreadable Retry-After %.100r", asked)
-        return None
 
 
 def _places(url: str, message: str | None) -> dict[str, str]:

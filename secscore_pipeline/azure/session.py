@@ -5,11 +5,12 @@ bring, and ends at once when its owner stops. What it may be used for is a matte
 """
 
 import io
+import logging
 import os
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,12 +25,15 @@ from requests.auth import AuthBase
 from requests.utils import get_auth_from_url
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import InvalidHeader, NewConnectionError
+from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
 from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.redaction import register_secrets, take_over_library_loggers
 from secscore_pipeline.shown import printable, show_path
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection, where a request does not say."""
@@ -417,6 +421,19 @@ def _origin_of(url: str) -> tuple[str | None, int] | None:
     except ValueError:
         return None
     return (parts.hostname, port) if parts.scheme == "https" and parts.username is None else None
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds an answer asks to wait before the next try, from 0 to a million.
+
+    None where its `Retry-After` is missing, or not to be understood.
+    """
+    asked = headers.get("Retry-After", "")[:100]
+    try:
+        return min(max(float(Retry().parse_retry_after(asked)), 0.0), 1e6) if asked else None
+    except (InvalidHeader, ValueError, OverflowError):  # such as a number of thousands of digits
+        log.debug("unreadable Retry-After %r", asked)
+        return None
 
 
 def is_untrusted(error: BaseException | None) -> bool:
