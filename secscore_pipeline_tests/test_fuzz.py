@@ -128,15 +128,13 @@ def test_a_secret_is_removed_from_text_however_many_tokens_came_after_it():
 
 
 KILLS = [
-    *(
-        (command, at, 0.5)
-        for command in ("publish", "maintain", "export")
-        for at in ("statement", "after_file", "byte")
-    ),
+    ("publish", "statement", 0.5),
     ("publish", "file", 0.9),
-    ("export", "file", 0.95),
+    ("maintain", "byte", 0.5),
+    ("export", "after_file", 0.5),
     ("migrate", "after_statement", 0.6),
 ]
+"""One of each kind; `make fuzz` tries others."""
 
 
 @pytest.mark.needs("postgresql")
