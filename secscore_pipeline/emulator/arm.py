@@ -163,6 +163,13 @@ class Arm:
                 f"The access token is from the wrong issuer 'https://sts.windows.net/{self.world.tenant_id}/'. It must "
                 f"match the tenant 'https://sts.windows.net/{uuid.UUID(int=0)}/' associated with this subscription.",
             )
+        if subscription.state is State.UNSUPPORTED:
+            return _error(
+                400,
+                "DisallowedOperation",
+                "The current subscription type is not permitted to perform operations on any provider namespace. "
+                "Please use a different subscription.",
+            )
         if subscription.state is State.UNREGISTERED:
             return _error(
                 404,

@@ -54,7 +54,7 @@ class Entra:
 
     def configuration(self, tenant: str) -> JSONResponse:
         """Answer GET /{tenant}/v2.0/.well-known/openid-configuration."""
-        if tenant.lower() != self.world.tenant_id:
+        if not self.world.is_tenant(tenant):
             return self._unknown_tenant(tenant, "invalid_tenant")
         base = f"{self.host}/{self.world.tenant_id}"
         return JSONResponse(
@@ -74,7 +74,7 @@ class Entra:
     def token(self, tenant: str, body: bytes) -> JSONResponse:
         """Answer POST /{tenant}/oauth2/v2.0/token for the client credentials grant."""
         form = dict(parse_qsl(body.decode("utf-8", "replace")))
-        if tenant.lower() != self.world.tenant_id:
+        if not self.world.is_tenant(tenant):
             return self._unknown_tenant(tenant, "invalid_request")
         for name in ("grant_type", "client_id", "scope"):
             if not form.get(name):

@@ -23,6 +23,7 @@ class State(StrEnum):
     FORBIDDEN = "forbidden"  # visible by some other role, but its score may not be read
     DISABLED = "disabled"
     FOREIGN = "foreign"  # it trusts another tenant
+    UNSUPPORTED = "unsupported"  # "Access to Azure Active Directory": listed as Enabled, no provider serves its kind
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Subscription:
         name: its display name.
         tags: as somebody set them.
         group: the id of the management group it lies in.
+        tenant_id: the tenant that it belongs to.
     """
 
     subscription_id: str
@@ -120,6 +122,7 @@ class Subscription:
     name: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     group: str = ROOT_GROUP
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,11 @@ class Application:
 class World:
     """Everything the local Azure knows: one tenant, its applications and its subscriptions.
 
+    Customers' tenants may have delegated subscriptions to it by Azure Lighthouse: see `add_customer`.
+
+    Attributes:
+        domain: the tenant's domain, which names it as well as its GUID does.
+
     Args:
         seed: the same seed makes the same world.
         subscriptions: how many, all of them normal but for one of each other state when `mixed`.
@@ -175,6 +183,7 @@ class World:
 
     def __init__(self, seed: int = 1, subscriptions: int = 5, *, mixed: bool = False, custom_controls: int = 0) -> None:
         self.tenant_id = str(uuid.uuid5(_NAMESPACE, f"tenant/{seed}"))
+        self.domain = f"contoso{seed}.onmicrosoft.com"
         self.seed = seed
         self.applications: dict[str, Application] = {}
         self.subscriptions: dict[str, Subscription] = {}
@@ -186,6 +195,19 @@ class World:
             left = subscriptions - number
             state = special[left - 1] if left <= len(special) < subscriptions else State.NORMAL
             self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{seed}/{number}")), state)
+
+    def is_tenant(self, name: str) -> bool:
+        """Tell whether a GUID or domain, in any case, names the tenant."""
+        return name.lower() in (self.tenant_id, self.domain)
+
+    def add_customer(self, subscriptions: int = 1) -> str:
+        """Add a customer's tenant that has delegated subscriptions to this one by Azure Lighthouse; return its id."""
+        number = len({one.tenant_id for one in self.subscriptions.values()} | {self.tenant_id})
+        tenant_id = str(uuid.uuid5(_NAMESPACE, f"customer/{self.seed}/{number}"))
+        for place in range(subscriptions):
+            identifier = str(uuid.uuid5(_NAMESPACE, f"subscription/{tenant_id}/{place}"))
+            self.add_subscription(identifier).tenant_id = tenant_id
+        return tenant_id
 
     def add_subscription(self, subscription_id: str, state: State = State.NORMAL) -> Subscription:
         """Add a subscription with seeded resources."""
@@ -201,7 +223,10 @@ class World:
             name=f"{team}-{stage}-{subscription_id[:4]}",
             tags={"team": team, "stage": stage, "owner": f"{team}@example.com"},
             group=naming.choice(tuple(GROUPS)),
+            tenant_id=self.tenant_id,
         )
+        if state is State.UNSUPPORTED:
+            subscription.name, subscription.tags = "Access to Azure Active Directory", {}
         self.subscriptions[subscription_id.lower()] = subscription
         return subscription
 
@@ -230,18 +255,21 @@ class World:
     def subscription_document(self, subscription: Subscription) -> dict[str, object]:
         """Return a subscription as ARM lists it (Subscriptions_List, 2022-12-01)."""
         identifier = subscription.subscription_id
+        is_delegated = subscription.tenant_id != self.tenant_id
         return {
             "id": f"/subscriptions/{identifier}",
             "authorizationSource": "RoleBased",
-            "managedByTenants": [],
+            "managedByTenants": [{"tenantId": self.tenant_id}] if is_delegated else [],
             "tags": subscription.tags,
             "subscriptionId": identifier,
-            "tenantId": self.tenant_id,
+            "tenantId": subscription.tenant_id,
             "displayName": subscription.name,
             "state": "Disabled" if subscription.state is State.DISABLED else "Enabled",
             "subscriptionPolicies": {
                 "locationPlacementId": "Public_2014-09-01",
-                "quotaId": "EnterpriseAgreement_2014-09-01",
+                "quotaId": "AAD_2015-09-01"
+                if subscription.state is State.UNSUPPORTED
+                else "EnterpriseAgreement_2014-09-01",
                 "spendingLimit": "Off",
             },
         }
@@ -273,7 +301,7 @@ class World:
                 f"/subscriptions/{one.subscription_id}", "/subscriptions", one.subscription_id, one.name, one.group
             )
             for one in self.subscriptions.values()
-            if one.group in inside
+            if one.group in inside and one.tenant_id == self.tenant_id
         ]
 
     def controls(self, subscription: Subscription, score_name: str, *, expand: bool) -> list[dict[str, object]]:
@@ -375,7 +403,7 @@ def _live(subscription: Subscription, definitions: tuple[Definition, ...], chanc
 
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:
     """Let a subscription, now and then, go to another team: its name, tags and management group change."""
-    if chance.random() < 1 / 300:
+    if chance.random() < 1 / 300 and subscription.state is not State.UNSUPPORTED:
         team = chance.choice(_TEAMS)
         subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"
         subscription.tags = {**subscription.tags, "team": team, "owner": f"{team}@example.com"}
