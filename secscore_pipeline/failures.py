@@ -452,6 +452,15 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check AZURE_MANAGEMENT_GROUP_ID: its ID, not its display name; and the role on it.",
         ),
         Failure(
+            "root-group-unreadable",
+            "The management groups of a tenant cannot be read",
+            "The identity has no role that may read the tenant's root group. Azure Lighthouse delegates subscriptions "
+            "and no management groups: those of a customer's tenant are never readable. It costs the paths of "
+            "management groups of that tenant's subscriptions, and nothing else.",
+            "For your own tenant, grant Microsoft.Management/managementGroups/descendants/read on its root group; for "
+            "a tenant that is managed by Azure Lighthouse there is nothing to do.",
+        ),
+        Failure(
             "forbidden",
             "The identity may not read the subscription's score (403)",
             "Its role is missing, or was granted minutes ago: a grant may take ten minutes to hold.",

@@ -39,6 +39,7 @@ from secscore_pipeline.warehouse import connection, publishing, store
 from secscore_pipeline.warehouse.lake import Lake
 from secscore_pipeline.warehouse.publishing import Publication
 from secscore_pipeline.warehouse.retention import cutoff_of, newest_fetch
+from secscore_pipeline.warehouse.store import ConnectionTenant
 
 READING = timedelta(days=2)
 """How long a reader of a lake may go on with files that no longer belong to it."""
@@ -173,6 +174,14 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         if _client(*wanted).is_stopped:
             _client.cache_clear()
         return _client(*wanted)
+
+    def tenant(self) -> ConnectionTenant:
+        """Return the connection's own tenant, by its GUID as soon as it has signed in, and by its name in the settings.
+
+        The settings may name a tenant by a domain, or in capitals: what is stored is the GUID of the token.
+        """
+        name = self.settings().tenant_id.lower()
+        return ConnectionTenant(self.client().tenant_id or name, name)
 
     def directory(self, snapshot_id: str | None = None) -> Directory:
         """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""

@@ -116,7 +116,7 @@ def test_management_groups_that_may_not_be_read_cost_the_path_only(azure, store)
         application.reads_groups = False
     assert failed_checks(store.sync()) == set()
     assert store.query("select count(name), count(management_group_path) from posture.entities") == [(3, 0)]
-    assert "AuthorizationFailed" in str(store.one("select groups_error from raw.listings"))
+    assert "AuthorizationFailed" in str(store.one("select management_groups from raw.listings"))
     for application in azure.world.applications.values():
         application.reads_groups = True
     store.sync()

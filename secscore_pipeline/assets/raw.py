@@ -24,18 +24,21 @@ from secscore_pipeline.azure.secure_score import (
     Fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.subscriptions import Directory, Hierarchy
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
-from secscore_pipeline.settings import batch_size
+from secscore_pipeline.settings import AzureSettings, batch_size
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import (
+    ConnectionTenant,
     FetchRow,
+    GroupsRow,
     ListedRow,
     ListingRow,
     RecordRow,
@@ -168,13 +171,13 @@ class Listing(NamedTuple):
     """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it.
 
     Attributes:
-        groups_error: why the management groups could not be read.
+        groups: which tenants' management groups were read, and why those of others could not be.
         rows, columns: what the table then holds.
     """
 
     subscriptions: int
     news: dict[str, list[str]]
-    groups_error: str | None
+    groups: tuple[GroupsRow, ...]
     rows: int
     columns: dg.TableSchema
 
@@ -208,36 +211,59 @@ def list_subscriptions(
         return None
     settings, directory = azure.settings(), azure.directory(snapshot_id)
     seen = directory.visible
-    top_group = settings.scope.management_group or next((one.tenant_id for one in seen if one.tenant_id), None)
-    hierarchy, groups_error = None, None
-    if top_group:
-        try:
-            hierarchy = directory.below(top_group)
-        except RequestError as error:
-            groups_error = str(error)
+    tenant = azure.tenant()
+    groups, hierarchies = _read_groups(directory, tenant, settings)
     listing = ListingRow(
         snapshot_id,
         azure.feed,
-        settings.tenant_id,
         clock(),
-        top_group,
-        groups_error,
+        groups,
         settings.cloud.arm_endpoint,
         owner_tag,
         round_id,
     )
     listed = [
-        ListedRow(one.subscription_id, one.record, hierarchy.above(one.subscription_id) if hierarchy else None)
+        ListedRow(one.subscription_id, one.tenant_id or None, one.record, _place_of(one.subscription_id, hierarchies))
         for one in seen
     ]
     news: dict[str, list[str]] = {}
     with warehouse.get_connection() as connection:
-        load_listing(connection, listing, listed, clock())
+        load_listing(connection, listing, listed, tenant, clock())
         for row in rows(connection, sql("listing_news"), {"snapshot_id": snapshot_id, "feed": azure.feed}):
             news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
         held = rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
         columns = column_schema(connection, "raw.subscriptions")
-    return Listing(len(seen), news, groups_error, held, columns)
+    return Listing(len(seen), news, groups, held, columns)
+
+
+def _read_groups(
+    directory: Directory, tenant: ConnectionTenant, settings: AzureSettings
+) -> tuple[tuple[GroupsRow, ...], list[Hierarchy]]:
+    """Read the management groups of each tenant by itself: below the one that is set, else below its root group.
+
+    The group that is set is one of the connection's own tenant: Azure Lighthouse delegates no management groups.
+    """
+    groups, hierarchies = [], []
+    others = sorted(set(directory.tenant_ids.values()))
+    if top_group := settings.scope.management_group:
+        others = [one for one in others if one != tenant.tenant_id]
+        error = None
+        try:
+            hierarchies.append(directory.below(top_group))
+        except RequestError as failed:
+            error = str(failed)
+        groups.append(GroupsRow(tenant.tenant_id, top_group, error))
+    for tenant_id, found in directory.below_roots(others, settings.max_connections):
+        if isinstance(found, Hierarchy):
+            hierarchies.append(found)
+        groups.append(GroupsRow(tenant_id, tenant_id, None if isinstance(found, Hierarchy) else found))
+    return tuple(sorted(groups)), hierarchies
+
+
+def _place_of(subscription_id: str, hierarchies: Sequence[Hierarchy]) -> tuple[str, ...] | None:
+    """Return the management groups above a subscription, in the one hierarchy that holds it; None where none does."""
+    places = (hierarchy.above(subscription_id) for hierarchy in hierarchies)
+    return next((place for place in places if place is not None), None)
 
 
 def _materialize_subscriptions(
@@ -282,9 +308,19 @@ def _described(listing: Listing) -> dict[str, Any]:
         "dagster/row_count": listing.rows,
         "dagster/column_schema": listing.columns,
         "subscriptions": listing.subscriptions,
-        "management_groups": listing.groups_error or "read",
+        "management_groups": _told_of_groups(listing.groups),
         **{what: len(names) for what, names in listing.news.items()},
     }
+
+
+def _told_of_groups(groups: Sequence[GroupsRow]) -> str:
+    """Say whose management groups could be read; the reason of the only tenant stands by itself."""
+    errors = [one.error for one in groups if one.error]
+    if not errors:
+        return "read"
+    if len(groups) == 1:
+        return errors[0]
+    return f"read of {len(groups) - len(errors)} of {len(groups)} tenants; raw.listings says why not of the others"
 
 
 class Snapshot(NamedTuple):
@@ -324,7 +360,9 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    in_scope = azure.subscriptions(azure.directory(snapshot_id))
+    directory = azure.directory(snapshot_id)
+    in_scope = azure.subscriptions(directory)
+    tenant_ids = directory.tenant_ids
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
         _refuse_what_others_read(azure, warehouse, subscription_ids)
@@ -336,7 +374,6 @@ def take_snapshot(
         "snapshot_id": snapshot_id,
         "round_id": part.round_id if part else None,
         "feed": azure.feed,
-        "tenant_id": settings.tenant_id,
         "arm_endpoint": cloud.arm_endpoint,
         "cloud_partition": cloud.partition,
         "subscriptions_in_scope": len(in_scope),
@@ -344,7 +381,7 @@ def take_snapshot(
     with spooled(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, known, look)
+            _spool(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
@@ -354,7 +391,7 @@ def take_snapshot(
                 tell(f"{event_type.name}: {done} of {total} subscriptions read")
         spool.close()
         with warehouse.get_connection() as connection:
-            load_snapshot(connection, spool, snapshot_id, event_type.name, clock())
+            load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
     return Snapshot(total, outcomes, records, requests, errors)
 
 

@@ -172,6 +172,11 @@ class ArmClient:
         self._tokens.token()
 
     @property
+    def tenant_id(self) -> str | None:
+        """The tenant that it is signed in to: its GUID, lower case; None before that, or where no token says so."""
+        return self._tokens.tenant_id
+
+    @property
     def is_stopped(self) -> bool:
         """Whether it was told to stop: then it reads no more."""
         return self._stop.is_set()

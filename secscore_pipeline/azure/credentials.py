@@ -1,5 +1,6 @@
 """An application's credentials become tokens for Azure Resource Manager, through MSAL."""
 
+import base64
 import json
 import logging
 import re
@@ -11,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import requests
 from urllib3.util.retry import Retry
 
@@ -26,7 +28,7 @@ from secscore_pipeline.azure.session import (
     is_untrusted,
 )
 from secscore_pipeline.redaction import register_secrets, register_token
-from secscore_pipeline.shown import quoted, show_path
+from secscore_pipeline.shown import GUID, quoted, show_path
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -61,8 +63,32 @@ class TokenSource(Protocol):
     def renew(self, rejected: str, claims_challenge: str | None = None) -> str:
         """Return a token other than `rejected`, asking Entra only if nobody has done so meanwhile."""
 
+    @property
+    def tenant_id(self) -> str | None:
+        """The tenant of the newest token: its GUID, lower case; None before the first one, or where it does not say."""
+
     def stop(self) -> None:
         """End a sign-in that is under way or waits; there are no tokens any more."""
+
+
+class _Claims(msgspec.Struct):
+    tid: str = ""
+
+
+def tenant_of(token: str) -> str | None:
+    """Return the tenant that an access token was issued by: its GUID, lower case; None for a token that does not say.
+
+    The signature is not checked: the token is asked for over TLS, and who it is for checks it.
+
+    Args:
+        token: a JWT, as Entra issues it.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+    except (IndexError, ValueError, msgspec.DecodeError, RecursionError):
+        return None
+    return claims.tid.lower() if GUID.fullmatch(claims.tid) else None
 
 
 _FAILURES = {
@@ -338,6 +364,7 @@ class MsalTokenSource:
         self._lock = threading.Lock()
         self._application: Any = None
         self._held: tuple[str, float] | None = None
+        self._tenant_id: str | None = None
         self._failed: tuple[SignInError, float] | None = None
 
     def token(self) -> str:
@@ -373,6 +400,11 @@ class MsalTokenSource:
             self._held = current, time.monotonic() + _HELD_SECONDS
             return current
 
+    @property
+    def tenant_id(self) -> str | None:
+        """See `TokenSource`."""
+        return self._tenant_id
+
     def stop(self) -> None:
         """End a sign-in that is under way or waits; whoever asks from now on gets `InterruptedReadError`."""
         self._stop.set()
@@ -400,6 +432,7 @@ class MsalTokenSource:
                 retry = self._next_try(retry, error, ends_at)
             else:
                 register_token(token)
+                self._tenant_id = tenant_of(token)
                 return token
 
     def _token_in(self, result: dict[str, Any]) -> str:

@@ -1,13 +1,9 @@
 """The two event types of the Secure Score API, and the look at many subscriptions side by side."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from itertools import islice
-from queue import SimpleQueue
 from types import MappingProxyType
 
 from secscore_pipeline.azure.arm import ArmClient, Page
@@ -19,12 +15,10 @@ from secscore_pipeline.azure.errors import (
     SignInError,
     unforeseen_errors_as,
 )
+from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
 
 API_VERSION = "2020-01-01"
-
-_CLOSING_SECONDS = 2.0
-"""How long threads that were told to end are waited for: what they wait for ends within half a second."""
 
 
 @dataclass(frozen=True)
@@ -158,65 +152,5 @@ def fetch_all(
         for subscription_id in subscription_ids:
             yield _failed(event_type, subscription_id, now, now, error)
         return
-    waiting = iter(subscription_ids)
-    workers = _Workers(min(2 * max_connections, len(subscription_ids)))
-    running = 0
-    try:
-        while True:
-            for subscription_id in islice(waiting, 2 * max_connections - running):
-                workers.submit(partial(fetch, client, event_type, subscription_id, clock))
-                running += 1
-            if not running:
-                return
-            yield workers.next_result()
-            running -= 1
-    except BaseException:
-        client.stop()
-        raise
-    finally:
-        workers.close()
-
-
-class _Workers:
-    """Threads that fetch side by side, and that no process waits for when it ends.
-
-    `ThreadPoolExecutor` would: a process that was told to stop would wait for a connection that is being made.
-
-    Args:
-        count: how many threads.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._work: SimpleQueue[Callable[[], Fetch] | None] = SimpleQueue()
-        self._results: SimpleQueue[Fetch | BaseException] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"arm-{number}", daemon=True) for number in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, work: Callable[[], Fetch]) -> None:
-        """Have a thread do this work."""
-        self._work.put(work)
-
-    def next_result(self) -> Fetch:
-        """Wait for the next work that is done, and return its result, or raise what it raised."""
-        result = self._results.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    def close(self) -> None:
-        """End the threads when they have done what they are at; wait for that, but not for ever."""
-        for _ in self._threads:
-            self._work.put(None)
-        ends_at = time.monotonic() + _CLOSING_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, ends_at - time.monotonic()))
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                self._results.put(work())
-            except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
-                self._results.put(error)
+    work = (partial(fetch, client, event_type, subscription_id, clock) for subscription_id in subscription_ids)
+    yield from run_side_by_side(work, min(2 * max_connections, len(subscription_ids)), client.stop)

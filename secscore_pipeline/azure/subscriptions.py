@@ -1,9 +1,9 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote
@@ -11,7 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
-from secscore_pipeline.azure.errors import Outcome, RequestError
+from secscore_pipeline.azure.errors import Outcome, RequestError, SignInError
+from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.shown import GUID, describe_value, printable
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -77,6 +78,7 @@ class Directory:
     def __init__(self, client: ArmClient) -> None:
         self._client = client
         self._below: dict[str, Hierarchy] = {}
+        self._has_failed = False
 
     @cached_property
     def visible(self) -> list[Seen]:
@@ -85,17 +87,52 @@ class Directory:
         Raises:
             RequestError: the list could not be had; the next to want it asks again.
         """
-        return _visible(self._client)
+        self._has_failed = True
+        found = _visible(self._client)
+        self._has_failed = False
+        return found
+
+    @property
+    def tenant_ids(self) -> Mapping[str, str]:
+        """The tenant of each visible subscription whose tenant Azure names; empty where the list could not be had."""
+        try:
+            visible = [] if self._has_failed else self.visible
+        except (RequestError, SignInError) as error:  # who reads the subscriptions says so for each
+            log.debug("the subscriptions could not be listed", exc_info=error)
+            return {}
+        return {one.subscription_id: one.tenant_id for one in visible if one.tenant_id}
 
     def below(self, management_group: str) -> "Hierarchy":
-        """Return what lies below a management group, at any depth.
+        """Return what lies below the management group that is set, at any depth.
 
         Raises:
             RequestError: the group cannot be read, or does not exist.
         """
         if management_group not in self._below:
-            self._below[management_group] = _below(self._client, management_group)
+            named = describe_value("AZURE_MANAGEMENT_GROUP_ID", management_group)
+            self._below[management_group] = _below(self._client, management_group, named, "management-group-unknown")
         return self._below[management_group]
+
+    def below_roots(self, tenant_ids: Iterable[str], max_connections: int) -> "Iterator[tuple[str, Hierarchy | str]]":
+        """Yield each tenant, and what lies below its root management group, or why that could not be read.
+
+        Each tenant is asked for by itself: the groups of a tenant that delegated subscriptions by Azure Lighthouse
+        cannot be read, and the other tenants' can.
+
+        Args:
+            tenant_ids: the tenants' GUIDs, which are also the ids of their root groups.
+            max_connections: how many to ask for side by side.
+        """
+
+        def read(tenant_id: str) -> "tuple[str, Hierarchy | str]":
+            named = f"The root management group of the tenant {tenant_id}"
+            try:
+                return tenant_id, _below(self._client, tenant_id, named, "root-group-unreadable")
+            except RequestError as error:
+                return tenant_id, str(error)
+
+        work = [partial(read, tenant_id) for tenant_id in tenant_ids]
+        yield from run_side_by_side(work, min(max_connections, len(work)), self._client.stop)
 
 
 def _visible(client: ArmClient) -> list[Seen]:
@@ -164,7 +201,8 @@ class Hierarchy:
 _SUBSCRIPTION = "/subscriptions/"
 
 
-def _below(client: ArmClient, management_group: str) -> Hierarchy:
+def _below(client: ArmClient, management_group: str, named: str, failure: str) -> Hierarchy:
+    """Read what lies below a management group; a message calls it as `named`, and ends in the cure of `failure`."""
     path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
     records, parents = {}, {}
     try:
@@ -178,9 +216,8 @@ def _below(client: ArmClient, management_group: str) -> Hierarchy:
     except RequestError as error:
         if error.outcome in (Outcome.FORBIDDEN, Outcome.NOT_FOUND):
             raise RequestError(
-                f"{describe_value('AZURE_MANAGEMENT_GROUP_ID', management_group)} cannot be read "
-                f"({error.http_status} {error.code}).",
-                "management-group-unknown",
+                f"{named} cannot be read ({error.http_status} {error.code}).",
+                failure,
                 outcome=error.outcome,
                 http_status=error.http_status,
                 code=error.code,

@@ -6,7 +6,7 @@ with told as (
         listings.listed_at,
         try(from_json(
             subscriptions.record,
-            '{"displayName": "VARCHAR", "state": "VARCHAR", "tenantId": "VARCHAR", "tags": "JSON"}'
+            '{"displayName": "VARCHAR", "state": "VARCHAR", "tags": "JSON"}'
         )) as fields
     from raw.subscriptions as subscriptions
     join raw.listings as listings using (listing_id)
@@ -22,7 +22,7 @@ select
     subscription_id,
     listed_at,
     record is not null as is_listed,
-    lower(fields.tenantId) as tenant_id,
+    tenant_id,
     fields.displayName as name,
     fields.state as state,
     -- Azure tells tags apart without regard to case.

@@ -33,11 +33,27 @@ BODIES_PER_SLICE = 32_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 
+class ConnectionTenant(NamedTuple):
+    """The tenant that a connection signs in to.
+
+    Attributes:
+        tenant_id: its GUID, lower case; what the settings name it where there was no token to tell.
+        name: what the settings name it, lower case: the GUID, or a domain.
+    """
+
+    tenant_id: str
+    name: str
+
+
 class FetchRow(msgspec.Struct, frozen=True):
-    """One row of `raw.fetches`; its columns' comments say what each means."""
+    """One row of `raw.fetches`; its columns' comments say what each means.
+
+    Attributes:
+        tenant_id: as the list of the subscriptions says; None where it could not be had, or does not say.
+    """
 
     snapshot_id: str
-    tenant_id: str
+    tenant_id: str | None
     subscription_id: str
     event_type: str
     started_at: datetime
@@ -56,15 +72,27 @@ class FetchRow(msgspec.Struct, frozen=True):
     subscriptions_in_scope: int | None = None
 
 
+class GroupsRow(NamedTuple):
+    """Which management groups of a tenant were read.
+
+    Attributes:
+        tenant_id: whose groups.
+        top_group: the group below which paths begin.
+        error: why they could not be read; None where they could.
+    """
+
+    tenant_id: str
+    top_group: str
+    error: str | None
+
+
 class ListingRow(msgspec.Struct, frozen=True):
     """One list of the subscriptions that an identity sees; the comments of `raw.listings` say what each means."""
 
     snapshot_id: str
     feed: str
-    tenant_id: str
     listed_at: datetime
-    top_group: str | None
-    groups_error: str | None
+    management_groups: tuple[GroupsRow, ...]
     arm_endpoint: str
     owner_tag: str
     round_id: str
@@ -74,10 +102,12 @@ class ListedRow(msgspec.Struct, frozen=True):
     """One subscription on a list: its JSON text as received, and those of the management groups above it.
 
     Attributes:
+        tenant_id: the tenant that it belongs to; None where the list does not say.
         ancestors: nearest first, up to the top group, which has none; None where they could not be read.
     """
 
     subscription_id: str
+    tenant_id: str | None
     record: str
     ancestors: tuple[str, ...] | None
 
@@ -134,13 +164,19 @@ def spooled(database: Path) -> Iterator[Spool]:
 
 
 def load_snapshot(
-    connection: duckdb.DuckDBPyConnection, spool: Spool, snapshot_id: str, event_type: str, stored_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    spool: Spool,
+    snapshot_id: str,
+    event_type: str,
+    stored_at: datetime,
+    tenant: ConnectionTenant | None = None,
 ) -> None:
     """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
 
     A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
     store: what was read by a clock that is behind that of the look before counts as observed a millisecond after it.
     A snapshot that is stored already is left as it is, but for one that could read nothing: this one takes its place.
+    A subscription's tenant is what the list says; else what is known of it; else the connection's.
 
     Args:
         connection: open for writing.
@@ -148,9 +184,15 @@ def load_snapshot(
         snapshot_id: the run that looked.
         event_type: the name of the event type.
         stored_at: the present, UTC.
+        tenant: the connection's; needed where a fetch does not say whose its subscription is.
     """
     known = {"snapshot_id": snapshot_id, "event_type": event_type}
-    values = {**known, "line_bytes": max(spool.longest_line + 1, 1 << 16), "stored_at": stored_at}
+    values = {
+        **known,
+        "line_bytes": max(spool.longest_line + 1, 1 << 16),
+        "stored_at": stored_at,
+        "tenant_id": tenant and tenant.tenant_id,
+    }
 
     def load() -> None:
         with transaction(connection):
@@ -160,12 +202,17 @@ def load_snapshot(
             execute(connection, sql("load_fetches"), {**values, "file": str(spool.fetches_path)})
             for name in ("load_incoming", "load_bodies", "load_sightings"):
                 execute(connection, sql(name), {**values, "file": str(spool.records_path)})
+            _identify_tenant(connection, tenant)
 
     _frugally(connection, load)
 
 
 def load_listing(
-    connection: duckdb.DuckDBPyConnection, listing: ListingRow, listed: Sequence[ListedRow], stored_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    listing: ListingRow,
+    listed: Sequence[ListedRow],
+    tenant: ConnectionTenant,
+    stored_at: datetime,
 ) -> None:
     """Store what a list of subscriptions tells otherwise than the list before; one that is stored already stays.
 
@@ -173,9 +220,16 @@ def load_listing(
         connection: open for writing.
         listing: who listed what, and when.
         listed: every subscription on the list; one that is not there counts as vanished.
+        tenant: the connection's.
         stored_at: the present, UTC.
     """
-    values = {**msgspec.structs.asdict(listing), "listed": msgspec.json.encode(listed).decode(), "stored_at": stored_at}
+    values = {
+        **msgspec.structs.asdict(listing),
+        "management_groups": msgspec.json.encode([one._asdict() for one in listing.management_groups]).decode(),
+        "listed": msgspec.json.encode(listed).decode(),
+        "tenant_id": tenant.tenant_id,
+        "stored_at": stored_at,
+    }
 
     def load() -> None:
         with transaction(connection):
@@ -183,6 +237,12 @@ def load_listing(
                 execute(connection, sql("load_listing"), values)
 
     attempted(load)
+
+
+def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
+    """Give what was stored under a tenant's domain, before any token told its GUID, that GUID."""
+    if tenant and tenant.tenant_id != tenant.name:
+        execute(connection, sql("identify_tenant"), tenant._asdict())
 
 
 class Mapping(NamedTuple):

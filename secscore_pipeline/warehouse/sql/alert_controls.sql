@@ -2,7 +2,7 @@
 with compared as (
     select
         *,
-        lag(status) over (partition by tenant_id, subscription_id, control_id, score order by observed_at) as status_before
+        lag(status) over (partition by subscription_id, control_id, score order by observed_at) as status_before
     from posture.control_history
     where day >= cast($since as date) - 8
 )

@@ -1,15 +1,15 @@
 -- One row: one subscription that could be read at one look and not at the next, which was made after an instant.
 with unread as (
-    select tenant_id, subscription_id, event_type
+    select subscription_id, event_type
     from raw.fetches
     where observed_at > $since and outcome not in ('complete', 'no_score')
 ),
 compared as (
     select
         *,
-        lag(outcome) over (partition by tenant_id, subscription_id, event_type order by look_id) as outcome_before
+        lag(outcome) over (partition by subscription_id, event_type order by look_id) as outcome_before
     from raw.fetches
-    semi join unread using (tenant_id, subscription_id, event_type)
+    semi join unread using (subscription_id, event_type)
 ),
 lost as (
     select

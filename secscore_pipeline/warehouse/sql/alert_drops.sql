@@ -3,7 +3,7 @@
 with compared as (
     select
         *,
-        lag(fraction) over (partition by tenant_id, subscription_id order by observed_at) as fraction_before
+        lag(fraction) over (partition by subscription_id order by observed_at) as fraction_before
     from posture.score_history
     where lower(score) = 'ascscore'
         and fraction is not null

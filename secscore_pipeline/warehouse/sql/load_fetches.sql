@@ -1,13 +1,17 @@
 -- One row: one look at one subscription, from the spool, numbered on from those before. A subscription's time does not
--- run backwards.
+-- run backwards. Whose it is, its list says; where there was none, the newest list or answer that did; else it is taken
+-- for the connection's.
 insert into raw.fetches by name
 with named as (
-    select feed, subscription_id, max(entity_id) as entity_id
+    select feed, subscription_id, max(entity_id) as entity_id, max_by(tenant_id, entity_id) as tenant_id
     from raw.subscriptions
     group by feed, subscription_id
 ),
 looked_before as (
-    select subscription_id, max(observed_at) + interval 1 millisecond as not_before
+    select
+        subscription_id,
+        max(observed_at) + interval 1 millisecond as not_before,
+        max_by(tenant_id, look_id) filter (where http_status is not null and ocsf.is_guid(tenant_id)) as tenant_id
     from raw.fetches
     where event_type = $event_type
     group by subscription_id
@@ -16,7 +20,7 @@ select
     (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
         as look_id,
     snapshot_id,
-    tenant_id,
+    coalesce(spooled.tenant_id, named.tenant_id, looked_before.tenant_id, $tenant_id) as tenant_id,
     subscription_id,
     event_type,
     started_at,
@@ -47,6 +51,6 @@ from read_json(
         request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar',
         subscriptions_in_scope: 'integer'
     }
-)
+) as spooled
 left join named using (feed, subscription_id)
 left join looked_before using (subscription_id);

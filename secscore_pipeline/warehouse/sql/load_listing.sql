@@ -7,23 +7,24 @@ select
     $tenant_id as tenant_id,
     $listed_at as listed_at,
     json_array_length($listed) as subscriptions,
-    $top_group as top_group,
-    $groups_error as groups_error,
+    from_json(
+        $management_groups, '[{"tenant_id": "VARCHAR", "top_group": "VARCHAR", "error": "VARCHAR"}]'
+    ) as management_groups,
     $arm_endpoint as arm_endpoint,
     $stored_at as stored_at,
     $round_id as round_id;
 
 -- One row: one subscription that is listed otherwise than before, or no longer. What could not be read of its
--- management groups counts as it was.
+-- management groups counts as it was, but for one that another tenant has now.
 insert into raw.subscriptions by name
 with listed as (
     select unnest(
-        from_json($listed, '[{"subscription_id": "VARCHAR", "record": "VARCHAR", "ancestors": ["VARCHAR"]}]'),
+        from_json($listed, '[{"subscription_id": "VARCHAR", "tenant_id": "VARCHAR", "record": "VARCHAR", "ancestors": ["VARCHAR"]}]'),
         recursive := true
     )
 ),
 known as (
-    select subscription_id, owner_tag, record, ancestors
+    select subscription_id, tenant_id, owner_tag, record, ancestors
     from raw.subscriptions
     where feed = $feed
     qualify row_number() over (partition by subscription_id order by entity_id desc) = 1
@@ -31,8 +32,13 @@ known as (
 compared as (
     select
         coalesce(listed.subscription_id, known.subscription_id) as subscription_id,
+        listed.tenant_id,
         listed.record,
-        if(listed.record is null, null, coalesce(listed.ancestors, known.ancestors)) as ancestors,
+        case
+            when listed.record is null then null
+            when listed.tenant_id <> known.tenant_id then listed.ancestors
+            else coalesce(listed.ancestors, known.ancestors)
+        end as ancestors,
         known.record as known_record,
         known.ancestors as known_ancestors,
         known.owner_tag as known_owner_tag
@@ -46,6 +52,7 @@ select
     $feed as feed,
     subscription_id,
     $owner_tag as owner_tag,
+    tenant_id,
     record,
     ancestors
 from compared

@@ -1,6 +1,6 @@
 -- One row: the control that moved a tenant's score most on one of some days (UTC), upwards or downwards.
 with weights as (
-    select tenant_id, subscription_id, weight
+    select subscription_id, weight
     from posture.current_scores
     where lower(score) = 'ascscore'
 ),
@@ -12,7 +12,7 @@ moves as (
         sum(changes.fraction * weights.weight) as won,
         sum(changes.resources_fixed) as resources_fixed
     from posture.changes as changes
-    join weights using (tenant_id, subscription_id)
+    join weights using (subscription_id)
     where list_contains($days, changes.day)
         and changes.score = 'ascscore'
         and changes.control is not null

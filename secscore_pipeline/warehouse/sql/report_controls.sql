@@ -14,7 +14,7 @@ select
     sum(opportunities.unhealthy_resources) as unhealthy_resources,
     count(*) as subscriptions
 from posture.opportunities as opportunities
-left join weights using (tenant_id, subscription_id)
+left join weights using (subscription_id)
 where lower(opportunities.score) = 'ascscore'
 group by opportunities.tenant_id, opportunities.control_id
 order by points_to_win desc, control;

@@ -9,7 +9,7 @@ select
     max_by(coverage.last_failure, coverage.last_failure_at) as last_failure,
     max(coverage.days_missed) as days_missed
 from posture.coverage as coverage
-left join posture.entities as entities using (tenant_id, subscription_id)
+left join posture.entities as entities using (subscription_id)
 where coverage.is_in_scope
     and (coverage.last_outcome not in ('complete', 'no_score') or coverage.days_missed > 0)
 group by coverage.tenant_id, coverage.subscription_id, entities.name

@@ -6,17 +6,17 @@ with scored as (
     where lower(score) = 'ascscore'
 ),
 before as (
-    select tenant_id, subscription_id, max_by(fraction, day) as fraction
+    select subscription_id, max_by(fraction, day) as fraction
     from posture.daily_score
     where lower(score) = 'ascscore'
         and day between cast($day as date) - 37 and cast($day as date) - 7
-    group by tenant_id, subscription_id
+    group by subscription_id
 ),
 failing as (
-    select tenant_id, subscription_id, sum(unhealthy) as unhealthy
+    select subscription_id, sum(unhealthy) as unhealthy
     from posture.current_controls
     where lower(score) = 'ascscore'
-    group by tenant_id, subscription_id
+    group by subscription_id
 )
 select
     coverage.tenant_id,
@@ -33,10 +33,10 @@ select
     coverage.last_outcome,
     coverage.last_outcome in ('complete', 'no_score') as is_read
 from posture.coverage as coverage
-left join scored using (tenant_id, subscription_id)
-left join before using (tenant_id, subscription_id)
-left join failing using (tenant_id, subscription_id)
-left join posture.entities as entities using (tenant_id, subscription_id)
+left join scored using (subscription_id)
+left join before using (subscription_id)
+left join failing using (subscription_id)
+left join posture.entities as entities using (subscription_id)
 where coverage.event_type = 'secure_scores'
     and coverage.is_in_scope
 order by scored.fraction nulls last, name, coverage.subscription_id;

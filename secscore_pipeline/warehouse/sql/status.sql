@@ -10,7 +10,7 @@ with newest as (
 )
 select
     fetches.feed,
-    any_value(fetches.tenant_id) as tenant_id,
+    count(distinct fetches.tenant_id) as tenants,
     any_value(fetches.cloud_partition) as cloud,
     max_by(fetches.snapshot_id, fetches.look_id) as run_id,
     max(fetches.observed_at) as observed_at,

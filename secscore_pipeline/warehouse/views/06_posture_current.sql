@@ -68,7 +68,7 @@ select
     unhealthy as unhealthy_resources,
     "max" / nullif(healthy + unhealthy, 0) as points_per_resource,
     ("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0) as fraction_to_win,
-    rank() over (partition by score order by "max" - "current" desc) as place,
+    rank() over (partition by tenant_id, score order by "max" - "current" desc) as place,
     observed_at
 from posture.current_controls
 qualify "max" > "current";

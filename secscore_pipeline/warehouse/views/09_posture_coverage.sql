@@ -11,9 +11,9 @@ with dated as (
 ),
 looked as (
     select
-        tenant_id,
         subscription_id,
         event_type,
+        max_by(tenant_id, look_id) as tenant_id,
         max_by(feed, look_id) as feed,
         max(observed_at) filter (where outcome = 'complete') as last_complete_at,
         max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
@@ -28,7 +28,7 @@ looked as (
             max(read_on) filter (where is_past)
         ) + 1 as days_since_first
     from dated
-    group by tenant_id, subscription_id, event_type
+    group by subscription_id, event_type
 ),
 newest as (
     select feed, event_type, max_by(round_id, look_id) as round_id
@@ -62,9 +62,14 @@ join newest using (feed, event_type);
 create or replace view posture.gaps as
 with complete as (
     -- By what the clock said then; no day is missed that is yet to come, whatever a wrong clock has dated a fetch.
-    select distinct tenant_id, subscription_id, event_type, ocsf.day_of(least(observed_at, finished_at)) as day
+    select
+        subscription_id,
+        event_type,
+        ocsf.day_of(least(observed_at, finished_at)) as day,
+        max_by(tenant_id, look_id) as tenant_id
     from raw.fetches
     where outcome = 'complete'
+    group by subscription_id, event_type, day
 ),
 newest as (
     select max(ocsf.day_of(least(observed_at, finished_at))) as day
@@ -73,20 +78,21 @@ newest as (
 ),
 days as (
     select
-        complete.tenant_id,
         complete.subscription_id,
         complete.event_type,
-        unnest(generate_series(min(complete.day), newest.day, interval 1 day)) as day
+        cast(unnest(generate_series(min(complete.day), newest.day, interval 1 day)) as date) as day
     from complete
     cross join newest
-    group by complete.tenant_id, complete.subscription_id, complete.event_type, newest.day
+    group by complete.subscription_id, complete.event_type, newest.day
 )
-select days.tenant_id, days.subscription_id, days.event_type, cast(days.day as date) as day
+-- Each day beside the last complete one up to it, which says whose the subscription was.
+select complete.tenant_id, days.subscription_id, days.event_type, days.day
 from days
-anti join complete
+asof join complete
     on complete.subscription_id = days.subscription_id
     and complete.event_type = days.event_type
-    and complete.day = cast(days.day as date);
+    and complete.day <= days.day
+where complete.day < days.day;
 
 comment on view posture.coverage is 'One row: one subscription and event type: its last complete look, its age, its last failure, and whether the newest run still looks at it.';
 comment on view posture.gaps is 'One row: one day (UTC) without a complete look at a subscription, which nothing can bring back.';

@@ -176,7 +176,7 @@ comment on column posture.opportunities.points_to_win is 'Points still to win: m
 comment on column posture.opportunities.unhealthy_resources is 'Resources that lose points.';
 comment on column posture.opportunities.points_per_resource is 'Points that one fixed resource wins: max / (healthy + unhealthy).';
 comment on column posture.opportunities.fraction_to_win is 'What winning them all adds to the subscription''s score, 0..1.';
-comment on column posture.opportunities.place is 'Its place among all controls of this score, 1 for the most points.';
+comment on column posture.opportunities.place is 'Its place among all controls of this score in the tenant, 1 for the most points.';
 comment on column posture.opportunities.observed_at is 'When it was observed, UTC.';
 
 comment on column posture.score_history.observed_at is 'When it was observed, UTC.';
