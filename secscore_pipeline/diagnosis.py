@@ -81,7 +81,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
         settings = connection.settings()
     except SettingsError as error:
         for problem in error.problems:
-            yield Step("settings", State.FAILED, problem, watch.lap(), problem.rsplit("[", 1)[-1].rstrip("]"))
+            yield Step("settings", State.FAILED, problem, watch.lap(), _failure_in(problem))
         return
     yield Step("settings", State.PASSED, "All settings are there and well-formed.", watch.lap())
     if settings.cloud.partition in RETIRED:
@@ -119,6 +119,8 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
         f"The identity sees {len(seen)} subscriptions; {len(subscription_ids)} are to be read.",
         watch.lap(),
     )
+    for sentence in connection.describe_unmatched_patterns(directory):
+        yield Step("subscriptions", State.WARNED, sentence, watch.lap(), _failure_in(sentence))
     for event_type in settings.event_types:
         looks = fetch_all(client, event_type, subscription_ids, clock, settings.max_connections)
         for look in looks:
@@ -150,6 +152,11 @@ class _Watch:
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         return seconds
+
+
+def _failure_in(sentence: str) -> str:
+    """Return the name of the failure that an explained sentence ends with."""
+    return sentence.rsplit("[", 1)[-1].rstrip("]")
 
 
 def _failed(name: str, error: AzureError, watch: _Watch) -> Step:

@@ -439,6 +439,19 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check SECSCORE_INCLUDE, SECSCORE_EXCLUDE and AZURE_MANAGEMENT_GROUP_ID.",
         ),
         Failure(
+            "pattern-unmatched",
+            "A pattern fits no subscription",
+            "It was mistyped, or what it meant was renamed or deleted. In patterns `*` stands for any characters and "
+            "`?` for any one; every other character, brackets too, stands for itself.",
+            "Check it against the names of your subscriptions; a comma in a name is written as `?`.",
+        ),
+        Failure(
+            "patterns-unused",
+            "The patterns of names are not used",
+            "They narrow AZURE_SUBSCRIPTION_IDS=*, and AZURE_SUBSCRIPTION_IDS lists the subscriptions one by one.",
+            "Set AZURE_SUBSCRIPTION_IDS=*, or remove SECSCORE_INCLUDE and SECSCORE_EXCLUDE.",
+        ),
+        Failure(
             "feeds-overlap",
             "Two feeds read the same subscription",
             "Each would take what only the other saw for vanished. Nothing was read.",

@@ -231,7 +231,8 @@ def _feed(given: Mapping[str, Any], names: list[str]) -> Feed:
 
 
 def _text(held: Any) -> str:
-    return ",".join(held) if isinstance(held, list) else str(held)
+    """Return a value as a setting holds it; a comma in a pattern of names becomes `?`, which fits it."""
+    return ",".join(one.replace(",", "?") for one in held) if isinstance(held, list) else str(held)
 
 
 def _overlaps(node: Any, feeds: tuple[Feed, ...]) -> Iterator[tuple[int, str]]:

@@ -175,6 +175,21 @@ class AzureConnection(dg.ConfigurableResource[Any]):
             _client.cache_clear()
         return _client(*wanted)
 
+    def describe_unmatched_patterns(self, directory: Directory) -> list[str]:
+        """Return a sentence for each pattern of the scope that fits no subscription, or is not used.
+
+        Args:
+            directory: what Azure lists; not asked where no pattern is set.
+
+        Raises:
+            AzureError: the subscriptions could not be listed.
+        """
+        scope = self.settings().scope
+        if not (scope.include or scope.exclude):
+            return []
+        names = {} if scope.subscription_ids is not None else directory.names
+        return scope.describe_unmatched(names)
+
     def tenant(self) -> ConnectionTenant:
         """Return the connection's own tenant, by its GUID as soon as it has signed in, and by its name in the settings.
 
@@ -202,6 +217,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         seen = directory.visible
         if not seen:
             raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
+        scope = scope.with_names(one.name for one in seen)
         within = directory.below(scope.management_group).subscription_ids if scope.management_group else None
         wanted = tuple(
             one.subscription_id

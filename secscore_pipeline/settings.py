@@ -2,10 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +20,9 @@ from secscore_pipeline.azure.credentials import (
 )
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.failures import explained
+from secscore_pipeline.patterns import fits_pattern, normalize_name
 from secscore_pipeline.redaction import register_secrets
-from secscore_pipeline.shown import GUID, describe_value, show_path
+from secscore_pipeline.shown import GUID, describe_value, printable, show_path
 
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
 """The formats of exports."""
@@ -72,7 +72,10 @@ SETTINGS = (
     Setting("AZURE_SUBSCRIPTION_IDS", "The subscriptions to read: GUIDs, separated by commas; * for all it sees.", "*"),
     Setting("AZURE_MANAGEMENT_GROUP_ID", "With *: those below this management group only.", ""),
     Setting(
-        "SECSCORE_INCLUDE", "With *: patterns of names or ids to read, separated by commas; prod-* for example.", ""
+        "SECSCORE_INCLUDE",
+        "With *: patterns of names or ids to read, separated by commas, such as prod-* or [PROD]*. * stands for any "
+        "characters, ? for one.",
+        "",
     ),
     Setting("SECSCORE_EXCLUDE", "With *: patterns of names or ids to leave out.", ""),
     Setting(
@@ -224,22 +227,52 @@ class Scope:
         subscription_ids: those that were listed, lower case; None for every enabled one that the identity sees.
         management_group: only those below it; None for anywhere.
         include, exclude: patterns (`*`, `?`) of names or ids; of an empty `include`, all are.
+        names: every name that there is, as `normalize_name` spells it: a pattern that is one of them means that name.
     """
 
     subscription_ids: tuple[str, ...] | None
     management_group: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+
+    def with_names(self, names: Iterable[str]) -> "Scope":
+        """Return the scope with the names that there are."""
+        return replace(self, names=frozenset(map(normalize_name, names)))
 
     def takes(self, subscription_id: str, name: str) -> bool:
         """Tell whether the patterns leave a subscription in."""
 
         def fits(patterns: tuple[str, ...]) -> bool:
-            return any(
-                fnmatchcase(text.lower(), pattern.lower()) for pattern in patterns for text in (subscription_id, name)
-            )
+            return any(self._fits(pattern, subscription_id, name) for pattern in patterns)
 
         return (not self.include or fits(self.include)) and not fits(self.exclude)
+
+    def describe_unmatched(self, names: Mapping[str, str]) -> list[str]:
+        """Return a sentence for each pattern that fits nothing, and for those that are not used.
+
+        Args:
+            names: the names of all subscriptions that the identity sees, by their ids.
+        """
+        named, shown = self.with_names(names.values()), list(map(printable, names.values()))
+        found = []
+        for setting, patterns in (("SECSCORE_INCLUDE", self.include), ("SECSCORE_EXCLUDE", self.exclude)):
+            if patterns and self.subscription_ids is not None:
+                found.append(explained(f"{setting} has no effect.", "patterns-unused"))
+                continue
+            found += [
+                explained(
+                    f"{describe_value(f'{setting}, pattern {number}', pattern, *shown)} fits none of the "
+                    f"{len(names)} subscriptions that the identity sees.",
+                    "pattern-unmatched",
+                )
+                for number, pattern in enumerate(patterns, 1)
+                if not any(named._fits(pattern, *one) for one in names.items())
+            ]
+        return found
+
+    def _fits(self, pattern: str, *texts: str) -> bool:
+        return any(fits_pattern(text, pattern, self.names) for text in texts)
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,8 @@ def _materialize_subscriptions(
     warehouse.refuse_behind()
     if owner_tag is None:
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
+        if (batch := batch_of(context)) is None or batch.number == 1:
+            _warn_of_patterns(context, azure)
     else:
         try:
             snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
@@ -285,6 +287,7 @@ def _materialize_subscriptions(
             context.log.warning("No names are known of this run's subscriptions. %s", error)
         else:
             if listing:
+                _warn_of_patterns(context, azure)
                 metadata = _described(listing)
                 for what, names in listing.news.items():
                     shown = ", ".join(map(printable, names[:WARNED]))
@@ -300,6 +303,17 @@ def _materialize_subscriptions(
         severity=dg.AssetCheckSeverity.WARN,
         description=error or "They could, or were not asked for.",
     )
+
+
+def _warn_of_patterns(context: dg.AssetExecutionContext, azure: AzureConnection) -> None:
+    """Warn of patterns that fit no subscription; the run that lists them for a sync does it for all its runs."""
+    try:
+        unmatched = azure.describe_unmatched_patterns(azure.directory(snapshot_id_of(context)))
+    except AzureError as error:  # the readings that follow say so
+        log.debug("the patterns were not checked", exc_info=error)
+        return
+    for sentence in unmatched:
+        context.log.warning("%s", sentence)
 
 
 def _described(listing: Listing) -> dict[str, Any]:

@@ -93,6 +93,11 @@ class Directory:
         return found
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """The name of each visible subscription by its id; raises as `visible` does."""
+        return {one.subscription_id: one.name for one in self.visible}
+
+    @property
     def tenant_ids(self) -> Mapping[str, str]:
         """The tenant of each visible subscription whose tenant Azure names; empty where the list could not be had."""
         try:
