@@ -172,6 +172,8 @@ def _read(look: Fetch) -> Step:
     if look.outcome is Outcome.NO_SCORE:
         says = explained("It has no secure score yet.", "no-score", subscription_id=identifier)
         return Step(name, State.WARNED, says, seconds, "no-score", identifier)
+    if look.outcome is Outcome.UNSUPPORTED:
+        return Step(name, State.WARNED, look.error or look.outcome, seconds, look.failure, identifier)
     return Step(name, State.FAILED, look.error or look.outcome, seconds, look.failure, identifier)
 
 

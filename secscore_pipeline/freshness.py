@@ -37,8 +37,8 @@ class FeedFreshness:
         feed: its name.
         last_sync_at: when the newest of its fetches ended, however it ended, UTC; None where it was never read.
         last_complete_at: when its last complete sync ended, UTC; None where there was none. A sync is complete when
-            each subscription in scope was read (its outcome is complete or no_score), for each event type that the
-            feed is configured to read; of several batches, when that holds for all of them together.
+            each subscription in scope was read (its outcome is complete, no_score or unsupported), for each event type
+            that the feed is configured to read; of several batches, when that holds for all of them together.
         last_complete_sync_id: that sync's id.
     """
 

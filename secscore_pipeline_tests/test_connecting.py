@@ -245,11 +245,17 @@ MISTAKES = {
     "no-subscriptions": [
         lambda s: (s.azure.world.subscriptions.clear(), s.set(AZURE_SUBSCRIPTION_IDS="*")),
     ],
+    "pattern-unmatched": [lambda s: s.set(AZURE_SUBSCRIPTION_IDS="*", SECSCORE_EXCLUDE="sandbox-*")],
+    "patterns-unused": [lambda s: s.set(SECSCORE_INCLUDE="*")],
     "nothing-in-scope": [lambda s: s.set(AZURE_SUBSCRIPTION_IDS="*", SECSCORE_EXCLUDE="*")],
     "management-group-unknown": [lambda s: s.set(AZURE_SUBSCRIPTION_IDS="*", AZURE_MANAGEMENT_GROUP_ID="nowhere")],
     "forbidden": [lambda s: s.be(State.FORBIDDEN)],
     "not-registered": [lambda s: s.be(State.UNREGISTERED)],
     "no-score": [lambda s: s.be(State.UNSCORED)],
+    "subscription-unsupported": [
+        lambda s: s.be(State.UNSUPPORTED),
+        lambda s: s.fault("Security", 400, b'{"Error":{"Code":"disallowedProvider","Message":"no"}}'),
+    ],
     "subscription-unknown": [lambda s: s.set(AZURE_SUBSCRIPTION_IDS=GUID)],
     "subscription-disabled": [
         lambda s: s.fault("Security", 409, b'{"error":{"code":"ReadOnlyDisabledSubscription","message":"no"}}')
@@ -278,7 +284,7 @@ ELSEWHERE = {
     "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
     "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel", "queue-missing",
     "catalog-read-only", "data-path-differs", "object-store-refused", "no-such-moment",
-    "query-writes", "query-reaches-out", "path-absent", "database-reaches-out", "export-outside", "export-foreign",
+    "root-group-unreadable", "query-writes", "query-reaches-out", "path-absent", "database-reaches-out", "export-outside", "export-foreign",
     "export-layout-malformed", "file-foreign", "file-unwritable", "env-unreadable", "env-exposed", "value-unwritable",
     "setting-too-long", "home-unknown", "working-directory-gone", "instance-unusable", "system-refused", "unforeseen",
 }  # fmt: skip

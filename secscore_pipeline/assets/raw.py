@@ -16,7 +16,7 @@ from secscore_pipeline.assets.tables import (
     failures_explained,
     rows,
 )
-from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
+from secscore_pipeline.azure.errors import LOOKED, AzureError, RequestError
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
     SECURE_SCORES,
@@ -49,9 +49,6 @@ from secscore_pipeline.warehouse.store import (
 )
 
 log = logging.getLogger(__name__)
-
-LOOKED = {Outcome.COMPLETE, Outcome.NO_SCORE}
-"""The outcomes that say how a subscription stands; every other one says that we could not look."""
 
 WARNED = 20
 """How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""

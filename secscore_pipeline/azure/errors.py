@@ -20,10 +20,15 @@ class Outcome(StrEnum):
     NO_SCORE = "no_score"
     NOT_REGISTERED = "not_registered"
     DISABLED = "disabled"
+    UNSUPPORTED = "unsupported"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     THROTTLED = "throttled"
     FAILED = "failed"
+
+
+LOOKED = frozenset({Outcome.COMPLETE, Outcome.NO_SCORE, Outcome.UNSUPPORTED})
+"""The outcomes that say how a subscription stands; every other one says that we could not look."""
 
 
 class AzureError(ExplainedError):
@@ -123,6 +128,8 @@ _BY_CODE = {
     "missingsubscriptionregistration": Verdict(Outcome.NOT_REGISTERED, "not-registered"),
     "subscriptionnotfound": Verdict(Outcome.NOT_FOUND, "subscription-unknown"),
     "invalidsubscriptionid": Verdict(Outcome.NOT_FOUND, "subscription-unknown"),
+    "disallowedoperation": Verdict(Outcome.UNSUPPORTED, "subscription-unsupported"),
+    "disallowedprovider": Verdict(Outcome.UNSUPPORTED, "subscription-unsupported"),
     "disabledsubscription": Verdict(Outcome.DISABLED, "subscription-disabled"),
     "readonlydisabledsubscription": Verdict(Outcome.DISABLED, "subscription-disabled"),
     "subscriptionnotactive": Verdict(Outcome.DISABLED, "subscription-disabled"),

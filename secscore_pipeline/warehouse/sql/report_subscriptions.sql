@@ -31,7 +31,7 @@ select
     failing.unhealthy,
     coverage.last_complete_at,
     coverage.last_outcome,
-    coverage.last_outcome in ('complete', 'no_score') as is_read
+    coverage.last_outcome in ('complete', 'no_score', 'unsupported') as is_read
 from posture.coverage as coverage
 left join scored using (subscription_id)
 left join before using (subscription_id)

@@ -16,8 +16,8 @@ select
     max(fetches.observed_at) as observed_at,
     any_value(newest.future_at) as future_at,
     count(distinct fetches.subscription_id) as subscriptions,
-    count(distinct fetches.subscription_id) filter (where fetches.outcome not in ('complete', 'no_score')) as not_read,
-    count(distinct fetches.subscription_id) filter (where fetches.outcome = 'no_score') as without_score
+    count(distinct fetches.subscription_id) filter (where fetches.outcome not in ('complete', 'no_score', 'unsupported')) as not_read,
+    count(distinct fetches.subscription_id) filter (where fetches.outcome in ('no_score', 'unsupported')) as without_score
 from raw.fetches as fetches
 join newest using (feed, round_id)
 group by fetches.feed
