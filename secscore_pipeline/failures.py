@@ -500,8 +500,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "subscription-unsupported",
             "The subscription is of a kind that has no secure score",
             "Azure lists it as Enabled and lets Microsoft.Security serve nothing on it (DisallowedOperation, "
-            "DisallowedProvider), as with *Access to Azure Active Directory* and some offers for students. It is a state, "
-            "not an error: no alert is sent, it is no gap, and nothing is counted as 0 %.",
+            "DisallowedProvider), as with *Access to Azure Active Directory* and some offers for students. It is a "
+            "state, not an error: no alert is sent, it is no gap, and nothing is counted as 0 %.",
             "There is nothing to do; leave it out with SECSCORE_EXCLUDE if you do not want to see it.",
         ),
         Failure(

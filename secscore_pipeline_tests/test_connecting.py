@@ -284,7 +284,8 @@ ELSEWHERE = {
     "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
     "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel", "queue-missing",
     "catalog-read-only", "data-path-differs", "object-store-refused", "no-such-moment",
-    "root-group-unreadable", "query-writes", "query-reaches-out", "path-absent", "database-reaches-out", "export-outside", "export-foreign",
+    "root-group-unreadable",
+    "query-writes", "query-reaches-out", "path-absent", "database-reaches-out", "export-outside", "export-foreign",
     "export-layout-malformed", "file-foreign", "file-unwritable", "env-unreadable", "env-exposed", "value-unwritable",
     "setting-too-long", "home-unknown", "working-directory-gone", "instance-unusable", "system-refused", "unforeseen",
 }  # fmt: skip

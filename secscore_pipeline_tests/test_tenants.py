@@ -62,7 +62,15 @@ def test_each_subscription_has_its_own_tenant_everywhere(provider, store):
     by_tag = store.query("select distinct tenant_id from posture.tag_score where tag = 'owner'")
     assert {tenant for (tenant,) in by_tag} == set(rolled_up)
     assert store.query("select distinct tenant_id from posture.management_group_score") == [(provider.world.tenant_id,)]
-    assert sorted(store.query("select count(*) from posture.opportunities where place = 1 group by tenant_id"))[0][0]
+    first_places = store.query("select distinct tenant_id from posture.opportunities where place = 1")
+    assert {tenant for (tenant,) in first_places} == set(rolled_up)
+    page = (store.path.parents[1] / "report.html").read_text(encoding="utf-8")
+    assert all(f"Tenant {tenant}" in page for tenant in rolled_up)
+    shown = {one.asset_key.path[-1]: one.materialization.metadata for one in result.get_asset_materialization_events()}
+    for asset in ("assessment_findings", "report"):
+        scores = {name for name in shown[asset] if name.startswith("score_percentage")}
+        assert scores == {f"score_percentage_{tenant}" for tenant in rolled_up}, asset
+    assert shown["subscriptions"]["management_groups"].value.startswith("read of 1 of 4 tenants")
 
 
 def test_the_groups_of_a_customer_that_cannot_be_read_cost_the_paths_of_that_customer_only(provider, store):

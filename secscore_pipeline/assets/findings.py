@@ -125,11 +125,20 @@ def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.
     """
     scores = rows(connection, sql("scores"), {"limit": SHOWN})
-    totals = rows(connection, sql("totals"))[0]
-    return {
-        "scores": preview(list(map(_shown, scores))),
-        **{name: float(number) for name, number in totals.items() if number is not None},
-    }
+    return {"scores": preview(list(map(_shown, scores))), **_sum_up(rows(connection, sql("totals")))}
+
+
+def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the numbers that are plotted: points and resources add up over tenants, each has a score of its own."""
+    numbers: dict[str, float] = {}
+    for tenant in tenants:
+        tenant_id, score = tenant.pop("tenant_id"), tenant.pop("score_percentage")
+        if score is not None:
+            numbers["score_percentage" if len(tenants) == 1 else f"score_percentage_{tenant_id}"] = float(score)
+        for name, number in tenant.items():
+            if number is not None:
+                numbers[name] = numbers.get(name, 0) + float(number)
+    return numbers
 
 
 def _shown(score: dict[str, Any]) -> dict[str, Any]:

@@ -44,25 +44,27 @@ def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Materi
         for tenant in made.tenants
         if tenant.newest
     }
+    summaries = [_summary(tenant, is_one_of_many=len(made.tenants) > 1) for tenant in made.tenants]
     return dg.MaterializeResult(
         metadata={
             "report": dg.MetadataValue.url(path.as_uri()),
             "path": dg.MetadataValue.path(str(path)),
             "bytes": size,
             **scores,
-            "preview": dg.MetadataValue.md("\n\n".join(map(_summary, made.tenants)) or "Nothing is stored yet."),
+            "preview": dg.MetadataValue.md("\n\n".join(summaries) or "Nothing is stored yet."),
             **({"trend": dg.MetadataValue.md(_image(picture))} if picture else {}),
         }
     )
 
 
-def _summary(tenant: "page.Tenant") -> str:
-    """Say the most important of one tenant in Markdown."""
+def _summary(tenant: "page.Tenant", *, is_one_of_many: bool) -> str:
+    """Say the most important of one tenant in Markdown, and which it is where there are others."""
     if tenant.newest is None:
         return f"**{tenant.tenant_id}**: no score yet."
     week = tenant.won_since(7)
     moved = "" if week is None else f", {100 * week:+.2f} percentage points in 7 days"
     lines = [
+        *([f"Tenant {tenant.tenant_id}:", ""] if is_one_of_many else []),
         f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.newest['subscriptions']} subscriptions with a "
         f"score, {tenant.unread} that could not be read.",
         "",

@@ -168,9 +168,9 @@ def write_report(report: Report, path: Path) -> int:
 
 
 def path_picture(report: Report) -> str | None:
-    """Return the path of the first tenant's score as a small SVG; None where there is no path yet."""
-    days = next((tenant.days for tenant in report.tenants if len(tenant.days) > 1), None)
-    return small_path(days) if days else None
+    """Return the path of the tenant's score as a small SVG; None where there is none yet, or several tenants."""
+    days = report.tenants[0].days if len(report.tenants) == 1 else []
+    return small_path(days) if len(days) > 1 else None
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:

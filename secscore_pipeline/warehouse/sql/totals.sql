@@ -1,4 +1,4 @@
--- One row: the numbers of the newest normalized round that are plotted over time. The percentage (0..100) is
+-- One row: the numbers of one tenant in the newest normalized round that are plotted over time. The percentage (0..100) is
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
 create or replace temp table looked as
@@ -7,12 +7,13 @@ from raw.fetches
 where round_id = ocsf.newest_round(null);
 
 with observed as (
-    select is_control, "current", "max", weight, unhealthy
+    select tenant_id, is_control, "current", "max", weight, unhealthy
     from ocsf.observations_at('looked')
     where activity_id <> 3
         and lower(score_name) = 'ascscore'
 )
 select
+    tenant_id,
     round(
         100 * sum("current" / "max" * weight) filter (where not is_control and "max" > 0)
         / nullif(sum(weight) filter (where not is_control and "max" > 0 and "current" is not null), 0),
@@ -21,4 +22,6 @@ select
     sum("current") filter (where not is_control) as points_current,
     sum("max") filter (where not is_control) as points_max,
     sum(unhealthy) filter (where is_control) as unhealthy_resources
-from observed;
+from observed
+group by tenant_id
+order by tenant_id;
