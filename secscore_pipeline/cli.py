@@ -437,6 +437,13 @@ def azure_setup(
     type=click.IntRange(0, 1000),
     help="Controls of the tenant's own beside Microsoft's 15; they give no points.",
 )
+@click.option(
+    "--customers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Customers' tenants that have each delegated two subscriptions by Azure Lighthouse.",
+)
 @click.option("--port", default=0, help="0 lets the system choose.", show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
 @click.option(
@@ -479,6 +486,7 @@ def emulator(
     seed: int,
     mixed: bool,
     custom_controls: int,
+    customers: int,
     port: int,
     latency: float,
     limit: "Limit | None",
@@ -496,6 +504,8 @@ def emulator(
     from secscore_pipeline.emulator.world import World
 
     world = World(seed, subscriptions, mixed=mixed and subscriptions > 3, custom_controls=custom_controls)
+    for _ in range(customers):
+        world.add_customer(2)
     if date is not None:
         world.live_until(date.date())
     with LocalAzure(world, latency=latency, page_size=page_size, port=port, limit=limit) as azure:
