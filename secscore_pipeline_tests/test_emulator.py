@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import jwt
 import pytest
 import requests
 
@@ -143,3 +144,34 @@ def test_an_expired_or_foreign_token_is_refused(local_azure):
     assert expired.json()["error"]["code"] in ("ExpiredAuthenticationToken", "InvalidAuthenticationToken")
     foreign = get(azure, path, token_of(other).json()["access_token"], **{"api-version": "2020-01-01"})
     assert foreign.json()["error"]["code"] == "InvalidAuthenticationToken"
+
+
+def test_a_tenant_is_known_by_its_domain_and_by_its_guid_in_any_case(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    world = azure.world
+    for name in (world.tenant_id, world.tenant_id.upper(), world.domain, world.domain.upper()):
+        found = get(azure, f"/{name}/v2.0/.well-known/openid-configuration").json()
+        assert found["token_endpoint"] == f"{azure.url}/{world.tenant_id}/oauth2/v2.0/token"
+        token = token_of(azure, tenant=name).json()["access_token"]
+        assert jwt.decode(token, options={"verify_signature": False})["tid"] == world.tenant_id
+    assert token_of(azure, tenant="fabrikam.com").json()["error_codes"] == [90002]
+
+
+def test_a_delegated_subscription_is_listed_and_read_and_its_groups_are_not(local_azure):
+    world = World(subscriptions=1)
+    customer = world.add_customer()
+    azure = local_azure(world)
+    token = token_of(azure).json()["access_token"]
+    listed = get(azure, "/subscriptions", token, **{"api-version": "2022-12-01"}).json()["value"]
+    assert [(one["tenantId"], one["managedByTenants"], one["authorizationSource"]) for one in listed] == [
+        (world.tenant_id, [], "RoleBased"),
+        (customer, [{"tenantId": world.tenant_id}], "RoleBased"),
+    ]
+    assert all("homeTenantId" not in one for one in listed)
+    scores = f"/subscriptions/{listed[1]['subscriptionId']}/providers/Microsoft.Security/secureScores"
+    assert get(azure, scores, token, **{"api-version": "2020-01-01"}).status_code == 200
+    groups = "/providers/Microsoft.Management/managementGroups/{}/descendants"
+    refused = get(azure, groups.format(customer), token, **{"api-version": "2020-05-01"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
+    own = get(azure, groups.format(world.tenant_id), token, **{"api-version": "2020-05-01"}).json()["value"]
+    assert [one["name"] for one in own if one["type"] == "/subscriptions"] == [listed[0]["subscriptionId"]]

@@ -3,9 +3,11 @@
 from datetime import UTC, date, datetime
 
 import duckdb
+import jwt
 import pytest
 
 from secscore_pipeline.assets.raw import take_snapshot
+from secscore_pipeline.azure.credentials import tenant_of
 from secscore_pipeline.azure.secure_score import SECURE_SCORES
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
@@ -38,6 +40,34 @@ def listing_groups(store):
 
 def paths(store):
     return dict(store.query("select subscription_id, management_group_path from posture.entities"))
+
+
+@pytest.mark.parametrize(
+    ("claims", "tenant_id"),
+    [
+        ({"tid": "0000000A-0000-0000-0000-000000000000"}, "0000000a-0000-0000-0000-000000000000"),
+        ({"tid": "contoso.com"}, None),
+        ({"tid": 7}, None),
+        ({}, None),
+    ],
+)
+def test_a_token_tells_its_tenant_or_none(claims, tenant_id):
+    assert tenant_of(jwt.encode(claims, "k" * 32)) == tenant_id
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b.c", "..", "a.\u00e9.c", f"a.{'W1' * 3}.c"])
+def test_what_is_no_token_tells_no_tenant(token):
+    assert tenant_of(token) is None
+
+
+def test_a_machine_is_of_the_tenant_of_its_token_whatever_the_settings_say(local_azure, store, monkeypatch):
+    azure = local_azure(World(subscriptions=1))
+    azure.application.assigned = True
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", azure.url)
+    store.use(azure, AZURE_CLIENT_SECRET="", AZURE_CLIENT_ID="", AZURE_TENANT_ID="wrong.example.com")
+    azure.faults.append(Fault(Kind.STATUS, path=r"/subscriptions$", status=403))
+    store.sync()
+    assert store.query("select distinct tenant_id from raw.fetches") == [(azure.world.tenant_id,)]
 
 
 @pytest.fixture
