@@ -2,25 +2,52 @@
 -- run backwards. Whose it is, its list says; where there was none, the newest list or answer that did; else it is taken
 -- for the connection's.
 insert into raw.fetches by name
-with named as (
+with spooled as materialized (
+    from read_json(
+        $file,
+        format = 'newline_delimited',
+        maximum_object_size = $line_bytes,
+        columns = {
+            snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
+            started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
+            error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
+            request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar',
+            subscriptions_in_scope: 'integer'
+        }
+    )
+),
+named as (
     select feed, subscription_id, max(entity_id) as entity_id, max_by(tenant_id, entity_id) as tenant_id
     from raw.subscriptions
     group by feed, subscription_id
 ),
 looked_before as (
-    select
-        subscription_id,
-        max(observed_at) + interval 1 millisecond as not_before,
-        max_by(tenant_id, look_id) filter (where http_status is not null and ocsf.is_guid(tenant_id)) as tenant_id
+    select subscription_id, max(observed_at) + interval 1 millisecond as not_before
     from raw.fetches
     where event_type = $event_type
+    group by subscription_id
+),
+-- Most often there are none, and nothing is read.
+without_tenant as (
+    select spooled.subscription_id
+    from spooled
+    left join named using (feed, subscription_id)
+    where spooled.tenant_id is null
+        and named.tenant_id is null
+),
+answered as (
+    select subscription_id, max_by(tenant_id, look_id) as tenant_id
+    from raw.fetches
+    semi join without_tenant using (subscription_id)
+    where http_status is not null
+        and not contains(tenant_id, '.') -- a domain has one, a GUID has none
     group by subscription_id
 )
 select
     (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
         as look_id,
     snapshot_id,
-    coalesce(spooled.tenant_id, named.tenant_id, looked_before.tenant_id, $tenant_id) as tenant_id,
+    coalesce(spooled.tenant_id, named.tenant_id, answered.tenant_id, $tenant_id) as tenant_id,
     subscription_id,
     event_type,
     started_at,
@@ -40,17 +67,7 @@ select
     named.entity_id,
     coalesce(round_id, snapshot_id) as round_id,
     subscriptions_in_scope
-from read_json(
-    $file,
-    format = 'newline_delimited',
-    maximum_object_size = $line_bytes,
-    columns = {
-        snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
-        started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
-        error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
-        request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar',
-        subscriptions_in_scope: 'integer'
-    }
-) as spooled
+from spooled
 left join named using (feed, subscription_id)
-left join looked_before using (subscription_id);
+left join looked_before using (subscription_id)
+left join answered using (subscription_id);

@@ -21,7 +21,3 @@ create or replace macro ocsf.newest_round(kind) as (
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
 create or replace macro ocsf.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);
-
--- Whether a text is a GUID in lower case, as tenants are told apart by; a domain is none.
-create or replace macro ocsf.is_guid(text) as
-    regexp_full_match(text, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}');
