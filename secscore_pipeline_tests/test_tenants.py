@@ -64,9 +64,10 @@ def test_a_machine_is_of_the_tenant_of_its_token_whatever_the_settings_say(local
     azure = local_azure(World(subscriptions=1))
     azure.application.assigned = True
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", azure.url)
-    store.use(azure, AZURE_CLIENT_SECRET="", AZURE_CLIENT_ID="", AZURE_TENANT_ID="wrong.example.com")
     azure.faults.append(Fault(Kind.STATUS, path=r"/subscriptions$", status=403))
-    store.sync()
+    for wrong in ("wrong.example.com", "00000000-0000-0000-0000-00000000000f"):
+        store.use(azure, AZURE_CLIENT_SECRET="", AZURE_CLIENT_ID="", AZURE_TENANT_ID=wrong)
+        store.sync()
     assert store.query("select distinct tenant_id from raw.fetches") == [(azure.world.tenant_id,)]
 
 

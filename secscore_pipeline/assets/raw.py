@@ -319,12 +319,12 @@ def _described(listing: Listing) -> dict[str, Any]:
         "dagster/row_count": listing.rows,
         "dagster/column_schema": listing.columns,
         "subscriptions": listing.subscriptions,
-        "management_groups": _told_of_groups(listing.groups),
+        "management_groups": _describe_groups(listing.groups),
         **{what: len(names) for what, names in listing.news.items()},
     }
 
 
-def _told_of_groups(groups: Sequence[GroupsRow]) -> str:
+def _describe_groups(groups: Sequence[GroupsRow]) -> str:
     """Say whose management groups could be read; the reason of the only tenant stands by itself."""
     errors = [one.error for one in groups if one.error]
     if not errors:

@@ -240,8 +240,12 @@ def load_listing(
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
-    """Give what was stored under a tenant's domain, before any token told its GUID, that GUID."""
-    if tenant and tenant.tenant_id != tenant.name:
+    """Give what was stored under a tenant's domain, before any token told its GUID, that GUID.
+
+    A GUID that the settings name is left as it is: a machine's identity may be of another tenant than they say, and
+    what is stored under theirs may be another feed's.
+    """
+    if tenant and "." in tenant.name and tenant.tenant_id != tenant.name:
         execute(connection, sql("identify_tenant"), tenant._asdict())
 
 
