@@ -185,6 +185,12 @@ def test_a_list_that_fails_leaves_each_subscription_its_tenant(provider, store):
     assert set(store.query("select subscription_id, tenant_id from raw.fetches")) == owners(provider)
 
 
+def test_a_list_that_fails_once_is_good_for_the_tenants_when_it_succeeds(provider, store):
+    provider.faults.append(Fault(Kind.STATUS, path=r"/subscriptions$", status=403, times=1))
+    assert failed_checks(store.sync()) == {"subscriptions: names_read"}
+    assert set(store.query("select subscription_id, tenant_id from raw.fetches")) == owners(provider)
+
+
 def test_a_sign_in_that_failed_under_a_domain_is_of_the_same_tenant_later(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     store.use(azure, AZURE_TENANT_ID=azure.world.domain, AZURE_CLIENT_SECRET="wrong")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from secscore_pipeline.azure.arm import ArmClient
-from secscore_pipeline.azure.errors import Outcome, RequestError, SignInError
+from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.shown import GUID, describe_value, printable
 
@@ -87,10 +87,23 @@ class Directory:
         Raises:
             RequestError: the list could not be had; the next to want it asks again.
         """
-        self._has_failed = True
-        found = _visible(self._client)
+        try:
+            found = _visible(self._client)
+        except AzureError:
+            self._has_failed = True
+            raise
         self._has_failed = False
         return found
+
+    def visible_or_none(self) -> list[Seen] | None:
+        """Return what `visible` returns; None where the list could not be had, which is not asked for again."""
+        if self._has_failed:
+            return None
+        try:
+            return self.visible
+        except AzureError as error:
+            log.debug("the subscriptions could not be listed", exc_info=error)
+            return None
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -100,12 +113,7 @@ class Directory:
     @property
     def tenant_ids(self) -> Mapping[str, str]:
         """The tenant of each visible subscription whose tenant Azure names; empty where the list could not be had."""
-        try:
-            visible = [] if self._has_failed else self.visible
-        except (RequestError, SignInError) as error:  # who reads the subscriptions says so for each
-            log.debug("the subscriptions could not be listed", exc_info=error)
-            return {}
-        return {one.subscription_id: one.tenant_id for one in visible if one.tenant_id}
+        return {one.subscription_id: one.tenant_id for one in self.visible_or_none() or () if one.tenant_id}
 
     def below(self, management_group: str) -> "Hierarchy":
         """Return what lies below the management group that is set, at any depth.
