@@ -2,23 +2,21 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import available_timezones
 
 import dagster as dg
 
 from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened, sync_overdue
-from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of
+from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of, journal_path
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
-from secscore_pipeline.dagster_internals import is_valid_cron_schedule, reverse_cron_string_iterator
-from secscore_pipeline.failures import explained
+from secscore_pipeline.dagster_internals import reverse_cron_string_iterator
 from secscore_pipeline.feeds import Feed
-from secscore_pipeline.freshness import FeedFreshness, freshness_of, overdue_after
+from secscore_pipeline.freshness import FeedFreshness, check_schedule, freshness_of, overdue_after
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, alert_settings, schedules_are_on, value
-from secscore_pipeline.shown import describe_value
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
@@ -68,7 +66,8 @@ def send_test(clock: Clock = utc_now) -> "Told":
     """
     from secscore_pipeline.alerts.tell import send_once
 
-    with journal_of(Warehouse.from_environment().published_path, clock()):
+    database = Warehouse.from_environment().published_path
+    with journal_of(database, clock()) if journal_path(database).exists() else nullcontext():
         return send_once(trial(clock()), channels(), value("SECSCORE_DAGSTER_URL"))
 
 
@@ -78,7 +77,10 @@ def acknowledge_alerts(clock: Clock = utc_now) -> int:
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
+    database = Warehouse.from_environment().published_path
+    if not journal_path(database).exists():
+        return 0  # nothing was ever to be told
+    with journal_of(database, clock()) as journal:
         return journal.acknowledge(clock())
 
 
@@ -141,12 +143,7 @@ def _briefing_due(now: datetime) -> datetime | None:
     cron, zone = value("SECSCORE_BRIEFING"), value("SECSCORE_TIMEZONE")
     if cron.lower() == "off":
         return None
-    if not is_valid_cron_schedule(cron):
-        what = f"{describe_value('SECSCORE_BRIEFING', cron)} cannot be read."
-        raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_BRIEFING")])
-    if zone not in available_timezones():
-        what = f"{describe_value('SECSCORE_TIMEZONE', zone)} cannot be read."
-        raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_TIMEZONE")])
+    check_schedule(Feed(schedule=cron, time_zone=zone), "SECSCORE_BRIEFING")
     newest: datetime = next(reverse_cron_string_iterator(now.timestamp(), cron, zone))
     return newest.astimezone(UTC)
 

@@ -17,7 +17,8 @@ from enum import Enum, auto
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 import click
@@ -30,7 +31,7 @@ from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.envfile import env_text, load_env, read_env, update_env
 from secscore_pipeline.failures import ExplainedError, explained
 from secscore_pipeline.feeds import Feed, configured_feeds
-from secscore_pipeline.files import FileError, replace_file, write_file
+from secscore_pipeline.files import FileError, refuse_unwritable, replace_file, write_file
 from secscore_pipeline.redaction import RedactingFormatter, redact, register_secrets
 from secscore_pipeline.settings import (
     DEFAULTS,
@@ -51,6 +52,8 @@ from secscore_pipeline.settings import (
     value,
 )
 from secscore_pipeline.shown import printable, quoted, show_path
+from secscore_pipeline.streams import prepare_streams, write_json, write_output
+from secscore_pipeline.texts import EncodingError, decode_text
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -91,8 +94,77 @@ answers = Console()
 complaints = Console(stderr=True)
 
 
+def _load_settings() -> None:
+    """Read the file .env of the working directory into the environment, which wins, and check every setting.
+
+    Raises:
+        SettingsError: the file cannot be read, the working directory is gone, or a setting is malformed.
+    """
+    try:
+        file = Path.cwd() / ".env"
+    except FileNotFoundError as error:
+        what = "The working directory is not there any more."
+        raise SettingsError([explained(what, "working-directory-gone")]) from error
+    for warning in load_env(file):
+        _warn(warning)
+    _check_settings(read_env(file))
+
+
+def _check_settings(file: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Warn of names that look like settings and are none, and check all that are.
+
+    Raises:
+        SettingsError: one is malformed.
+    """
+    from secscore_pipeline.settings_check import check_settings, unknown_settings
+
+    try:
+        secrets = [name for feed in configured_feeds() for name in feed.secrets.values()]
+    except SettingsError:  # the check says so, with all the others
+        secrets = []
+    for warning in unknown_settings(os.environ, file, secrets):
+        _warn(warning)
+    check_settings()
+
+
+def _warn(message: str) -> None:
+    complaints.print(Text(f"! {message}", style="yellow"), soft_wrap=True)
+
+
+class _Command(click.Command):
+    """A command that works with the settings: all of them are read and checked before it begins.
+
+    Its options are read before that, so that --help works whatever the settings are.
+    """
+
+    def invoke(self, context: click.Context) -> Any:
+        self.prepare()
+        return super().invoke(context)
+
+    def prepare(self) -> None:
+        """Read and check the settings."""
+        _load_settings()
+
+
+class _CommandWithoutFile(_Command):
+    """A command whose settings are its own, so that those of .env must not reach it."""
+
+    def prepare(self) -> None:
+        """Check the settings of the environment."""
+        _check_settings()
+
+
+class _CommandOfItsOwn(_Command):
+    """A command that mends settings, needs none, or says in its own way that they are wrong."""
+
+    def prepare(self) -> None:
+        """Leave the settings to the command."""
+
+
 class _Commands(click.Group):
     """The commands, with every expected failure shown as a sentence and an exit code instead of a traceback."""
+
+    command_class = _Command
 
     def invoke(self, context: click.Context) -> object:
         try:
@@ -113,7 +185,7 @@ class _Commands(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run a command and exit; whatever it raises is a sentence and an exit code."""
-        _open_standard_streams()
+        prepare_streams()
         code: Any = 0
         try:
             super().main(*arguments, **options)
@@ -124,19 +196,6 @@ class _Commands(click.Group):
         sys.exit(_flush(code))
 
 
-def _open_standard_streams() -> None:
-    """Open what a shell has closed (`>&-`), so that no file of ours gets its number and is written to as a terminal.
-
-    Writing to it fails, as it did, with a sentence.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number that is free: this one
-            setattr(sys, name, open(number, "r" if name == "stdin" else "w", closefd=False))  # noqa: SIM115
-
-
 def _report_error(error: Exception) -> int:
     """Say what an exception means in a sentence, its traceback only with --verbose; return the exit code."""
     register_secrets(*(os.environ.get(name, "").strip() for name in SECRETS))
@@ -144,6 +203,11 @@ def _report_error(error: Exception) -> int:
         messages, code = error.problems, EXIT_WRONG_SETTINGS
     elif isinstance(error, ExplainedError):  # the message says it all
         messages, code = [str(error)], EXIT_NOTHING_STORED
+    elif (
+        isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason
+    ):  # Python's bytes that are no characters
+        what = f"A name or an argument holds bytes that are no characters here ({sys.getfilesystemencoding()})."
+        messages, code = [explained(what, "locale-too-small")], EXIT_NOTHING_STORED
     elif isinstance(error, BrokenPipeError):  # who read has seen enough (`| head`)
         messages, code = [], EXIT_NOTHING_STORED
     elif isinstance(error, OSError):
@@ -171,21 +235,6 @@ def _flush(code: Any) -> Any:
             # Python tries again when it ends, and would say so in its own words.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
-
-
-def _load_settings() -> None:
-    """Read the file .env of the working directory into the environment, which wins.
-
-    Raises:
-        SettingsError: it cannot be read, or the working directory is gone.
-    """
-    try:
-        folder = Path.cwd()
-    except FileNotFoundError as error:
-        what = "The working directory is not there any more."
-        raise SettingsError([explained(what, "working-directory-gone")]) from error
-    for warning in load_env(folder / ".env"):
-        complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -237,7 +286,6 @@ def sync(names: tuple[str, ...]) -> None:
     stored and published, but a part could not be read or exported, 4 when it is stored, but not published. Some
     unreadable subscriptions are 0, unless SECSCORE_PARTIAL_FAILURE is fail.
     """
-    _load_settings()
     _start_lightly()
     result = _sync(_feeds(names))
     if result is Synced.NOTHING:
@@ -261,20 +309,19 @@ def test_connection(as_json: bool, names: tuple[str, ...]) -> None:
 
     Exit code: 0 when everything could be read, 1 when something could not, 2 for wrong settings.
     """
-    _load_settings()
     code = _test_connection(_feeds(names), as_json=as_json)
     if code:
         raise click.exceptions.Exit(code)
 
 
-@main.command()
+@main.command(cls=_CommandOfItsOwn)
 @click.option("--tenant-id", "--tenant", help="Directory (tenant) ID.")
 @click.option("--client-id", "--client-key", help="Application (client) ID.")
 @click.option(
-    "--token-url", help="https://login…/<tenant>/oauth2/…/token: the tenant and the sign-in host are taken from it."
+    "--token-url", help="https://login.../<tenant>/oauth2/.../token: the tenant and the sign-in host are taken from it."
 )
 @click.option("--subscription-id", "subscription_ids", multiple=True, help="A subscription to read, as often as given.")
-@click.option("--client-secret-file", type=click.File(), help="A file with the client secret; - reads standard input.")
+@click.option("--client-secret-file", type=click.File("rb"), help="A file with the client secret; - reads stdin.")
 @click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Any other setting, as often as given.")
 @click.option("--env-file", default=Path(".env"), show_default=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--ask/--no-ask", default=None, help="Ask for what is missing; by default where there is a terminal.")
@@ -284,7 +331,7 @@ def init(
     client_id: str | None,
     token_url: str | None,
     subscription_ids: tuple[str, ...],
-    client_secret_file: TextIO | None,
+    client_secret_file: BinaryIO | None,
     others: tuple[str, ...],
     env_file: Path,
     ask: bool | None,
@@ -303,22 +350,36 @@ def init(
     if subscription_ids:
         given["AZURE_SUBSCRIPTION_IDS"] = ",".join(subscription_ids)
     if client_secret_file:
-        given["AZURE_CLIENT_SECRET"] = client_secret_file.read().strip("\r\n")
+        given["AZURE_CLIENT_SECRET"] = _text_of(client_secret_file).strip("\r\n")
     for number, other in enumerate(others, 1):
         name, equals, text = other.partition("=")
         if name not in {setting.name for setting in SETTINGS} or not equals or name in SECRETS:
             raise click.BadParameter(f"--set {number} names no setting that can be given here: it takes NAME=VALUE.")
         given[name] = text
     known |= {name: text for name, text in given.items() if text}
+    refuse_unwritable(env_file)
     if sys.stdin.isatty() if ask is None else ask:
-        _ask_for(known)
+        _ask_for(known, connects=test)
     azure_settings(known)
+    os.environ.update(known)
+    _check_settings(read_env(env_file))
     update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
     console.print(f"Written: {env_file} (for you alone).", highlight=False)
-    if test:
-        os.environ.update(known)
-        if code := _test_connection((Feed(),)):
-            raise click.exceptions.Exit(code)
+    if test and (code := _test_connection((Feed(),))):
+        raise click.exceptions.Exit(code)
+
+
+def _text_of(file: BinaryIO) -> str:
+    """Return the text of a file that an option names.
+
+    Raises:
+        FileError: its encoding is not certain.
+    """
+    try:
+        return decode_text(file.read())
+    except EncodingError as error:
+        name = "standard input" if file.name in (0, "<stdin>") else printable(str(file.name))
+        raise FileError(f"{name} cannot be read: {error}.", "encoding-unknown") from error
 
 
 def _from_token_url(url: str | None) -> dict[str, str]:
@@ -337,31 +398,33 @@ def _from_token_url(url: str | None) -> dict[str, str]:
     return {"AZURE_TENANT_ID": tenant, **where}
 
 
-def _ask_for(known: dict[str, str]) -> None:
-    """Ask for the settings that every connection has and `known` lacks; the secret is not shown."""
-    questions = (
-        ("AZURE_TENANT_ID", "Directory (tenant) ID"),
-        ("AZURE_CLIENT_ID", "Application (client) ID, also called client key"),
-    )
-    for name, question in questions:
-        if not known.get(name):
-            known[name] = click.prompt(question).strip()
-    proofs = (
-        "AZURE_CLIENT_SECRET",
-        "AZURE_CLIENT_CERTIFICATE_PATH",
-        "AZURE_FEDERATED_TOKEN_FILE",
-        "AZURE_TOKEN_CREDENTIALS",
-    )
-    if not any(known.get(name) for name in proofs):
-        known["AZURE_CLIENT_SECRET"] = click.prompt("Client secret: its Value, not its ID", hide_input=True).strip()
-        if ends := click.prompt(
-            "The day it ends on (2027-01-31; empty: unknown)", default="", show_default=False
-        ).strip():
-            known["SECSCORE_SECRET_EXPIRES"] = ends
-    if not known.get("AZURE_SUBSCRIPTION_IDS"):
-        known["AZURE_SUBSCRIPTION_IDS"] = click.prompt(
-            "Subscriptions: ids, separated by commas; * for all it sees", default="*"
-        ).strip()
+def _ask_for(known: dict[str, str], *, connects: bool) -> None:
+    """Ask for the settings that every connection has and `known` lacks.
+
+    Raises:
+        SettingsError: the input ended before all were answered.
+    """
+    from secscore_pipeline.questions import Question, ask_for_settings
+
+    def ask(question: Question) -> str:
+        is_hidden = question.is_secret and sys.stdin.isatty()
+        is_shown = bool(question.default)
+        return str(click.prompt(question.text, default=question.default, show_default=is_shown, hide_input=is_hidden))
+
+    def tell(text: str) -> None:
+        console.print(Text(text), soft_wrap=True)
+
+    def complain(text: str) -> None:
+        complaints.print(Text(f"✗ {text}", style="red"), soft_wrap=True)
+
+    try:
+        ask_for_settings(known, ask, tell, complain, connects=connects)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            what = "The input ended before every question was answered, and nothing was written."
+            raise SettingsError([explained(what, "answers-ended")]) from error
+        complaints.print("Nothing was written.")
+        raise KeyboardInterrupt from error
 
 
 def _plain(given: str) -> str:
@@ -373,7 +436,7 @@ def _plain(given: str) -> str:
     return given
 
 
-@main.command("azure-setup")
+@main.command("azure-setup", cls=_CommandWithoutFile)
 @click.option(
     "--subscription-id",
     "subscription_ids",
@@ -414,7 +477,7 @@ def azure_setup(
     found = recipes(name, subscription_ids, management_group, custom_role=custom_role)
     if folder is None:
         for file, text in found.items():
-            click.echo(f"# ---- {file}\n{text}")
+            write_output(f"# ---- {file}\n{text}\n")
         return
     folder.mkdir(parents=True, exist_ok=True)
     paths = {folder / file: text for file, text in found.items()}
@@ -426,7 +489,7 @@ def azure_setup(
     console.print(f"Written: {', '.join(str(folder / file) for file in found)}", highlight=False)
 
 
-@main.command()
+@main.command(cls=_CommandWithoutFile)
 @click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same world.")
 @click.option("--mixed/--normal", default=True, show_default=True, help="Some without a score, some forbidden.")
@@ -546,7 +609,7 @@ def _faults(given: tuple[str, ...]) -> "list[Fault]":
         raise click.BadParameter(str(error)) from error
 
 
-@main.command()
+@main.command(cls=_CommandWithoutFile)
 @click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How long the past is.")
 def demo(subscriptions: int, days: int) -> None:
@@ -610,7 +673,7 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
 
 @main.command()
 @click.argument("sql", required=False)
-@click.option("--file", type=click.File(), help="Read the SQL from a file; - reads standard input.")
+@click.option("--file", type=click.File("rb"), help="Read the SQL from a file; - reads standard input.")
 @click.option(
     "--format",
     "form",
@@ -627,7 +690,7 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     metavar="PATH",
     help="A file or folder that the SQL may read beside the database, as often as given.",
 )
-def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None, allowed: tuple[str, ...]) -> None:
+def query(sql: str | None, file: BinaryIO | None, form: str, at: datetime | None, allowed: tuple[str, ...]) -> None:
     """Ask the database a question in SQL, and print the rows. It is opened for reading only.
 
     The SQL reads the database and what --allow names; it writes nothing, and reaches no other file and no network.
@@ -636,7 +699,6 @@ def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None, 
 
     Exit code: 0 when it was answered, 1 when it could not be.
     """
-    _load_settings()
     from secscore_pipeline.asking import asked, reachable_paths
     from secscore_pipeline.warehouse import sql as named
 
@@ -651,7 +713,7 @@ def query(sql: str | None, file: TextIO | None, form: str, at: datetime | None, 
 
         prompt(published, partial(_print_rows, form=form), complaints)
         return
-    text = file.read() if file else sql or named("tables")
+    text = _text_of(file) if file else sql or named("tables")
     with published() as connection:
         columns, rows = asked(connection, text)
     _print_rows(columns, rows, form=form)
@@ -662,7 +724,7 @@ def _print_rows(columns: list[str], rows: "Rows", *, form: str) -> None:
     from secscore_pipeline.asking import FORMS
 
     if form != "table":
-        click.echo(FORMS[form](columns, rows), nl=False)
+        (write_json if form == "json" else write_output)(FORMS[form](columns, rows))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in columns:
@@ -684,7 +746,6 @@ def maintain(retention_days: int | None) -> None:
 
     What was first seen or last changed before then is remembered, and findings rebuilt from what is kept are the same.
     """
-    _load_settings()
     from secscore_pipeline.clock import utc_now
 
     days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
@@ -706,14 +767,15 @@ def maintain(retention_days: int | None) -> None:
 
 
 @main.command()
-@click.option("--to", "target", required=True, help="The lake: ducklake:postgres:host=… dbname=…; no password in it.")
+@click.option(
+    "--to", "target", required=True, help="The lake: ducklake:postgres:host=... dbname=..., without a password."
+)
 @click.option("--data-path", help="Its folder or URL of Parquet files; SECSCORE_DATA_PATH when not given.")
 def migrate(target: str, data_path: str | None) -> None:
     """Move the DuckDB file into a lake, and compare every row of both.
 
     Stopped in the middle, it goes on where it was. The file stays as it is. docs/scale.md says when a lake is worth it.
     """
-    _load_settings()
     from secscore_pipeline.warehouse.lake import Lake
     from secscore_pipeline.warehouse.moving import move
 
@@ -748,13 +810,13 @@ def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None
     jsonl: a line of OCSF 1.8.0 for each finding. parquet: the same, nested. security-lake: OCSF 1.3.0 in the layout of
     Amazon Security Lake. csv: each posture view. Stopped in the middle, it goes on where it was.
     """
-    _load_settings()
     from secscore_pipeline.exports.destination import Destination
     from secscore_pipeline.exports.export import Lake
     from secscore_pipeline.exports.export import export as write
 
-    lake = Lake(*export_layout())
-    destination, warehouse = Destination(output or value("SECSCORE_EXPORT_URL")), _warehouse()
+    lake, warehouse = Lake(*export_layout()), _warehouse()
+    warehouse.refuse_absent()
+    destination = Destination(output or value("SECSCORE_EXPORT_URL"))
     with (
         destination.scratch_folder(warehouse.path) as folder,
         warehouse.get_published(reachable=[folder]) as connection,
@@ -785,7 +847,7 @@ def _max_age(_context: click.Context, _option: click.Parameter, given: str | Non
         raise _UnknownStateError(str(error)) from error
 
 
-@main.command()
+@main.command(cls=_CommandOfItsOwn)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, for machines.")
 @click.option(
     "--max-age",
@@ -810,7 +872,7 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
     _load_settings()
     found, database = _standing(None)
     if as_json:
-        click.echo(_as_json({**found.record, "database": database}))
+        write_json(_as_json({**found.record, "database": database}))
     else:
         _print_standing(found, configured_feeds())
         line = f"Database: {database['path']} ({database['bytes'] / 1e6:.1f} MB)"
@@ -848,14 +910,14 @@ def _check_age(max_age: timedelta, *, as_json: bool) -> int:
         verdict = judge(found, max_age, database["bytes"])
         record = {**found.record, "database": database}
     if as_json:
-        click.echo(_as_json({**verdict.record, "max_age_seconds": int(max_age.total_seconds()), **record}))
+        write_json(_as_json({**verdict.record, "max_age_seconds": int(max_age.total_seconds()), **record}))
     else:
-        click.echo("\n".join(map(printable, verdict.lines)))
+        write_output("".join(f"{printable(line)}\n" for line in verdict.lines))
     return verdict.state
 
 
 def _as_json(record: Mapping[str, object]) -> str:
-    return json.dumps(record, indent=2, default=str, ensure_ascii=False)
+    return f"{json.dumps(record, indent=2, default=str, ensure_ascii=False)}\n"
 
 
 def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
@@ -877,7 +939,7 @@ def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
         answers.print(Text(f"! {printable(line)}", style="yellow"), soft_wrap=True)
 
 
-@main.command()
+@main.command(cls=_CommandOfItsOwn)
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:
     """Print what makes a shell complete commands and options.
@@ -890,7 +952,7 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise click.BadParameter(f"click cannot complete for {shell}.")
-    click.echo(kind(main, {}, "secscore", "_SECSCORE_COMPLETE").source())
+    write_output(f"{kind(main, {}, 'secscore', '_SECSCORE_COMPLETE').source()}\n")
 
 
 @main.command()
@@ -904,7 +966,6 @@ def alert(is_test: bool, acknowledge: bool) -> None:
 
     Exit code: 0 when every channel took everything, 1 when one did not.
     """
-    _load_settings()
     from secscore_pipeline.alerting import acknowledge_alerts, channels, send_test, tell_news
 
     if acknowledge:
@@ -913,6 +974,8 @@ def alert(is_test: bool, acknowledge: bool) -> None:
     if not channels():
         what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
         raise SettingsError([explained(what, "setting-missing")])
+    if not is_test:
+        _warehouse().refuse_absent()
     told = send_test() if is_test else tell_news(configured_feeds())
     console.print(f"{told.sent} messages sent.", highlight=False)
     for name, why in told.failed.items():
@@ -935,7 +998,6 @@ def report(output: Path | None, show: bool) -> None:
 
     It asks for nothing from any network: mail it, print it, keep it.
     """
-    _load_settings()
     path = _write_report(output)
     if show:
         click.launch(path.as_uri())
@@ -961,7 +1023,6 @@ def dev(port: int) -> None:
 
     With no Azure settings a local Azure is started with it; with them, the real one is used.
     """
-    _load_settings()
     if configured_feeds()[0].partition:
         _serve(port)
         return
@@ -986,7 +1047,6 @@ def worker(runs: int) -> None:
     DAGSTER_HOME holds the cluster's instance file, deploy/cluster/dagster.yaml; docs/scale.md has the rest. Told to
     stop, it ends the run that it has; after a second Ctrl-C it lets go of it, and another worker takes it up.
     """
-    _load_settings()
     try:
         from secscore_pipeline.workers import work
     except ModuleNotFoundError as error:
@@ -1326,7 +1386,7 @@ def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
     everything = [step for ours in steps.values() for step in ours]
     if as_json:
         shown = [{"feed": name, **step.record} for name, ours in steps.items() for step in ours]
-        click.echo(json.dumps({"steps": shown, "summary": summary(everything)}, indent=2, ensure_ascii=False))
+        write_json(_as_json({"steps": shown, "summary": summary(everything)}))
     failed = {step.name for step in everything if step.state is State.FAILED}
     return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_NOTHING_STORED if failed else 0
 

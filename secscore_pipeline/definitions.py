@@ -22,6 +22,7 @@ from secscore_pipeline.checks import asset_checks
 from secscore_pipeline.feeds import Feed, configured_feeds
 from secscore_pipeline.maintenance import forget_old_runs, maintain
 from secscore_pipeline.resources import connection_resource, io_manager_resource, warehouse_resource
+from secscore_pipeline.settings_check import check_settings
 
 
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
@@ -42,4 +43,5 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     )
 
 
+check_settings()
 defs = gathered(configured_feeds())

@@ -102,7 +102,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     try:
         client.sign_in()
     except SignInError as error:
-        yield _failed("sign-in", _refined(error, settings), watch)
+        yield _failed("sign-in", explain_sign_in(error, settings), watch)
         return
     who = settings.credential.client_id or "the managed identity"
     yield Step("sign-in", State.PASSED, f"Entra gave {who} a token.", watch.lap())
@@ -212,8 +212,11 @@ def _signer(url: str) -> str:
     return f": it is signed by {x509.load_pem_x509_certificate(pem).issuer.rfc4514_string()!r}"
 
 
-def _refined(error: SignInError, settings: AzureSettings) -> SignInError:
-    """Tell apart why Entra does not know a tenant: another cloud does, or the two ids are swapped."""
+def explain_sign_in(error: SignInError, settings: AzureSettings) -> SignInError:
+    """Return the error of a sign-in, with a cause found for a tenant that Entra does not know.
+
+    Another cloud may know it, or the two ids are swapped. Both are asked of Entra.
+    """
     if error.failure != "tenant-unknown":
         return error
     client_id = settings.credential.client_id

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -13,6 +14,7 @@ from secscore_pipeline.failures import explained
 from secscore_pipeline.files import write_file
 from secscore_pipeline.settings import SECRETS, SettingsError
 from secscore_pipeline.shown import printable
+from secscore_pipeline.texts import EncodingError, read_text
 
 _PLAIN = re.compile(r"[\w./:*,@%+=-]*")
 _ASSIGNMENT = re.compile(
@@ -27,7 +29,7 @@ def read_env(path: Path) -> dict[str, str]:
     """Return the settings of a file by name, references to others filled in; none where there is no file.
 
     Raises:
-        SettingsError: it cannot be read, or is no text in UTF-8.
+        SettingsError: it cannot be read, or its encoding is not certain.
     """
     return {name: text for name, text in _read(path)[1].items() if text is not None}
 
@@ -39,7 +41,7 @@ def load_env(path: Path) -> Iterator[str]:
         A sentence for each thing about the file that somebody should change.
 
     Raises:
-        SettingsError: it cannot be read, or is no text in UTF-8.
+        SettingsError: it cannot be read, or its encoding is not certain.
     """
     for name, text in read_env(path).items():
         if "\0" in text or "\0" in name or not name:
@@ -92,13 +94,13 @@ def _read(path: Path) -> tuple[list[Binding], dict[str, str | None]]:
             return [], {}
         raise _unreadable(path, "it is no file")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # as they are: CRLF stays CRLF
-            bindings = list(parse_stream(file))
-        return bindings, dotenv_values(path, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, "it is no text in UTF-8") from error
+        text = read_text(path)
+    except EncodingError as error:
+        raise _unreadable(path, str(error)) from error
     except OSError as error:
         raise _unreadable(path, error.strerror or type(error).__name__) from error
+    bindings = list(parse_stream(StringIO(text, newline="")))  # as they are: CRLF stays CRLF
+    return bindings, dotenv_values(stream=StringIO(text, newline=None))
 
 
 def _unreadable(path: Path, why: str) -> SettingsError:
@@ -122,9 +124,9 @@ def _quoted(name: str, text: str) -> str:
     """Return a value as python-dotenv reads it back, and a shell too where it holds no `${`.
 
     Raises:
-        SettingsError: it holds a line break or another control character.
+        SettingsError: it holds a line break or another control character, or bytes that are no characters.
     """
-    if any(ord(character) < ord(" ") and character != "\t" for character in text):
+    if any((character < " " and character != "\t") or "\ud800" <= character <= "\udfff" for character in text):
         raise SettingsError([explained(f"{name} holds a line break or a control character.", "value-unwritable")])
     if _PLAIN.fullmatch(text):
         return text

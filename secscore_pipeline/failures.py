@@ -30,6 +30,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Set it in the environment or in .env (`secscore init` asks for what is missing).",
         ),
         Failure(
+            "setting-unknown",
+            "A name looks like a setting and is none",
+            "It is misspelled, or from another version. A name that is not known is read by nothing, and the default "
+            "holds in its place.",
+            "Correct it or remove it; .env.example lists every setting.",
+        ),
+        Failure(
             "placeholder-left",
             "A placeholder was left in a setting",
             "A value such as `<tenant_id>` was copied from an example and never filled in.",
@@ -37,15 +44,24 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         ),
         Failure(
             "quotes-or-spaces",
-            "A setting begins or ends with a quote or a blank",
-            "It was pasted with something around it. Entra takes every character of a secret as part of it.",
-            "Remove the quotes and blanks around the value.",
+            "A setting begins or ends with a quote, a blank or an invisible character",
+            "It was pasted with something around it, or comes from a file with a byte order mark. Entra takes every "
+            "character of a secret as part of it.",
+            "Remove what is around the value; save a file that it comes from as UTF-8 without a byte order mark.",
         ),
         Failure(
             "env-unreadable",
             "The file of settings cannot be read",
-            "It is a folder, belongs to somebody else, or is no text in UTF-8 (Windows' Notepad may write UTF-16).",
+            "It is a folder, belongs to somebody else, or is in an encoding that is not certain: UTF-8 is read, and so "
+            "is UTF-16 with a byte order mark, as Notepad and PowerShell write it.",
             "Check the file's permissions, and save it as UTF-8.",
+        ),
+        Failure(
+            "encoding-unknown",
+            "The encoding of a file is not certain",
+            "A text is read as UTF-8, or as UTF-16 where it says so. What an editor saved as ANSI (Windows-1252) would "
+            "become other characters, and a secret another secret.",
+            "Save it as UTF-8 without a byte order mark, and start again.",
         ),
         Failure(
             "env-exposed",
@@ -58,6 +74,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "A value cannot stand in a file of settings",
             "A line of such a file is one setting: a line break or control character cannot be part of a value.",
             "Check what was pasted; a secret is one line.",
+        ),
+        Failure(
+            "answers-ended",
+            "The input ended before every question was answered",
+            "`secscore init` asks until each answer is well-formed; from a pipe or file it gets what stands there.",
+            "Answer at a terminal, or give everything as options: secscore init --no-ask --tenant-id <id> "
+            "--client-id <id> --client-secret-file <file>.",
         ),
         Failure(
             "setting-too-long",
@@ -83,6 +106,13 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "The operating system refused something",
             "A disk is full, something may not be read or written, or standard output takes nothing.",
             "Remove the cause, and start it again.",
+        ),
+        Failure(
+            "locale-too-small",
+            "A name holds characters that the locale does not have",
+            "The locale's encoding (LC_ALL, LANG) is ASCII, or not that of the name, so that other programs and DuckDB "
+            "would take it for another name.",
+            "Set LC_ALL=C.UTF-8 (or PYTHONUTF8=1), and start again.",
         ),
         Failure(
             "unforeseen",
@@ -213,7 +243,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "schedule-malformed",
             "The schedule cannot be read",
             "It is no cron expression of five fields, or its time zone is unknown.",
-            "Set <setting> to a cron expression such as 0 5 * * *, and its time zone to one such as Europe/Berlin.",
+            "Set {setting} to a cron expression such as 0 5 * * *, and its time zone to one such as Europe/Berlin.",
         ),
         Failure(
             "feeds-malformed",

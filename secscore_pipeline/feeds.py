@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from secscore_pipeline.failures import explained
 from secscore_pipeline.settings import SettingsError, expand_path, value
 from secscore_pipeline.shown import describe_value, show_path
+from secscore_pipeline.texts import EncodingError, decode_text
 
 DEFAULT_NAME = "default"
 DAILY = "0 5 * * *"
@@ -22,7 +24,7 @@ _DEEPEST = 32
 """How deep feeds.yaml may be nested; a feed takes five levels."""
 
 _LONGEST = 10_000_000
-"""Characters of a file of feeds; 50,000 subscriptions take two million."""
+"""Bytes of a file of feeds; 50,000 subscriptions take two million."""
 
 _SETTINGS = {
     "tenant_id": "AZURE_TENANT_ID",
@@ -92,17 +94,19 @@ def configured_feeds() -> tuple[Feed, ...]:
     if not (path.is_file() or path == Path(os.devnull)):
         raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        what = f"SECSCORE_FEEDS={show_path(path)} cannot be read as text ({type(error).__name__})."
+        with path.open("rb") as file:
+            content = file.read(_LONGEST + 1)
+        text = decode_text(content) if len(content) <= _LONGEST else None
+    except (OSError, EncodingError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        what = f"SECSCORE_FEEDS={show_path(path)} cannot be read as text: {why or type(error).__name__}."
         raise SettingsError([explained(what, "feeds-malformed")]) from error
+    if text is None:
+        what = f"SECSCORE_FEEDS={show_path(path)} has more than {_LONGEST:,} bytes."
+        raise SettingsError([explained(what, "feeds-malformed")])
     if not text.strip():
         return (_only(),)
-    if len(text) > _LONGEST:
-        what = f"SECSCORE_FEEDS={show_path(path)} has more than {_LONGEST:,} characters."
-        raise SettingsError([explained(what, "feeds-malformed")])
-    return _read(path, text)
+    return _read(path, text, value("SECSCORE_SCHEDULE"), value("SECSCORE_TIMEZONE"))
 
 
 def _only() -> Feed:
@@ -110,7 +114,9 @@ def _only() -> Feed:
     return Feed(schedule=value("SECSCORE_SCHEDULE"), time_zone=value("SECSCORE_TIMEZONE"))
 
 
-def _read(path: Path, text: str) -> tuple[Feed, ...]:
+@lru_cache(maxsize=1)
+def _read(path: Path, text: str, schedule: str, time_zone: str) -> tuple[Feed, ...]:
+    """Return the feeds of a file, which a command asks for more than once, and which may take seconds to read."""
     import yaml  # only where there is such a file
 
     try:
@@ -135,7 +141,7 @@ def _read(path: Path, text: str) -> tuple[Feed, ...]:
     if problems:
         raise _wrong(path, problems)
     names = [given["name"] for given in held["feeds"]]
-    feeds = tuple(_feed(given, names) for given in held["feeds"])
+    feeds = tuple(_feed(given, names, schedule, time_zone) for given in held["feeds"])
     if problems := list(_overlaps(node, feeds)):
         raise _wrong(path, problems)
     return feeds
@@ -212,7 +218,7 @@ def _repeated(node: Any) -> Iterator[tuple[int, str]]:
             seen.add(key.value)
 
 
-def _feed(given: Mapping[str, Any], names: list[str]) -> Feed:
+def _feed(given: Mapping[str, Any], names: list[str], schedule: str, time_zone: str) -> Feed:
     credential = given["credential"]
     settings = {_SETTINGS[key]: _text(held) for key, held in given.items() if key in _SETTINGS}
     settings |= {_CREDENTIAL_SETTINGS[key]: held for key, held in credential.items() if key in _CREDENTIAL_SETTINGS}
@@ -222,8 +228,8 @@ def _feed(given: Mapping[str, Any], names: list[str]) -> Feed:
         name=given["name"],
         settings=settings,
         secrets={_SECRETS[key]: held["env"] for key, held in credential.items() if key in _SECRETS},
-        schedule=given.get("schedule", value("SECSCORE_SCHEDULE")),
-        time_zone=given.get("time_zone", value("SECSCORE_TIMEZONE")),
+        schedule=given.get("schedule", schedule),
+        time_zone=given.get("time_zone", time_zone),
         owner=given.get("owner", ""),
         contact=given.get("contact", ""),
         others=tuple(name for name in names if name != given["name"]),

@@ -1,6 +1,7 @@
 """Files that are written for people: in one step, owner-only, through links, and never over a file of somebody else."""
 
 import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def replace_file(path: Path, text: str, marks: Sequence[str] = (), failure: str 
     except OSError as error:
         raise _unwritable(path, error, failure) from error
     write_file(path, text, failure)
+
+
+def refuse_unwritable(path: Path, failure: str = "file-unwritable") -> None:
+    """Raise where a file could not be written: better known before somebody has answered what is to stand in it.
+
+    Raises:
+        FileError: names the file and the reason.
+    """
+    target = follow_link(path)
+    there = next(folder for folder in target.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise _unwritable(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), failure)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)), failure)
 
 
 def write_file(path: Path, text: str, failure: str = "file-unwritable") -> None:

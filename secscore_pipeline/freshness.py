@@ -116,20 +116,23 @@ def longest_gap(feed: Feed) -> timedelta:
     return max(after - before for before, after in pairwise(ticks))
 
 
-def check_schedule(feed: Feed) -> None:
+def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
     """Check the schedule of a feed.
+
+    Args:
+        feed: whose schedule and time zone are checked.
+        setting: the setting that the schedule stands in.
 
     Raises:
         SettingsError: its schedule or time zone cannot be read.
     """
-    for setting, is_known in (
-        ("SECSCORE_SCHEDULE", is_valid_cron_schedule(feed.schedule)),
-        ("SECSCORE_TIMEZONE", feed.time_zone in available_timezones()),
+    for name, given, is_known in (
+        (setting, feed.schedule, is_valid_cron_schedule(feed.schedule)),
+        ("SECSCORE_TIMEZONE", feed.time_zone, feed.time_zone in available_timezones()),
     ):
         if not is_known:
-            given = feed.schedule if setting == "SECSCORE_SCHEDULE" else feed.time_zone
-            what = f"{describe_value(setting, given)} cannot be read."
-            raise SettingsError([explained(what, "schedule-malformed", setting="SECSCORE_SCHEDULE")])
+            what = f"{describe_value(name, given)} cannot be read."
+            raise SettingsError([explained(what, "schedule-malformed", setting=setting)])
 
 
 def describe(age: timedelta) -> str:

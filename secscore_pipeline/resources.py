@@ -396,6 +396,15 @@ class Warehouse(DuckDBResource):
         ) as opened:
             yield opened
 
+    def refuse_absent(self) -> None:
+        """Raise where there is no database yet: better known before anything is made for what would be read.
+
+        Raises:
+            WarehouseError: says so, or why it cannot be opened.
+        """
+        with self.get_published():
+            return
+
     def refuse_behind(self) -> None:
         """Raise where what runs write lacks what readers have: better known before something is read than after."""
         if not self.lake:
@@ -427,8 +436,11 @@ class Warehouse(DuckDBResource):
             days: looks that were observed so many days before the newest one are let go of; None keeps all of them.
 
         Raises:
-            WarehouseError: the clock contradicts the newest look, or the store cannot be written; nothing was deleted.
+            WarehouseError: there is no store yet; the clock contradicts the newest look, or the store cannot be
+                written; nothing was deleted.
         """
+        if self.lake or not (connection.holds_something(self.path) or connection.holds_something(self.published_path)):
+            self.refuse_absent()
         with self.get_connection() as opened:
             before = self.size()
             cutoff = cutoff_of(opened, days, now) if days is not None else None

@@ -219,7 +219,14 @@ def _send(process: psutil.Process, number: int) -> None:
 
 @click.group()
 def main() -> None:
-    """Start one of the processes of a service: deploy/run does."""
+    """Start one of the processes of a service: deploy/run does.
+
+    Raises:
+        SettingsError: a setting is malformed: better known now than in the first run.
+    """
+    from secscore_pipeline.settings_check import check_settings
+
+    check_settings()
 
 
 @main.command("code")
@@ -227,6 +234,10 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int)
 def _code(socket_path: str | None, host: str, port: int | None) -> None:
+    from secscore_pipeline.settings_check import unknown_settings
+
+    for warning in unknown_settings(os.environ):
+        click.echo(f"! {warning}", err=True)
     if socket_path is None:
         raise click.exceptions.Exit(serve(code_server("--host", host, "--port", str(port))))
     if len(os.fsencode(socket_path)) > _LONGEST_SOCKET_PATH:

@@ -23,6 +23,7 @@ from secscore_pipeline.failures import explained
 from secscore_pipeline.patterns import fits_pattern, normalize_name
 from secscore_pipeline.redaction import register_secrets
 from secscore_pipeline.shown import GUID, describe_value, printable, show_path
+from secscore_pipeline.texts import unicode_encoding
 
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
 """The formats of exports."""
@@ -39,6 +40,10 @@ _LONGEST_NAME = 255
 """How many bytes a file's name may have on Linux and macOS."""
 
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+
+
+_INVISIBLE = re.compile(r"^[\ufeff\u200b-\u200f\u2060]|[\ufeff\u200b-\u200f\u2060]$")
+"""A byte order mark, or another character without a width, around a value."""
 
 
 @dataclass(frozen=True)
@@ -316,7 +321,9 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
         if re.search(r"<[\w -]+>", text) and name not in SECRETS:
             problems.append(explained(f"{name} still holds something in angle brackets.", "placeholder-left"))
         raw = values.get(name, "")
-        if raw and (raw.strip() != raw or (len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"`")):
+        if _INVISIBLE.search(raw):
+            problems.append(explained(f"{name} begins or ends with an invisible character.", "quotes-or-spaces"))
+        elif raw and (raw.strip() != raw or (len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"`")):
             problems.append(explained(f"{name} begins or ends with a quote or a blank.", "quotes-or-spaces"))
     if problems:
         raise SettingsError(problems)  # what else is wrong follows from these
@@ -368,6 +375,9 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
                 setting="SECSCORE_CA_BUNDLE",
             )
         )
+    elif ca_bundle and (why := _problem_of_pem(Path(ca_bundle))):
+        what = f"SECSCORE_CA_BUNDLE={show_path(Path(ca_bundle))} {why}."
+        problems.append(explained(what, "encoding-unknown"))
     credential = _credential(given, problems)
     scope = _scope(given, problems)
     cloud = _cloud(given, problems)
@@ -383,6 +393,17 @@ def azure_settings(values: Mapping[str, str]) -> AzureSettings:
         event_types=tuple(EVENT_TYPES[name] for name in names),
         owner_tag=given["SECSCORE_OWNER_TAG"] if entities.lower() in ("on", "true") else None,
     )
+
+
+def _problem_of_pem(path: Path) -> str | None:
+    """Return what makes OpenSSL pass over a certificate of a PEM file in silence; None where nothing does."""
+    try:
+        encoding = unicode_encoding(path.read_bytes())
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if encoding is None:
+        return None
+    return "begins with a byte order mark" if encoding == "utf-8-sig" else "is a text in UTF-16 or UTF-32"
 
 
 def _credential(given: Mapping[str, str], problems: list[str]) -> Credential | None:

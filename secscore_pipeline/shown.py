@@ -79,10 +79,15 @@ _SUFFIXES = {".duckdb", ".db", ".html", ".yaml", ".yml", ".pem", ".crt", ".cer",
 """How names of files end that may be shown where no such file is: a secret does not end so."""
 
 
+_FOLDERS = {"data", "exports", "lake"}
+"""The folders of the settings' defaults."""
+
+
 def show_path(path: Path) -> str:
     """Return a path that was given for something, for a message.
 
-    Of a part that is not there, and has no suffix of a file, it is said how long it is: it may be a secret.
+    Of a part that is not there, and has neither a suffix of a file nor the name of a default folder, it is said how
+    long it is: it may be a secret.
 
     >>> show_path(Path("/usr/nowhere/scores.duckdb"))
     '/usr/<7 characters>/scores.duckdb'
@@ -92,7 +97,8 @@ def show_path(path: Path) -> str:
             return printable(str(path))
     except (OSError, ValueError):  # a name that is too long, or holds NUL
         return f"<{len(str(path))} characters>"
-    name = printable(path.name) if path.suffix.lower() in _SUFFIXES else f"<{len(path.name)} characters>"
+    is_plain = path.suffix.lower() in _SUFFIXES or path.name in _FOLDERS
+    name = printable(path.name) if is_plain else f"<{len(path.name)} characters>"
     return f"{show_path(path.parent).rstrip('/')}/{name}"
 
 

@@ -91,7 +91,7 @@ def test_a_closed_input_or_error_output_takes_no_number_of_a_file(stored, tmp_pa
     ("prepare", "failure"),
     [
         (lambda path: path.mkdir(), "env-unreadable"),
-        (lambda path: path.write_bytes("SECSCORE_DATABASE=x\n".encode("utf-16")), "env-unreadable"),
+        (lambda path: path.write_bytes("SECSCORE_DATABASE=ä\n".encode("cp1252")), "env-unreadable"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "env-unreadable"),
         (lambda path: path.write_bytes(b"SECSCORE_DATABASE=a\0b\n"), "env-unreadable"),
         (lambda path: path.write_text("SECSCORE_DATABASE=~nouser/x.duckdb\n"), "home-unknown"),

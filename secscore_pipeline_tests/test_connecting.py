@@ -1,6 +1,7 @@
 """Connecting: each usual mistake is named rightly, each credential signs in, the scope is what was asked for."""
 
 import base64
+import codecs
 import json
 import socket
 import struct
@@ -393,7 +394,18 @@ def test_a_metadata_service_that_is_not_there_is_named(stage):
     assert [step.failure for step in stage.diagnose() if step.failure] == ["managed-identity-absent"]
 
 
-@pytest.mark.parametrize("form", ["PEM", "PEM with a password", "PFX", "PEM with its chain first", "PFX with a chain"])
+CERTIFICATE_FORMS = [
+    "PEM",
+    "PEM with a password",
+    "PFX",
+    "PEM with its chain first",
+    "PFX with a chain",
+    "PEM in UTF-16",
+    "PEM with a mark and CRLF",
+]
+
+
+@pytest.mark.parametrize("form", CERTIFICATE_FORMS)
 def test_a_certificate_signs_in(stage, form):
     private_key, authority = key(), key()
     signed = certificate(private_key)
@@ -412,6 +424,8 @@ def test_a_certificate_signs_in(stage, form):
             ),
             "open",
         ),
+        "PEM in UTF-16": (pem_of(private_key, signed).decode().encode("utf-16"), ""),
+        "PEM with a mark and CRLF": (codecs.BOM_UTF8 + pem_of(private_key, signed).replace(b"\n", b"\r\n"), ""),
     }[form]
     stage.use_certificate(content, password)
     assert [step for step in stage.diagnose() if step.failure] == []

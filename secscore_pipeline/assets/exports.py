@@ -42,6 +42,7 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
             if form not in exported_formats():
                 context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
                 return dg.MaterializeResult(metadata={"is_written": False})
+            warehouse.refuse_absent()
             destination = Destination(value("SECSCORE_EXPORT_URL"))
             lake = Lake(*export_layout())
             with (

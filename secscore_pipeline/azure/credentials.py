@@ -29,6 +29,7 @@ from secscore_pipeline.azure.session import (
 )
 from secscore_pipeline.redaction import register_secrets, register_token
 from secscore_pipeline.shown import GUID, quoted, show_path
+from secscore_pipeline.texts import EncodingError, decode_text, read_text, unicode_encoding
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -251,7 +252,7 @@ class ClientCertificate(_Confidential):
 
         password = self.password.encode() or None
         try:
-            content = self.path.read_bytes()
+            content = _plain_pem(self.path.read_bytes())
             if b"-----BEGIN" in content:
                 key: object = load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
                 certificates = x509.load_pem_x509_certificates(content)
@@ -260,6 +261,8 @@ class ClientCertificate(_Confidential):
                 certificates = [*([first] if first else []), *others]
         except OSError as error:
             raise self._unusable(error.strerror or "it cannot be read") from error
+        except EncodingError as error:
+            raise self._unusable(str(error)) from error
         except (TypeError, ValueError) as error:  # cryptography's ways to say: wrong or no password; or no key at all
             if "password" in str(error).lower() or "decrypt" in str(error).lower():
                 raise SignInError(f"{self.path} does not open with that password.", "certificate-password") from error
@@ -279,6 +282,17 @@ class ClientCertificate(_Confidential):
         )
 
 
+def _plain_pem(content: bytes) -> bytes:
+    """Return a PEM file that an editor made a Unicode text of as the ASCII that it is; any other file as it is.
+
+    What stands around its blocks may be in any encoding, and means nothing.
+
+    Raises:
+        EncodingError: it says to be in an encoding that it is not in.
+    """
+    return decode_text(content).encode("ascii", "replace") if unicode_encoding(content) else content
+
+
 @dataclass(frozen=True)
 class WorkloadIdentity(_Confidential):
     """An application that signs in with a token of a platform it trusts, such as a Kubernetes cluster.
@@ -294,9 +308,9 @@ class WorkloadIdentity(_Confidential):
 
     def _token(self) -> str:
         try:
-            return self.token_file.read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it holds no token"
+            return read_text(self.token_file).strip()
+        except (OSError, EncodingError) as error:
+            reason = error.strerror if isinstance(error, OSError) else f"it holds no token: {error}"
             raise SignInError(
                 f"The file of the federated token {show_path(self.token_file)} cannot be read ({reason}).",
                 "federated-token-unreadable",

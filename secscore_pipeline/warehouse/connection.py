@@ -105,7 +105,7 @@ def reading(
     Raises:
         WarehouseError: there is no such file, or it cannot be opened.
     """
-    if not path.exists():
+    if not (path.is_dir() or holds_something(path)):
         raise WarehouseError(f"There is no database at {show_path(path)} yet.", "database-absent")
     with _opened(path, read_only=True, lock_patience=lock_patience, reachable=reachable) as connection:
         yield connection
