@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +31,9 @@ _FORMULA = re.compile(r"((?:^|[;\t\r\n])['\"\s]*)([=+\-@\uff1d\uff0b\uff0d\uff20
 
 Source: OWASP, CSV Injection.
 """
+
+_BREAKS = ("\t", "\r", "\n")
+"""What a spreadsheet may pass over at the beginning of a cell, so that the next character begins it."""
 
 _READING = {duckdb.StatementType.SELECT}
 
@@ -160,9 +164,17 @@ def safe(cell: Any) -> Any:
     Wherever a spreadsheet may begin a cell, the formula's first character is disarmed too: a spreadsheet that separates
     columns otherwise may pass over the quotes.
     """
-    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+    if not isinstance(cell, str | int | float | Decimal) or isinstance(cell, bool):
         cell = _text(cell)
-    return _FORMULA.sub(r"\1'\2", cell) if isinstance(cell, str) else cell
+    if not isinstance(cell, str):
+        return cell
+    disarmed = _FORMULA.sub(r"\1'\2", cell)
+    return f"'{disarmed}" if cell.startswith(_BREAKS) else disarmed
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet may take a text, or a part of it, for a formula."""
+    return text.startswith(_BREAKS) or _FORMULA.search(text) is not None
 
 
 def _text(cell: Any) -> str:

@@ -793,6 +793,18 @@ def migrate(target: str, data_path: str | None) -> None:
     answers.print(Text(lines), soft_wrap=True)
 
 
+def _known_views(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Return the views whose names begin with what was typed."""
+    from secscore_pipeline.exports.export import list_views
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    try:
+        with _warehouse().get_published() as connection:
+            return [view for view in list_views(connection) if view.startswith(typed)]
+    except (SettingsError, WarehouseError):  # completing is no place to complain
+        return []
+
+
 @main.command()
 @click.option(
     "--format",
@@ -803,19 +815,30 @@ def migrate(target: str, data_path: str | None) -> None:
     help="What to write, as often as given.",
 )
 @click.option("--output", help="A folder, or a URL that fsspec knows; SECSCORE_EXPORT_URL when not given.")
+@click.option(
+    "--view",
+    "views",
+    multiple=True,
+    shell_complete=_known_views,
+    help="With csv and xlsx: only this view of the schema posture, as often as given.",
+)
 @click.option("--all", "everything", is_flag=True, help="Write again what is there already.")
-def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None:
+def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], everything: bool) -> None:
     """Write findings or views as files for other programs: what is not there yet, or has changed.
 
     jsonl: a line of OCSF 1.8.0 for each finding. parquet: the same, nested. security-lake: OCSF 1.3.0 in the layout of
-    Amazon Security Lake. csv: each posture view. Stopped in the middle, it goes on where it was.
+    Amazon Security Lake. xlsx: a workbook for spreadsheet programs, with a sheet for each posture view. csv: a file for
+    each posture view. Stopped in the middle, it goes on where it was.
     """
     from secscore_pipeline.exports.destination import Destination
-    from secscore_pipeline.exports.export import Lake
+    from secscore_pipeline.exports.export import OF_VIEWS, Lake, refuse_unknown_views
     from secscore_pipeline.exports.export import export as write
 
+    if views and (others := [form for form in forms if form not in OF_VIEWS]):
+        raise click.UsageError(f"--view goes with {' and '.join(OF_VIEWS)}: {others[0]} holds findings.")
     lake, warehouse = Lake(*export_layout()), _warehouse()
-    warehouse.refuse_absent()
+    with warehouse.get_published() as connection:  # before anything is made at the destination
+        refuse_unknown_views(connection, views)
     destination = Destination(output or value("SECSCORE_EXPORT_URL"))
     with (
         destination.scratch_folder(warehouse.path) as folder,
@@ -823,12 +846,16 @@ def export(forms: tuple[str, ...], output: str | None, everything: bool) -> None
         console.status("Exporting") as shown,
     ):
         for form in dict.fromkeys(forms):
-            done = write(connection, form, destination, lake, folder, everything=everything, tell=shown.update)
+            done = write(
+                connection, form, destination, lake, folder, everything=everything, views=views, tell=shown.update
+            )
             console.print(
                 f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
                 f"{done.rows:,} rows, {done.bytes / 1e6:.1f} MB",
                 highlight=False,
             )
+            for note in done.notes:
+                _warn(note)
     console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
 
 

@@ -687,6 +687,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check SECSCORE_EXPORT_SOURCE and SECSCORE_EXPORT_REGION.",
         ),
         Failure(
+            "view-unknown",
+            "There is no view of that name",
+            "`secscore export --view` takes the names of views in the schema posture; docs/tables.md explains each.",
+            "Use {views}.",
+        ),
+        Failure(
             "export-foreign",
             "The destination holds files that no export wrote",
             "A destination has a folder _secscore that says what was exported. Without it, files under the names of "

@@ -25,7 +25,7 @@ from secscore_pipeline.redaction import register_secrets
 from secscore_pipeline.shown import GUID, describe_value, printable, show_path
 from secscore_pipeline.texts import unicode_encoding
 
-EXPORTS = ("jsonl", "parquet", "security-lake", "csv")
+EXPORTS = ("jsonl", "parquet", "security-lake", "csv", "xlsx")
 """The formats of exports."""
 
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
@@ -143,7 +143,7 @@ SETTINGS = (
         "warn",
     ),
     Setting("SECSCORE_REPORT", "The report's HTML file.", "data/report.html"),
-    Setting("SECSCORE_EXPORTS", "What each run exports: jsonl, parquet, security-lake, csv; separated by commas.", ""),
+    Setting("SECSCORE_EXPORTS", "What each run exports: jsonl, parquet, security-lake, csv, xlsx; by commas.", ""),
     Setting("SECSCORE_EXPORT_URL", "Where to: a folder, or a URL that fsspec knows (s3://bucket/x).", "data/exports"),
     Setting("SECSCORE_EXPORT_SOURCE", "The custom source's name in the Security Lake layout.", "AzureSecureScore"),
     Setting("SECSCORE_EXPORT_REGION", "The region in the Security Lake layout.", "local"),

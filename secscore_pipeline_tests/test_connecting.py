@@ -281,6 +281,7 @@ ELSEWHERE = {
     "export-unwritable", "clock-implausible", "database-damaged", "heartbeat-failing",
     "journal-damaged", "journal-held", "journal-unwritable", "metrics-unwritable", "not-published", "port-taken",
     "run-unpublished", "store-behind", "ui-host-malformed",
+    "answers-ended", "encoding-unknown", "locale-too-small", "setting-unknown", "view-unknown",
     "answer-unusable", "answer-too-large", "secret-echoed", "sign-in-elsewhere",
     "schedule-malformed", "catalog-malformed", "catalog-unreachable", "password-in-setting", "extension-missing",
     "store-busy", "database-older", "lake-not-empty", "move-unfinished", "runs-in-parallel", "queue-missing",

@@ -122,7 +122,7 @@ def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     store.warehouse.publish()
     done = exported(store, "csv", tmp_path / "out")
     assert done.files == 15
-    with (tmp_path / "out" / "current_scores.csv").open(newline="") as file:
+    with (tmp_path / "out" / "current_scores.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert {row["subscription_name"] for row in rows} == {f"'{EVIL}"}
     assert len(pd.read_csv(tmp_path / "out" / "changes.csv")) == store.one("select count(*) from posture.changes")
@@ -146,6 +146,7 @@ def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_stor
     ("form", "name"),
     [
         ("csv", "current_scores.csv"),
+        ("xlsx", "posture.xlsx"),
         ("jsonl", "{day}/findings.jsonl"),
         ("parquet", "{day}/findings.parquet"),
         ("security-lake", "ext/Secure/notes.txt"),
@@ -261,7 +262,7 @@ def test_the_asset_and_the_command_line_write_what_was_asked_for(local_azure, st
     made = {found.asset_key: found.materialization for found in store.sync().get_asset_materialization_events()}
     metadata = {form: made[key_of(form)].metadata for form in EXPORTS}
     assert {form: one["is_written"].value for form, one in metadata.items()} == {
-        "jsonl": True, "parquet": False, "security-lake": False, "csv": True,
+        "jsonl": True, "parquet": False, "security-lake": False, "csv": True, "xlsx": False,
     }  # fmt: skip
     assert metadata["jsonl"]["rows"].value == 16
     assert (out / "current_scores.csv").exists()

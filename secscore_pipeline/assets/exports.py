@@ -12,6 +12,7 @@ _SAYS = {
     "parquet": "Every finding as OCSF has it, nested, a file a day.",
     "security-lake": "Every finding as OCSF 1.3.0, in the layout of Amazon Security Lake.",
     "csv": "Every posture view as a CSV file, safe to open in a spreadsheet.",
+    "xlsx": "Every posture view as a sheet of a workbook, for spreadsheet programs.",
 }
 
 
@@ -50,6 +51,8 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
                 warehouse.get_published(reachable=[folder]) as connection,
             ):
                 done = export(connection, form, destination, lake, folder, tell=context.log.info)
+        for note in done.notes:
+            context.log.warning("%s", note)
         return dg.MaterializeResult(
             metadata={
                 "is_written": True,

@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from secscore_pipeline import ocsf
 from secscore_pipeline.asking import csv_writer, safe
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
+from secscore_pipeline.shown import describe_value
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
 
@@ -23,7 +24,7 @@ _ROWS = 1_000
 _LIST = "_secscore/{}.json"
 """Where a destination says what has been written there; that it is there marks the files as ours."""
 
-_JSONL, _PARQUET_FILE = "findings.jsonl", "findings.parquet"
+_JSONL, _PARQUET_FILE, _WORKBOOK = "findings.jsonl", "findings.parquet", "posture.xlsx"
 
 _PARQUET = "format parquet, compression zstd, row_group_size 100000"
 
@@ -33,8 +34,10 @@ class Exported:
     """What an export came to.
 
     Attributes:
-        units: days, or for CSV the views, that were written; `unchanged`: those that were there already.
+        units: days, or of views (CSV, xlsx) all together, that were written; `unchanged`: those that were there
+            already.
         files, rows, bytes: what was written.
+        notes: a sentence for each thing that a file could not hold.
     """
 
     units: int = 0
@@ -42,6 +45,7 @@ class Exported:
     files: int = 0
     rows: int = 0
     bytes: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,14 @@ def export(
     folder: Path,
     *,
     everything: bool = False,
+    views: Sequence[str] = (),
     tell: Callable[[str], object] = str,
 ) -> Exported:
     """Write what a destination does not have yet.
 
-    A unit is a day of findings (UTC), or all views for CSV. What has been written stands in `_secscore/<form>.json`
-    there, which is written last: a unit that is not in it is written again under the same names, so that nothing stands
-    there twice, however an export ended.
+    A unit is a day of findings (UTC), or the views together for CSV and xlsx. What has been written stands in
+    `_secscore/<form>.json` there, which is written last: a unit that is not in it is written again under the same
+    names, so that nothing stands there twice, however an export ended.
 
     Args:
         connection: open for reading; it may write to `folder`.
@@ -75,13 +80,15 @@ def export(
         lake: for `security-lake`.
         folder: private and empty, for files on their way.
         everything: write again what is there already.
+        views: for CSV and xlsx, the views of the schema posture to write; empty: all of them.
         tell: is told of each unit.
 
     Raises:
         WarehouseError: the destination cannot be written, or holds files of somebody else under the names of ours.
     """
-    units = list(_units(connection, form))
-    known = _known_units(connection, form, destination, lake, folder, units)
+    chosen = [view for view in list_views(connection) if view in views or not views] if form in OF_VIEWS else []
+    units = list(_units(connection, form, views=chosen if views else ()))
+    known = _known_units(chosen, form, destination, lake, folder, units)
     if everything:
         known = {}
     done = Exported()
@@ -93,7 +100,12 @@ def export(
             with _part(folder, "unit") as made:
                 if day is not None:
                     execute(connection, sql("export_day"), {"day": day})
-                done.rows += _WRITERS[form](connection, made, unit, lake)
+                if form in OF_VIEWS:
+                    rows, notes = _VIEW_WRITERS[form](connection, made, chosen)
+                    done.notes += notes
+                else:
+                    rows = _WRITERS[form](connection, made, unit, lake)
+                done.rows += rows
                 for file in sorted(path for path in made.rglob("*") if path.is_file()):
                     destination.put(file, file.relative_to(made).as_posix())
                     done.files += 1
@@ -108,7 +120,7 @@ def export(
 
 
 def _known_units(
-    connection: duckdb.DuckDBPyConnection,
+    views: Sequence[str],
     form: str,
     destination: Destination,
     lake: Lake,
@@ -124,7 +136,8 @@ def _known_units(
     if known is not None or not units:
         return known or {}
     names = {
-        "csv": lambda: [f"{view}.csv" for view in _views(connection)],
+        "csv": lambda: [f"{view}.csv" for view in views],
+        "xlsx": lambda: [_WORKBOOK],
         "security-lake": lambda: [f"ext/{lake.source}"],
         "jsonl": lambda: [f"{unit}/{_JSONL}" for unit, _, _ in units],
         "parquet": lambda: [f"{unit}/{_PARQUET_FILE}" for unit, _, _ in units],
@@ -155,12 +168,12 @@ def _part(folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(made)
 
 
-def _units(connection: duckdb.DuckDBPyConnection, form: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield each unit's name, what tells its content from another, and its day."""
+def _units(connection: duckdb.DuckDBPyConnection, form: str, views: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
+    """Yield each unit's name, what tells its content from another, and its day. Of `views`, empty stands for all."""
     days = connection.execute(sql("export_days")).fetchall()
-    if form == "csv":
+    if form in OF_VIEWS:
         if days:
-            yield "views", days[-1][1], None
+            yield "views", "-".join([days[-1][1], *views]), None
         return
     for day, fingerprint in days:
         yield f"day={day}", fingerprint, day
@@ -189,21 +202,36 @@ def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: st
     return _copy(connection, ocsf.sql("security_lake"), source, how, region=lake.region)
 
 
-def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
-    del unit  # every view is a file
+def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[str]) -> tuple[int, list[str]]:
     rows = 0
-    for view in _views(connection):
-        cursor = connection.execute(f'from posture."{view}"')
-        with (folder / f"{view}.csv").open("w", encoding="utf-8", newline="") as file:
+    for view in views:
+        columns, batches = _rows_of(connection, view)
+        # With a byte order mark: without it a spreadsheet takes UTF-8 for the machine's old encoding.
+        with (folder / f"{view}.csv").open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv_writer(file)
-            writer.writerow([column[0] for column in cursor.description or []])
-            while some := cursor.fetchmany(_ROWS):
+            writer.writerow(columns)
+            for some in batches:
                 writer.writerows([[safe(cell) for cell in row] for row in some])
                 rows += len(some)
-    return rows
+    return rows, []
 
 
-def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _xlsx(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[str]) -> tuple[int, list[str]]:
+    from secscore_pipeline.exports.workbook import write_workbook  # its library is for who asks for it
+
+    with _part(folder.parent, "sheets") as temporary:
+        sheets = ((view, *_rows_of(connection, view)) for view in views)
+        return write_workbook(folder / _WORKBOOK, sheets, temporary)
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:
+    """Return the columns of a view, and its rows, some at a time: all of them before another view is asked."""
+    cursor = connection.execute(f'from posture."{view}"')
+    return [column[0] for column in cursor.description or []], iter(lambda: cursor.fetchmany(_ROWS), [])
+
+
+def list_views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of the views in the schema posture."""
     rows = connection.execute(
         "select view_name from duckdb_views() where database_name = current_database() and schema_name = 'posture' "
         "and not internal order by all"
@@ -211,11 +239,27 @@ def _views(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
+def refuse_unknown_views(connection: duckdb.DuckDBPyConnection, views: Iterable[str]) -> None:
+    """Raise where a name is that of no view, with the nearest that is one.
+
+    Raises:
+        WarehouseError: names the views that there are.
+    """
+    known = list_views(connection)
+    for view in views:
+        if view not in known:
+            what = f"{describe_value('--view', view, *known)} names no view of the schema posture."
+            raise WarehouseError(what, "view-unknown", views=", ".join(known))
+
+
+OF_VIEWS = ("csv", "xlsx")
+"""The formats that hold views; the others hold findings."""
+
+_VIEW_WRITERS = {"csv": _csv, "xlsx": _xlsx}
 _WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path, str, Lake], int]] = {
     "jsonl": _jsonl,
     "parquet": _parquet,
     "security-lake": _security_lake,
-    "csv": _csv,
 }
 
 
