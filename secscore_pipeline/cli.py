@@ -10,14 +10,13 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -107,24 +106,29 @@ def _load_settings() -> None:
         raise SettingsError([explained(what, "working-directory-gone")]) from error
     for warning in load_env(file):
         _warn(warning)
-    _check_settings(read_env(file))
+    try:
+        secrets = [name for feed in configured_feeds() for name in feed.secrets.values()]
+    except SettingsError:  # the check says so, with all the others
+        secrets = []
+    _check_settings(read_env(file), secrets, configured_feeds)
 
 
-def _check_settings(file: Mapping[str, str] = MappingProxyType({})) -> None:
+def _check_settings(file: Iterable[str], also: Iterable[str], *more: Callable[[], object]) -> None:
     """Warn of names that look like settings and are none, and check all that are.
+
+    Args:
+        file: the names in the file of settings.
+        also: further names that are known.
+        more: further checks.
 
     Raises:
         SettingsError: one is malformed.
     """
     from secscore_pipeline.settings_check import check_settings, unknown_settings
 
-    try:
-        secrets = [name for feed in configured_feeds() for name in feed.secrets.values()]
-    except SettingsError:  # the check says so, with all the others
-        secrets = []
-    for warning in unknown_settings(os.environ, file, secrets):
+    for warning in unknown_settings(os.environ, file, also):
         _warn(warning)
-    check_settings()
+    check_settings(*more)
 
 
 def _warn(message: str) -> None:
@@ -147,11 +151,11 @@ class _Command(click.Command):
 
 
 class _CommandWithoutFile(_Command):
-    """A command whose settings are its own, so that those of .env must not reach it."""
+    """A command whose settings are its own: .env and feeds.yaml of the working directory must not reach it."""
 
     def prepare(self) -> None:
         """Check the settings of the environment."""
-        _check_settings()
+        _check_settings((), ())
 
 
 class _CommandOfItsOwn(_Command):
@@ -359,14 +363,33 @@ def init(
     known |= {name: text for name, text in given.items() if text}
     refuse_unwritable(env_file)
     if sys.stdin.isatty() if ask is None else ask:
+        _refuse_malformed(known, given)
         _ask_for(known, connects=test)
     azure_settings(known)
     os.environ.update(known)
-    _check_settings(read_env(env_file))
+    _check_settings(read_env(env_file), ())
     update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
     console.print(f"Written: {env_file} (for you alone).", highlight=False)
     if test and (code := _test_connection((Feed(),))):
         raise click.exceptions.Exit(code)
+
+
+def _refuse_malformed(known: Mapping[str, str], given: Mapping[str, str | None]) -> None:
+    """Check what will not be asked for, before anything is asked: no answer is lost to it.
+
+    Args:
+        known: the settings of the file and of the options.
+        given: those of the options.
+
+    Raises:
+        SettingsError: one is malformed.
+    """
+    from secscore_pipeline.questions import ASKED_FOR, settings_in_environment
+    from secscore_pipeline.settings_check import check_settings
+
+    fixed = {name: text for name, text in known.items() if name not in ASKED_FOR or given.get(name)}
+    with settings_in_environment(fixed):
+        check_settings()
 
 
 def _text_of(file: BinaryIO) -> str:
@@ -837,6 +860,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
     if views and (others := [form for form in forms if form not in OF_VIEWS]):
         raise click.UsageError(f"--view goes with {' and '.join(OF_VIEWS)}: {others[0]} holds findings.")
     lake, warehouse = Lake(*export_layout()), _warehouse()
+    views = tuple(view.lower().removeprefix("posture.") for view in views)
     with warehouse.get_published() as connection:  # before anything is made at the destination
         refuse_unknown_views(connection, views)
     destination = Destination(output or value("SECSCORE_EXPORT_URL"))
@@ -1385,31 +1409,31 @@ def _failures(result: "dg.ExecuteInProcessResult") -> Iterator[str]:
 _MARKS = {"passed": ("✓", "green"), "warned": ("○", "yellow"), "failed": ("✗", "red")}
 
 
-_LISTED = 20
-"""How many readings that gave data are listed; of more, only those that did not."""
-
-
 def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
-    """Show each step of the diagnosis of each feed and return the exit code."""
+    """Show each step of the diagnosis of each feed, equal readings together, and return the exit code."""
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.diagnosis import State, Step, diagnose, summary
+    from secscore_pipeline.diagnosis import State, Step, diagnose, group_readings, summary
     from secscore_pipeline.resources import AzureConnection
+
+    def show(state: State, text: str) -> None:
+        mark, style = _MARKS[state]
+        line = Text(f"{mark} {printable(text)}", style=style)
+        (complaints if state is State.FAILED else console).print(line, soft_wrap=True)
 
     steps: dict[str, list[Step]] = {}
     for feed in feeds:
-        ours, read = steps.setdefault(feed.name, []), 0
+        ours = steps.setdefault(feed.name, [])
         if len(feeds) > 1 and not as_json:
             console.rule(f"Feed {feed.name}")
-        for step in diagnose(AzureConnection.of(feed).process_config_and_initialize(), utc_now):
-            ours.append(step)
-            read += bool(step.subscription_id and step.state is State.PASSED)
-            if as_json or (step.subscription_id and step.state is State.PASSED and read > _LISTED):
-                continue
-            mark, style = _MARKS[step.state]
-            line = Text(f"{mark} {printable(step.line)}", style=style)
-            (complaints if step.state is State.FAILED else console).print(line, soft_wrap=True)
+        with console.status("Reading") if not as_json else nullcontext():
+            for step in diagnose(AzureConnection.of(feed).process_config_and_initialize(), utc_now):
+                ours.append(step)
+                if not (as_json or step.subscription_id):
+                    show(step.state, step.line)
         if not as_json:
-            console.print(summary(ours), highlight=False)
+            for group in group_readings(ours):
+                show(group.state, group.line)
+            console.print(Text(summary(ours)), soft_wrap=True)
     everything = [step for ours in steps.values() for step in ours]
     if as_json:
         shown = [{"feed": name, **step.record} for name, ours in steps.items() for step in ours]

@@ -43,5 +43,5 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     )
 
 
-check_settings()
+check_settings(configured_feeds)
 defs = gathered(configured_feeds())

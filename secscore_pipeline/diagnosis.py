@@ -4,20 +4,21 @@ It reads, and changes nothing. The command line prints the steps, the UI's job l
 """
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
-from secscore_pipeline.azure.session import Session, certificate_of, is_untrusted
+from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.failures import explained
 from secscore_pipeline.resources import AzureConnection
@@ -25,6 +26,9 @@ from secscore_pipeline.settings import AzureSettings, SettingsError
 from secscore_pipeline.shown import GUID
 
 _TRY_SECONDS = 10
+
+_NAMED = 10
+"""How many subscriptions of a group are named."""
 
 
 class State(StrEnum):
@@ -46,6 +50,8 @@ class Step:
         seconds: how long it took.
         failure: the name of what is wrong in the catalogue of failures; None where nothing is.
         subscription_id: whose data was read; None for the steps before.
+        subscription_name: its display name, where Azure listed it.
+        outcome: how the reading ended; None for the steps before.
     """
 
     name: str
@@ -54,17 +60,25 @@ class Step:
     seconds: float
     failure: str | None = None
     subscription_id: str | None = None
+    subscription_name: str | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def shown_subscription(self) -> str:
+        """How the subscription is called for a reader: its name before its id."""
+        return self.subscription_name or self.subscription_id or ""
 
     @property
     def line(self) -> str:
         """The step in a line."""
-        whose = f" {self.subscription_id}" if self.subscription_id else ""
+        whose = f" {self.shown_subscription}" if self.subscription_id else ""
         return f"{self.name}{whose} ({1000 * self.seconds:.0f} ms): {self.says}"
 
     @property
     def record(self) -> dict[str, Any]:
         """The step as tables and JSON show it."""
-        return {**asdict(self), "state": self.state.value, "seconds": round(self.seconds, 3)}
+        outcome = self.outcome.value if self.outcome else None
+        return {**asdict(self), "state": self.state.value, "seconds": round(self.seconds, 3), "outcome": outcome}
 
 
 def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
@@ -87,16 +101,17 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     if settings.cloud.partition in RETIRED:
         yield Step("settings", State.WARNED, RETIRED[settings.cloud.partition], watch.lap())
 
-    for setting, url in (
-        ("AZURE_AUTHORITY_HOST", settings.cloud.authority_host),
-        ("SECSCORE_ARM_ENDPOINT", settings.cloud.arm_endpoint),
+    for host in (
+        _Host("The sign-in host", "AZURE_AUTHORITY_HOST", settings.cloud.authority_host),
+        _Host("Azure Resource Manager", "SECSCORE_ARM_ENDPOINT", settings.cloud.arm_endpoint),
     ):
         try:
-            _reach(url, setting, settings.ca_bundle)
+            _reach(host, settings.ca_bundle)
         except AzureError as error:
             yield _failed("network", error, watch)
             return
-        yield Step("network", State.PASSED, f"{url} answers, and its certificate is trusted.", watch.lap())
+        says = f"{host.role}, {host.url}, answers{host.by_proxy}, and its certificate is trusted."
+        yield Step("network", State.PASSED, says, watch.lap())
 
     client = connection.client()
     try:
@@ -121,25 +136,101 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     )
     for sentence in connection.describe_unmatched_patterns(directory):
         yield Step("subscriptions", State.WARNED, sentence, watch.lap(), _failure_in(sentence))
+    names = {one.subscription_id: one.name for one in seen}
     for event_type in settings.event_types:
         looks = fetch_all(client, event_type, subscription_ids, clock, settings.max_connections)
         for look in looks:
-            yield _read(look)
+            yield _read(look, names.get(look.subscription_id))
 
 
-def summary(steps: list[Step]) -> str:
-    """Return the outcome of a diagnosis in a line."""
-    read = [step for step in steps if step.subscription_id]
-    if not read:
+@dataclass(frozen=True)
+class Group:
+    """Readings that ended in the same way, for the same subscriptions.
+
+    Attributes:
+        names: the event types.
+        steps: one reading of each subscription, the first event type's.
+    """
+
+    names: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def state(self) -> State:
+        """How they ended."""
+        return self.steps[0].state
+
+    @property
+    def line(self) -> str:
+        """The group in a line: what was read of whom, and of what is wrong the first one's reason."""
+        whose = _listed(self.steps)
+        what = ", ".join(self.names)
+        if self.state is State.PASSED:
+            return f"{what}: {len(self.steps)} read: {whose}."
+        first = "" if len(self.steps) == 1 else "The first: "
+        return f"{what}: {_count(self.steps)}: {whose}. {first}{self.steps[0].says}"
+
+
+def group_readings(steps: Sequence[Step]) -> list[Group]:
+    """Return the readings among steps, those of one outcome and the same subscriptions as one group; the good first."""
+    by_end: dict[tuple[str, State, str | None], list[Step]] = defaultdict(list)
+    for step in steps:
+        if step.subscription_id:
+            by_end[step.name, step.state, step.failure].append(step)
+    alike: dict[tuple[State, str | None, tuple[str, ...]], list[list[Step]]] = defaultdict(list)
+    for (_, state, failure), found in by_end.items():
+        alike[state, failure, tuple(sorted(step.subscription_id or "" for step in found))].append(found)
+    groups = [
+        Group(
+            tuple(found[0].name for found in some),
+            tuple(sorted(some[0], key=lambda step: step.shown_subscription.lower())),
+        )
+        for some in alike.values()
+    ]
+    order = list(State)
+    return sorted(groups, key=lambda group: order.index(group.state))
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """Return the outcome of a diagnosis in a line: how many subscriptions were read, and which were not.
+
+    A subscription counts as its worst reading.
+    """
+    order = list(State)
+    worst: dict[str, Step] = {}
+    for step in steps:
+        if step.subscription_id:
+            before = worst.setdefault(step.subscription_id, step)
+            if order.index(step.state) > order.index(before.state):
+                worst[step.subscription_id] = step
+    if not worst:
         wrong = next((step for step in steps if step.state is State.FAILED), None)
         return f"Stopped at {wrong.name}." if wrong else "Nothing was read."
-    states = Counter(step.state for step in read)
+    by_end: dict[Outcome | None, list[Step]] = defaultdict(list)
+    for step in worst.values():
+        by_end[step.outcome].append(step)
+    read = len(by_end.pop(Outcome.COMPLETE, []))
+    groups = sorted(by_end.values(), key=lambda found: order.index(found[0].state))
     parts = [
-        f"{states[State.PASSED]} of {len(read)} readings gave data",
-        *([f"{states[State.WARNED]} have no score yet"] if states[State.WARNED] else []),
-        *([f"{states[State.FAILED]} failed"] if states[State.FAILED] else []),
+        f"{read} of {len(worst)} subscriptions read",
+        *(f"{_count(found)}{f': {_listed(found)}' if found[0].state is State.FAILED else ''}" for found in groups),
     ]
-    return f"{', '.join(parts)}."
+    return f"{'; '.join(parts)}."
+
+
+def _count(steps: Sequence[Step]) -> str:
+    """Return how many readings ended as the first of them did, which gave no data."""
+    outcome, number = steps[0].outcome, len(steps)
+    if outcome is Outcome.NO_SCORE:
+        return f"{number} {'has' if number == 1 else 'have'} no score yet"
+    return f"{number} {str(outcome or Outcome.FAILED).replace('_', ' ')}"
+
+
+def _listed(steps: Sequence[Step]) -> str:
+    """Return the subscriptions of readings by name, the first few of many."""
+    names = [step.shown_subscription for step in steps]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 class _Watch:
@@ -163,43 +254,70 @@ def _failed(name: str, error: AzureError, watch: _Watch) -> Step:
     return Step(name, State.FAILED, str(error), watch.lap(), error.failure)
 
 
-def _read(look: Fetch) -> Step:
+def _read(look: Fetch, name: str | None) -> Step:
     seconds = (look.finished_at - look.started_at).total_seconds()
-    name, identifier = look.event_type.name, look.subscription_id
+    failure: str | None
     if look.outcome is Outcome.COMPLETE:
+        state, failure = State.PASSED, None
         says = f"{look.records} {'record' if look.records == 1 else 'records'}."
-        return Step(name, State.PASSED, says, seconds, subscription_id=identifier)
-    if look.outcome is Outcome.NO_SCORE:
-        says = explained("It has no secure score yet.", "no-score", subscription_id=identifier)
-        return Step(name, State.WARNED, says, seconds, "no-score", identifier)
-    if look.outcome is Outcome.UNSUPPORTED:
-        return Step(name, State.WARNED, look.error or look.outcome, seconds, look.failure, identifier)
-    return Step(name, State.FAILED, look.error or look.outcome, seconds, look.failure, identifier)
+    elif look.outcome is Outcome.NO_SCORE:
+        state, failure = State.WARNED, "no-score"
+        says = explained("It has no secure score yet.", failure, subscription_id=look.subscription_id)
+    elif look.outcome is Outcome.UNSUPPORTED:
+        state, failure, says = State.WARNED, look.failure, look.error or look.outcome
+    else:
+        state, failure, says = State.FAILED, look.failure, look.error or look.outcome
+    return Step(look.event_type.name, state, says, seconds, failure, look.subscription_id, name, look.outcome)
 
 
-def _reach(url: str, setting: str, ca_bundle: str | None) -> None:
+class _Host(NamedTuple):
+    """A host that is tried: what it is for, the setting that names it, and its URL."""
+
+    role: str
+    setting: str
+    url: str
+
+    @property
+    def shown(self) -> str:
+        """The host by its role and name, for the beginning of a sentence."""
+        return f"{self.role}, {urlsplit(self.url).hostname or self.url},"
+
+    @property
+    def by_proxy(self) -> str:
+        """Which proxy leads to it, without its password; empty where none does."""
+        proxy = select_proxy(self.url, get_environ_proxies(self.url, no_proxy=None))
+        if not proxy:
+            return ""
+        return f" through the proxy {host_of(proxy if '://' in proxy else f'http://{proxy}')}"
+
+
+def _reach(host: _Host, ca_bundle: str | None) -> None:
     """Resolve a host, connect to it and agree on TLS, through the proxy if there is one.
 
     Raises:
         RequestError: names what stands in the way.
     """
-    host = urlsplit(url).hostname or url
+    url, setting, shown = host.url, host.setting, host.shown
     try:
         with Session(ca_bundle, timeout=_TRY_SECONDS).get(url):
             return  # whatever it answers, it is there
     except requests.exceptions.ProxyError as error:
-        raise RequestError(f"The proxy on the way to {host} failed.", "proxy-failing", host=host) from error
+        name = urlsplit(url).hostname
+        what = f"{shown} cannot be reached{host.by_proxy}."
+        raise RequestError(what, "proxy-failing", host=name) from error
     except requests.exceptions.SSLError as error:
         if is_untrusted(error):
-            raise RequestError(f"The certificate of {host} is not trusted{_signer(url)}.", "tls-untrusted") from error
-        raise RequestError(f"TLS with {host} could not be agreed on.", "tls-broken", setting=setting) from error
+            raise RequestError(
+                f"{shown} shows a certificate that is not trusted{_signer(url)}.", "tls-untrusted"
+            ) from error
+        raise RequestError(f"{shown} does not agree on TLS.", "tls-broken", setting=setting) from error
     except requests.exceptions.ConnectionError as error:
         cause = getattr(error.args[0] if error.args else None, "reason", None)
         if isinstance(cause, NameResolutionError):
-            raise RequestError(f"{host} cannot be resolved.", "name-unresolved", setting=setting) from error
-        raise RequestError(f"{host} cannot be reached.", "unreachable", setting=setting) from error
+            raise RequestError(f"{shown} cannot be resolved.", "name-unresolved", setting=setting) from error
+        raise RequestError(f"{shown} cannot be reached.", "unreachable", setting=setting) from error
     except requests.exceptions.Timeout as error:
-        raise RequestError(f"{host} did not answer in {_TRY_SECONDS} s.", "unreachable", setting=setting) from error
+        raise RequestError(f"{shown} did not answer in {_TRY_SECONDS} s.", "unreachable", setting=setting) from error
 
 
 def _signer(url: str) -> str:

@@ -1,7 +1,7 @@
 """The questions of `secscore init`: each answer is checked when it is typed, and asked for again with the reason."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +74,9 @@ _QUESTIONS = {
         Question("AZURE_SUBSCRIPTION_IDS", "Subscriptions: ids or names, separated by commas; * for all it sees", "*"),
     )
 }
+
+ASKED_FOR = tuple(_QUESTIONS)
+"""The settings that are asked for where they are missing or malformed."""
 
 Ask = Callable[[Question], str]
 """Asks a question and returns the answer; the end of the input is raised as it comes."""
@@ -205,7 +208,7 @@ def _sign_in(known: dict[str, str], asked: _Interview, tell: Tell, complain: Tel
     from secscore_pipeline.resources import AzureConnection
 
     while True:
-        with _environment(known):
+        with settings_in_environment(known):
             connection: AzureConnection = AzureConnection.of(Feed()).process_config_and_initialize()
             try:
                 settings = connection.settings()
@@ -230,7 +233,7 @@ def _sign_in(known: dict[str, str], asked: _Interview, tell: Tell, complain: Tel
 
 
 @contextmanager
-def _environment(known: dict[str, str]) -> "Iterator[None]":
+def settings_in_environment(known: Mapping[str, str]) -> "Iterator[None]":
     """Let settings stand in the environment for a block: secrets are read from there."""
     before = {name: os.environ.get(name) for name in known}
     os.environ.update(known)

@@ -224,9 +224,10 @@ def main() -> None:
     Raises:
         SettingsError: a setting is malformed: better known now than in the first run.
     """
+    from secscore_pipeline.feeds import configured_feeds
     from secscore_pipeline.settings_check import check_settings
 
-    check_settings()
+    check_settings(configured_feeds)
 
 
 @main.command("code")

@@ -5,10 +5,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 
 from secscore_pipeline.failures import explained
-from secscore_pipeline.feeds import Feed, configured_feeds
+from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import (
     DEFAULTS,
     SETTINGS,
@@ -17,6 +16,7 @@ from secscore_pipeline.settings import (
     azure_settings,
     batch_size,
     database_path,
+    expand_path,
     export_layout,
     exported_formats,
     kept_days,
@@ -36,6 +36,7 @@ PROCESS_SETTINGS = (
     "SECSCORE_BROKER_URL",
     "SECSCORE_CODE_HOST",
     "SECSCORE_CODE_PORT",
+    "SECSCORE_CODE_SOCKET",
     "SECSCORE_UI_PORT",
 )
 """What deploy/run and the instance files read beside the settings."""
@@ -57,15 +58,18 @@ Service environment variables.
 _LONGEST_SHOWN = 60
 
 
-def check_settings() -> None:
-    """Check every setting of the environment, and the file of feeds, also where nothing asks for it yet.
+def check_settings(*more: Callable[[], object]) -> None:
+    """Check every setting of the environment, also where nothing asks for it yet.
 
     Whether a connection is complete is asked where one is made: a report needs none.
+
+    Args:
+        more: further checks, such as `configured_feeds`, which reads the file of feeds.
 
     Raises:
         SettingsError: names everything that is malformed, not only the first.
     """
-    problems = list(_problems())
+    problems = list(_problems(more))
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
 
@@ -113,8 +117,10 @@ def check_instance_file() -> None:
         SettingsError: names the file and its encoding.
     """
     home = os.environ.get("DAGSTER_HOME", "").strip()
-    file = Path(home).expanduser() / "dagster.yaml"
-    if not home or not file.is_file():
+    if not home:
+        return
+    file = expand_path("DAGSTER_HOME", home) / "dagster.yaml"
+    if not file.is_file():
         return
     try:
         content = file.read_bytes()
@@ -134,7 +140,7 @@ def check_instance_file() -> None:
     raise SettingsError([explained(what, "encoding-unknown")])
 
 
-def _problems() -> Iterator[str]:
+def _problems(more: Iterable[Callable[[], object]]) -> Iterator[str]:
     """Yield what is wrong with each setting, by the functions that those who use it ask."""
     checks: list[Callable[[], object]] = [
         check_instance_file,
@@ -152,7 +158,7 @@ def _problems() -> Iterator[str]:
         _check_ui,
         partial(_check_schedule, "SECSCORE_SCHEDULE"),
         partial(_check_schedule, "SECSCORE_BRIEFING"),
-        configured_feeds,
+        *more,
     ]
     for check in checks:
         try:

@@ -155,7 +155,7 @@ def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path)
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
     done = secscore("test-connection", cwd=tmp_path, env=settings(local_azure(world), tmp_path), check=1)
     assert "Security Reader" in done.stderr
-    assert "2 of 4 readings gave data, 2 failed." in done.stdout
+    assert "1 of 2 subscriptions read; 1 forbidden: " in done.stdout
     assert not (tmp_path / "db").exists()
 
 

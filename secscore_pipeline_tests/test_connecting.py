@@ -544,12 +544,26 @@ def test_the_connection_is_tried_in_the_ui(stage):
 def test_a_hundred_subscriptions_are_counted_and_failures_listed(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=100, mixed=True), latency=0.05)
     done = secscore("test-connection", cwd=tmp_path, env=azure.settings(), check=1)
-    assert "196 of 200 readings gave data, 2 have no score yet, 2 failed." in done.stdout
-    assert done.stdout.count("✓ secure_score") == 20
-    assert done.stderr.count("[forbidden]") == 2
+    forbidden = next(one for one in azure.world.subscriptions.values() if one.state is State.FORBIDDEN)
+    assert f"98 of 100 subscriptions read; 1 has no score yet; 1 forbidden: {forbidden.name}." in done.stdout
+    assert "✓ secure_scores, secure_score_controls: 98 read: " in done.stdout
+    assert " and 88 more." in done.stdout
+    assert f"✗ secure_scores, secure_score_controls: 1 forbidden: {forbidden.name}. GET" in done.stderr
+    assert done.stderr.count("[forbidden]") == 1
+    assert f"The sign-in host, {azure.url}, answers" in done.stdout
+    assert f"Azure Resource Manager, {azure.url}, answers" in done.stdout
+    assert len(done.stdout.splitlines()) == 8
     shown = json.loads(secscore("test-connection", "--json", cwd=tmp_path, env=azure.settings(), check=1).stdout)
     assert len(shown["steps"]) == 205
     assert {step["state"] for step in shown["steps"]} == {"passed", "warned", "failed"}
+
+
+def test_the_proxy_is_named_without_its_password(stage):
+    proxy = stage.closed_port()
+    stage.monkeypatch.setenv("HTTPS_PROXY", f"http://me:a-secret-word@127.0.0.1:{proxy}")
+    (wrong,) = [step for step in stage.diagnose() if step.failure]
+    assert f"The sign-in host, localhost, cannot be reached through the proxy 127.0.0.1:{proxy}." in wrong.says
+    assert "a-secret-word" not in wrong.says
 
 
 def test_a_wrong_setting_ends_the_test_with_two(tmp_path):
@@ -571,11 +585,11 @@ def test_init_writes_a_file_for_its_owner_alone_and_tries_the_connection(local_a
         "--client-key", settings["AZURE_CLIENT_ID"], "--client-secret-file", str(secret), *others,
         "--subscription-id", next(iter(azure.world.subscriptions)), cwd=tmp_path,
     )  # fmt: skip
-    assert "2 of 2 readings gave data." in done.stdout
+    assert "1 of 1 subscriptions read." in done.stdout
     assert settings["AZURE_CLIENT_SECRET"] not in done.stdout + done.stderr
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     secscore("init", "--subscription-id", "*", cwd=tmp_path)
-    assert "4 of 4 readings gave data." in secscore("test-connection", cwd=tmp_path).stdout
+    assert "2 of 2 subscriptions read." in secscore("test-connection", cwd=tmp_path).stdout
 
 
 def test_init_refuses_what_is_wrong_and_writes_nothing(tmp_path):

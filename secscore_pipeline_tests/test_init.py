@@ -114,6 +114,9 @@ def test_settings_given_as_options_are_checked_too_before_anything_is_written(tm
     for wrong in ("SECSCORE_SCHEDULE=every day", "SECSCORE_EXPORTS=xml", "SECSCORE_DATABASE=/tmp"):
         given = (*options, "--client-secret-file", "secret", "--set", wrong)
         assert wrong.partition("=")[0] in secscore("init", *given, cwd=tmp_path, check=2).stderr
+    for wrong in (["--set", "AZURE_CLOUD=Azur"], ["--set", "SECSCORE_TIMEZONE=Berlin"], ["--tenant-id", "foo"]):
+        done = secscore("init", "--ask", *wrong, cwd=tmp_path, input="x\n", check=2)
+        assert done.stdout == ""  # nothing was asked, so that nothing is lost
     (tmp_path / "file").touch()
     done = secscore("init", "--ask", "--env-file", "file/.env", cwd=tmp_path, input="x\n", check=1)
     assert "[file-unwritable]" in done.stderr

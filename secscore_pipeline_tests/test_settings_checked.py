@@ -1,7 +1,9 @@
 """Settings: each is checked where any command starts, and a name that looks like one and is none is warned of."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -113,7 +115,7 @@ def test_dagster_is_told_in_one_message(tmp_path):
 
     for arguments in (
         ["-c", "import secscore_pipeline.definitions"],
-        ["-m", "secscore_pipeline.service", "code", "127.0.0.1", "0"],
+        ["-m", "secscore_pipeline.service", "code", "--port", "0"],
     ):
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -124,3 +126,10 @@ def test_dagster_is_told_in_one_message(tmp_path):
         assert "SECSCORE_EXPORTS" in last
         assert last.endswith("[policy-malformed]")
         assert done.returncode == 1
+
+
+def test_what_the_service_reads_beside_the_settings_is_known():
+    deploy = Path(__file__).resolve().parents[1] / "deploy"
+    texts = [path.read_text(encoding="utf-8") for path in deploy.rglob("*") if path.is_file()]
+    names = {name for text in texts for name in re.findall(r"\bSECSCORE_\w+", text)}
+    assert unknown_settings(dict.fromkeys(names, "x")) == []

@@ -97,7 +97,7 @@ def test_the_command_writes_the_views_that_were_chosen(local_azure, store, tmp_p
         subscription.name = "=Größe"
     store.use(local_azure(world))
     store.sync()
-    chosen = ["export", "--view", "current_scores", "--view", "coverage", "--output", "out"]
+    chosen = ["export", "--view", "posture.current_scores", "--view", "coverage", "--output", "out"]
     done = secscore(*chosen, "--format", "xlsx", "--format", "csv", cwd=tmp_path, env=store.settings)
     assert "xlsx: 1 written, 0 unchanged, 1 files" in done.stdout
     found = sheets_of(tmp_path / "out" / "posture.xlsx")
