@@ -9,6 +9,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.dagster_internals import forget_run
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import kept_days, value
+from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.retention import oldest_kept
 
 
@@ -20,7 +21,13 @@ def compaction(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Keep the store small and publish it, and say what that gained."""
     with failures_explained(context):
         days = kept_days(value("SECSCORE_RETENTION_DAYS"))
-        done = warehouse.maintain(utc_now(), days)
+        try:
+            done = warehouse.maintain(utc_now(), days)
+        except WarehouseError as error:
+            if error.failure != "database-absent":
+                raise
+            context.log.info("%s", error)  # before the first sync there is nothing to do, and nothing is wrong
+            return
     for warning in done.warnings:
         context.log.warning("%s", warning)
     if done.cutoff:

@@ -1,10 +1,11 @@
 """A command on nothing says so, names the next step, and makes nothing."""
 
+import dagster as dg
 import pytest
 
 from secscore_pipeline.cli import main
+from secscore_pipeline.maintenance import maintain
 from secscore_pipeline.resources import Warehouse
-from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 READ_SOMETHING = {
@@ -50,8 +51,16 @@ def test_an_empty_file_is_nothing_too(tmp_path):
     assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("none.duckdb", 0)]
 
 
+def test_a_lake_that_is_not_there_is_nothing_too(tmp_path):
+    env = {"SECSCORE_DATABASE": "ducklake:duckdb:catalog.db"}
+    for command in ("status", "maintain"):
+        done = secscore(command, cwd=tmp_path, env=env, check=1)
+        assert "There is nothing in ducklake:duckdb:catalog.db yet. Run `secscore sync` first" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_upkeep_of_dagster_makes_no_database(tmp_path):
     warehouse = Warehouse(database=str(tmp_path / "data" / "none.duckdb"))
-    with pytest.raises(WarehouseError, match="There is no database at "):
-        warehouse.refuse_absent()
+    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
+        assert maintain.execute_in_process(instance=instance, resources={"warehouse": warehouse}).success
     assert list(tmp_path.iterdir()) == []

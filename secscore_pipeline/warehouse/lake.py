@@ -277,7 +277,7 @@ class Lake:
             return WarehouseError(f"{self.shown} is of another version of DuckLake ({said}).", "database-newer")
         if "no snapshot found" in text:
             return WarehouseError(f"{self.shown} cannot be shown as it was then ({said}).", "no-such-moment")
-        if "existing ducklake" in text:
+        if re.search(r"existing ducklake|in read-only mode: database does not exist", text):
             return WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
         return WarehouseError(
             f"{self.shown} could not be written or read ({said}). What was begun was taken back.",
