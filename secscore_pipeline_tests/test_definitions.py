@@ -25,6 +25,7 @@ def test_the_graph_is_what_it_is_meant_to_be():
         "exports/parquet": (["posture/database"], "exports", ["parquet"]),
         "exports/security_lake": (["posture/database"], "exports", ["parquet"]),
         "exports/csv": (["posture/database"], "exports", ["csv"]),
+        "exports/xlsx": (["posture/database"], "exports", ["xlsx"]),
     }  # fmt: skip
 
 
