@@ -1019,6 +1019,7 @@ def alert(is_test: bool, acknowledge: bool) -> None:
     """
     from secscore_pipeline.alerting import acknowledge_alerts, channels, send_test, tell_news
     from secscore_pipeline.alerts.journal import journal_path
+    from secscore_pipeline.warehouse.connection import WarehouseError
 
     if acknowledge:
         console.print(f"{acknowledge_alerts()} alerts acknowledged.", highlight=False)
@@ -1027,7 +1028,14 @@ def alert(is_test: bool, acknowledge: bool) -> None:
         what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
         raise SettingsError([explained(what, "setting-missing")])
     if not (is_test or journal_path(_warehouse().published_path).exists()):  # what waits is sent without a database too
-        _warehouse().refuse_absent()
+        try:
+            _warehouse().refuse_absent()
+        except WarehouseError as error:
+            if error.failure != "database-absent":
+                raise
+            _warn(str(error))
+            console.print("0 messages sent.", highlight=False)
+            return
     told = send_test() if is_test else tell_news(configured_feeds())
     console.print(f"{told.sent} messages sent.", highlight=False)
     for name, why in told.failed.items():

@@ -15,9 +15,19 @@ READ_SOMETHING = {
     "export": [["export", "--format", "csv"], ["export", "--format", "jsonl", "--output", "made"]],
     "maintain": [["maintain"], ["maintain", "--retention-days", "3"]],
     "migrate": [["migrate", "--to", "ducklake:duckdb:lake.db"]],
-    "alert": [["alert"]],
 }
-NEED_NO_DATABASE = {"sync", "test-connection", "init", "azure-setup", "emulator", "demo", "completion", "dev", "worker"}
+NEED_NO_DATABASE = {
+    "alert",
+    "sync",
+    "test-connection",
+    "init",
+    "azure-setup",
+    "emulator",
+    "demo",
+    "completion",
+    "dev",
+    "worker",
+}
 
 
 def test_every_command_is_known_here():
@@ -37,6 +47,9 @@ def test_a_command_on_nothing_says_so_and_makes_nothing(tmp_path, command):
 
 def test_alerts_on_nothing_make_nothing(tmp_path):
     env = {"SECSCORE_ALERT_WEBHOOK": "http://127.0.0.1:9/hook"}
+    done = secscore("alert", cwd=tmp_path, env=env)  # nothing is to be told, so that every channel took everything
+    assert done.stdout == "0 messages sent.\n"
+    assert "There is no database at " in done.stderr
     assert "0 alerts acknowledged" in secscore("alert", "--acknowledge", cwd=tmp_path, env=env).stdout
     assert "cannot be reached" in secscore("alert", "--test", cwd=tmp_path, env=env, check=1).stderr
     assert list(tmp_path.iterdir()) == []
