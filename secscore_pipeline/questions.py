@@ -109,7 +109,8 @@ def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell
     if seen is not None and wants_scope:
         tell(_list_of(seen))
     asked.settle("AZURE_SUBSCRIPTION_IDS", seen or ())
-    if unseen := [one for one in known["AZURE_SUBSCRIPTION_IDS"].split(",") if seen and _is_unseen(one, seen)]:
+    chosen = [one.strip() for one in known["AZURE_SUBSCRIPTION_IDS"].split(",")]
+    if unseen := [one for one in chosen if seen and _is_unseen(one, seen)]:
         complain(f"The identity does not see {_count(len(unseen))} of these: {', '.join(unseen)}.")
 
 
@@ -162,16 +163,20 @@ class _Interview:
                 self.settle_proof()
             else:
                 self.settle(name)
+        self.settle("AZURE_CLIENT_ID")  # which must not be the new tenant's
 
     def _problems(self, name: str, given: str) -> list[str]:
         """Return what is wrong with the answer for a setting, by the checks that every command makes."""
+        values = {**self._known, name: given}
+        if name == "AZURE_TENANT_ID":
+            values.pop("AZURE_CLIENT_ID", None)  # where both are one, the client is asked for again, in its turn
         try:
             env_text({name: given})  # it must fit into a line of the file
-            azure_settings({**self._known, name: given})
+            azure_settings(values)
         except SettingsError as error:
             return [problem for problem in error.problems if name in problem.partition(". ")[0]]
         if name.startswith("AZURE_CLIENT_CERTIFICATE"):
-            return self._problems_of_certificate({**self._known, name: given})
+            return self._problems_of_certificate(values)
         return []
 
     def _problems_of_certificate(self, values: dict[str, str]) -> list[str]:
@@ -185,7 +190,7 @@ class _Interview:
         except SignInError as error:
             if error.failure != "certificate-password" or values.get("AZURE_CLIENT_CERTIFICATE_PASSWORD"):
                 return [str(error)]
-            password = self._ask(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
+            password = self._ask(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"]).strip()
             if not password:
                 return [str(error)]
             found = self._problems_of_certificate({**values, "AZURE_CLIENT_CERTIFICATE_PASSWORD": password})

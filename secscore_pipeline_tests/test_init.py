@@ -11,6 +11,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.envfile import read_env
+from secscore_pipeline.questions import ask_for_settings
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.waiting import DEADLINE
 
@@ -106,6 +107,15 @@ def test_a_certificate_is_opened_when_it_is_typed(tmp_path):
         "open",
     )
     assert "AZURE_CLIENT_SECRET" not in written
+
+
+def test_a_client_that_is_the_tenant_is_asked_for_again_and_the_tenant_stays():
+    known = {"AZURE_CLIENT_ID": GUID, "AZURE_CLIENT_SECRET": "a-secret-value"}
+    other = GUID.replace("aa", "bb")
+    answers, said = iter([GUID, other, "", "*"]), []
+    ask_for_settings(known, lambda question: next(answers), str, said.append, connects=False)
+    assert (known["AZURE_TENANT_ID"], known["AZURE_CLIENT_ID"]) == (GUID, other)
+    assert [message.rpartition("[")[2] for message in said] == ["tenant-is-client]"]
 
 
 def test_settings_given_as_options_are_checked_too_before_anything_is_written(tmp_path):
