@@ -50,7 +50,7 @@ from secscore_pipeline.settings import (
     signal_settings,
     value,
 )
-from secscore_pipeline.shown import printable, quoted, show_path
+from secscore_pipeline.shown import describe_value, printable, quoted, show_path
 from secscore_pipeline.streams import prepare_streams, write_json, write_output
 from secscore_pipeline.texts import EncodingError, decode_text
 
@@ -854,7 +854,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
     each posture view. Stopped in the middle, it goes on where it was.
     """
     from secscore_pipeline.exports.destination import Destination
-    from secscore_pipeline.exports.export import OF_VIEWS, Lake, refuse_unknown_views
+    from secscore_pipeline.exports.export import OF_VIEWS, Lake, list_views
     from secscore_pipeline.exports.export import export as write
 
     if views and (others := [form for form in forms if form not in OF_VIEWS]):
@@ -862,7 +862,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
     lake, warehouse = Lake(*export_layout()), _warehouse()
     views = tuple(view.lower().removeprefix("posture.") for view in views)
     with warehouse.get_published() as connection:  # before anything is made at the destination
-        refuse_unknown_views(connection, views)
+        _refuse_unknown_views(views, list_views(connection))
     destination = Destination(output or value("SECSCORE_EXPORT_URL"))
     with (
         destination.scratch_folder(warehouse.path) as folder,
@@ -881,6 +881,13 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
             for note in done.notes:
                 _warn(note)
     console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
+
+
+def _refuse_unknown_views(views: Sequence[str], known: Sequence[str]) -> None:
+    """Raise where a name is that of no view, with the nearest that is one."""
+    if unknown := [view for view in views if view not in known]:
+        what = f"{describe_value('--view', unknown[0], *known)} names no view of the schema posture."
+        raise click.BadParameter(explained(what, "view-unknown", views=", ".join(known)))
 
 
 class _UnknownStateError(click.BadParameter):

@@ -116,7 +116,7 @@ def test_the_command_writes_the_views_that_were_chosen(local_azure, store, tmp_p
     assert "xlsx: 1 written" in more.stdout
     assert len(sheets_of(tmp_path / "out" / "posture.xlsx")) == 15
     refused = ["export", "--output", "no", "--format"]
-    wrong = secscore(*refused, "csv", "--view", "curent_scores", cwd=tmp_path, env=store.settings, check=1)
+    wrong = secscore(*refused, "csv", "--view", "curent_scores", cwd=tmp_path, env=store.settings, check=2)
     assert "nearly current_scores" in wrong.stderr
     assert "coverage" in wrong.stderr
     secscore(*refused, "jsonl", "--view", "coverage", cwd=tmp_path, env=store.settings, check=2)

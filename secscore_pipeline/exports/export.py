@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,6 @@ from secscore_pipeline import ocsf
 from secscore_pipeline.asking import csv_writer, safe
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
-from secscore_pipeline.shown import describe_value
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
 
@@ -237,19 +236,6 @@ def list_views(connection: duckdb.DuckDBPyConnection) -> list[str]:
         "and not internal order by all"
     ).fetchall()
     return [name for (name,) in rows]
-
-
-def refuse_unknown_views(connection: duckdb.DuckDBPyConnection, views: Iterable[str]) -> None:
-    """Raise where a name is that of no view, with the nearest that is one.
-
-    Raises:
-        WarehouseError: names the views that there are.
-    """
-    known = list_views(connection)
-    for view in views:
-        if view not in known:
-            what = f"{describe_value('--view', view, *known)} names no view of the schema posture."
-            raise WarehouseError(what, "view-unknown", views=", ".join(known))
 
 
 OF_VIEWS = ("csv", "xlsx")
