@@ -861,10 +861,10 @@ def _as_json(record: Mapping[str, object]) -> str:
 def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
     schedules = {feed.name: f"{feed.schedule} {feed.time_zone}" for feed in feeds}
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("Feed", "Schedule", "Last look", "Subscriptions", "Not read", "Without score"):
-        table.add_column(name, no_wrap=True)
+    for name in ("Feed", "Schedule", "Last look", "Read", "No score", "Not read"):
+        table.add_column(name, no_wrap=name != "Feed")
     for row in found.feeds:
-        numbers = (str(row[name]) for name in ("subscriptions", "not_read", "without_score"))
+        numbers = (f"{row['read']} of {row['subscriptions']}", str(row["without_score"]), str(row["not_read"]))
         seen = f"{row['observed_at']:%Y-%m-%d %H:%M} UTC"
         table.add_row(Text(printable(row["feed"])), schedules.get(row["feed"], "not configured"), seen, *numbers)
     answers.print(table)
