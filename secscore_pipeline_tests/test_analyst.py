@@ -90,12 +90,12 @@ AGAIN = 5
 """Seconds of silence after which Ctrl-C is pressed again: Python sleeps through one just before it begins to wait."""
 
 
-def on_a_terminal(arguments, typed, env, cwd):
+def on_a_terminal(arguments, typed, env, cwd, columns="120"):
     """Run the command line on a terminal of its own, type something, and return what it showed after each."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "secscore_pipeline.cli", *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
-        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "TERM": "xterm", "COLUMNS": "120", **env}, cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "TERM": "xterm", "COLUMNS": columns, **env}, cwd=cwd,
         preexec_fn=take_the_terminal,
     )  # fmt: skip
     os.close(theirs)

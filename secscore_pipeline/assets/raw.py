@@ -33,7 +33,7 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
 from secscore_pipeline.settings import AzureSettings, batch_size
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import in_markdown, printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import (
@@ -150,7 +150,9 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 check_name=READ,
                 passed=problem is None,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=problem or "They could, or were not asked for.",
+                description="\n".join(map(in_markdown, problem.splitlines()))
+                if problem
+                else "They could, or were not asked for.",
             )
 
         return raw_asset
@@ -299,7 +301,7 @@ def _materialize_subscriptions(
         check_name="names_read",
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
-        description=error or "They could, or were not asked for.",
+        description=in_markdown(error) if error else "They could, or were not asked for.",
     )
 
 
