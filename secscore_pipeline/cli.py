@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.limits import Limit
     from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.prompt_commands import Question
     from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.standing import Standing
 
@@ -705,9 +706,20 @@ def query(
         prompt(published, partial(_print_rows, form=form), complaints, has_all=has_all)
         return
     text = file.read() if file else sql or named("tables")
+    question = _command_in(text) or partial(asked, text=text)
     with published() as connection:
-        columns, rows = asked(connection, text)
+        columns, rows = question(connection)
     _print_rows(columns, rows, form=form, has_all=has_all)
+
+
+def _command_in(text: str) -> "Question | None":
+    r"""Return the question of a command such as `\d` or `show tables`; None where it is SQL that DuckDB answers."""
+    from secscore_pipeline.prompt_commands import command_question
+
+    is_sql = re.match(r"\s*(describe|desc|show)\s+\S", text, re.IGNORECASE) and not re.search(
+        r"\b(tables|views)\s*;?\s*$", text, re.IGNORECASE
+    )
+    return None if is_sql else command_question(text)
 
 
 def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = False) -> None:
@@ -1316,7 +1328,6 @@ def _complain(result: "dg.ExecuteInProcessResult") -> None:
 def _say_unread(sync_id: str) -> None:
     """Say why subscriptions could not be read in a sync, and what to do: each cause once, with their names."""
     from secscore_pipeline.coverage import unread_causes
-    from secscore_pipeline.failures import resolution_of
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     try:
@@ -1326,8 +1337,8 @@ def _say_unread(sync_id: str) -> None:
         return  # the run has already said what is wrong with the file
     for cause in causes:
         complaints.print(Text(f"✗ {cause.sentence}", style="red"), soft_wrap=True)
-        if cause.error:
-            complaints.print(Text(f"  {printable(resolution_of(cause.error))}"), soft_wrap=True)
+        if cause.resolution:
+            complaints.print(Text(f"  {cause.resolution}"), soft_wrap=True)
     if causes:
         complaints.print("  Each in full: secscore query \"from posture.read_results where result = 'not_read'\"")
 

@@ -6,12 +6,17 @@ from typing import NamedTuple
 
 import duckdb
 
-from secscore_pipeline.azure.errors import ReadResult
+from secscore_pipeline.azure.errors import Outcome, ReadResult
+from secscore_pipeline.failures import resolution_of
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
 
 NAMED = 5
 """How many subscriptions a message names; of more it says how many there are."""
+
+
+SAID = 200
+"""How many characters of what happened to a subscription a message has; `posture.read_results` has them all."""
 
 
 class Coverage(NamedTuple):
@@ -88,6 +93,19 @@ class Cause(NamedTuple):
         why = f"{self.outcome.replace('_', ' ')}{f' ({printable(answer)})' if answer else ''}"
         entry = f" [{self.failure}]" if self.failure else ""
         return f"{count} {'subscription' if count == 1 else 'subscriptions'} {why}: {names}{more}{entry}"
+
+    @property
+    def resolution(self) -> str | None:
+        """What to do about it; before that, where no outcome or code of Azure's says it, what happened to the first."""
+        if self.error is None:
+            return None
+        todo = resolution_of(self.error)
+        if self.error_code is not None and self.outcome != Outcome.FAILED:
+            return printable(todo)
+        what = self.error.removesuffix(todo).strip()
+        if len(what) > SAID:
+            what = f"{what[:SAID].rpartition(' ')[0]} …"
+        return printable(f"{what} {todo}".strip())
 
 
 def read_coverage(connection: duckdb.DuckDBPyConnection) -> Coverage:

@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from secscore_pipeline.asking import Rows, asked, describe
+from secscore_pipeline.prompt_commands import Question, command_question, normalize_line
 from secscore_pipeline.stopping import interrupts_handled, is_requested
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-
-Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
 
 _REMEMBERED = 1_000
 _HINT = "SQL, ended with ; - help explains, \\d lists tables and views, quit or Ctrl-D leaves."
@@ -38,15 +37,6 @@ What each table holds: docs/tables.md"""
 _LEAVING = {"\\q", "quit", "exit", ".quit", ".exit", "q", ":q", "\\quit", "bye"}
 _HELPING = {"help", "?", "h", "\\?", "\\h", "\\help", ".help", "/help", "-h", "--help"}
 _EXPANDING = {"\\x", ".mode line"}
-_LISTING = {
-    "\\d", "\\d+", "\\dt", "\\dt+", "\\dv", "\\dv+", "\\df", "\\dn", "\\l", ".tables", ".schema", ".databases",
-    "tables", "views", "ls", "show tables", "show all tables", "show views", "list tables", "describe", "desc",
-}  # fmt: skip
-_DESCRIBING = re.compile(
-    r"(?:\\d\+?|\\dt\+?|\\dv\+?|\\df|\.schema|\.describe|describe(?: table| view)?|desc|show(?: columns from)?|help)\s+"
-    r"\"?([a-z_]\w*)\"?(?:\.\"?([a-z_]\w*)\"?)?",
-    re.IGNORECASE,
-)
 
 
 class Show(Protocol):
@@ -116,7 +106,7 @@ class _Asking:
             except EOFError:
                 print()  # noqa: T201
                 return
-            command = re.sub(r"\s+", " ", line.strip().rstrip(";").removesuffix("()").strip()).lower()
+            command = normalize_line(line)
             if command in _LEAVING:
                 return
             if command in _HELPING:
@@ -134,13 +124,11 @@ class _Asking:
                 typed = []
 
     def _command(self, command: str) -> Question | None:
-        """Return the question that a command stands for; None where it is none, or asks nothing."""
-        if command in _LISTING:
-            return partial(asked, text=sql("tables"))
-        if found := _DESCRIBING.fullmatch(command):
-            return partial(describe, name=".".join(filter(None, found.groups())))
+        """Return the question that a command, or a name alone, stands for; None where it is none."""
+        if question := command_question(command):
+            return question
         if self._keywords and re.fullmatch(r"[a-z_]\w*(\.\w+)?", command) and command not in self._keywords:
-            return partial(describe, name=command)  # a name alone
+            return partial(describe, name=command)
         return None
 
     def _is_sql(self, line: str) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +46,7 @@ class _Column:
 
     @cached_property
     def width(self) -> int:
-        return max(map(len, (self.name, *self.cells)))
+        return max(map(cell_len, (self.name, *self.cells)))
 
     @property
     def is_constant(self) -> bool:
@@ -63,7 +64,7 @@ class _Column:
     @property
     def least(self) -> int:
         """The width that it needs."""
-        return max(_PROSE, len(self.name)) if self.is_prose else self.width
+        return max(_PROSE, cell_len(self.name)) if self.is_prose else self.width
 
     def names_the_same(self, other: "_Column") -> bool:
         """Tell whether each value of one stands beside the same value of the other."""
@@ -160,7 +161,7 @@ def _records(columns: Sequence[_Column]) -> Group:
 
 
 def _each_record(columns: Sequence[_Column]) -> Iterator[RenderableType]:
-    names = max(len(column.name) for column in columns)
+    names = max(cell_len(column.name) for column in columns)
     count = len(columns[0].cells)
     for number in range(count):
         record = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False)
