@@ -148,6 +148,9 @@ def _report_error(error: Exception) -> int:
     elif isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         messages, code = [explained(f"{error.strerror or type(error).__name__}{where}.", "system-refused")], 1
+    elif "duckdb" in type(error).__module__ and type(error).__name__ in ("CatalogException", "BinderException"):
+        what = f"The database lacks what this version asks for ({quoted(str(error).splitlines()[0])})."
+        messages, code = [explained(what, "database-outdated")], EXIT_NOTHING_STORED
     else:
         what = f"Something unforeseen happened ({quoted(f'{type(error).__name__}: {error}')})."
         messages, code = [explained(what, "unforeseen")], EXIT_NOTHING_STORED
@@ -622,7 +625,10 @@ def _print_summary() -> None:
     for cause in causes:
         console.print(Text(f"✗ {cause.sentence}", style="red"))
     for row in _rows("status_scores"):
-        console.print(f"Score of the tenant: {100 * row['fraction']:.2f} %, over {row['subscriptions']} subscriptions.")
+        if row["fraction"] is not None:
+            console.print(
+                f"Score of the tenant: {100 * row['fraction']:.2f} %, over {row['subscriptions']} subscriptions."
+            )
 
 
 def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
@@ -734,7 +740,7 @@ def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = 
     else:
         answer = fit_answer(columns, rows, answers.width, has_all=has_all)
         answers.print(answer.shown)
-        if answer.note:
+        if answer.note and not console.quiet:
             complaints.print(Text(answer.note, style="dim"))
 
 

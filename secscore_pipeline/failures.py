@@ -606,6 +606,12 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Run `secscore sync` first.",
         ),
         Failure(
+            "database-outdated",
+            "The database was written by an older version",
+            "A new version brings views and columns of its own; the next run gives them to the database.",
+            "Run `secscore sync` once.",
+        ),
+        Failure(
             "query-wrong",
             "The database did not understand the question",
             "The SQL names something that is not there, or is no SQL.",

@@ -1,8 +1,9 @@
 """The answer to a question as a person reads it: a table where it fits the terminal, else a record after the other."""
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -38,15 +39,28 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class _Column:
-    """One column, its cells as they are printed."""
+    """One column, its cells as they are printed; `heading` is its name, on several lines where that is narrower."""
 
     name: str
     cells: tuple[str, ...]
     is_number: bool
+    is_text: bool
+    heading: str
 
     @cached_property
     def width(self) -> int:
-        return max(map(cell_len, (self.name, *self.cells)))
+        return max(map(cell_len, (*self.heading.splitlines(), *self.cells)))
+
+    @property
+    def folded(self) -> "_Column":
+        """The same with its name broken after underscores, no narrower than its cells."""
+        parts = re.findall(r"[^_]*_*", self.name)
+        width, lines = max([*map(cell_len, parts), *map(cell_len, self.cells)]), [""]
+        for part in parts:
+            if cell_len(lines[-1] + part) > width:
+                lines.append("")
+            lines[-1] += part
+        return replace(self, heading="\n".join(lines))
 
     @property
     def is_constant(self) -> bool:
@@ -59,12 +73,12 @@ class _Column:
 
     @property
     def is_prose(self) -> bool:
-        return self.width > _PROSE and any(" " in cell for cell in self.cells)
+        return max(map(cell_len, self.cells), default=0) > _PROSE and any(" " in cell for cell in self.cells)
 
     @property
     def least(self) -> int:
         """The width that it needs."""
-        return max(_PROSE, cell_len(self.name)) if self.is_prose else self.width
+        return _PROSE if self.is_prose else self.width
 
     def names_the_same(self, other: "_Column") -> bool:
         """Tell whether each value of one stands beside the same value of the other."""
@@ -85,7 +99,13 @@ def fit_answer(names: Sequence[str], rows: Rows, width: int, *, has_all: bool = 
         has_all: whether to leave out nothing.
     """
     columns = [
-        _Column(printable(name), tuple(_cell(row[index]) for row in rows), _is_number(rows, index))
+        _Column(
+            printable(name),
+            tuple(_cell(row[index]) for row in rows),
+            _are_all(rows, index, (int, float, Decimal)),
+            _are_all(rows, index, (str,)),
+            printable(name),
+        )
         for index, name in enumerate(names)
     ]
     if _fits(columns, width):
@@ -111,10 +131,13 @@ def as_text(names: Sequence[str], rows: Rows) -> str:
 def _leave_out(columns: list[_Column], width: int) -> tuple[list[_Column], list[_Column]]:
     """Return the columns that stay, and those that do not."""
     kept = [column for column in columns if not column.is_constant]
+    if not _fits(kept, width):
+        kept = [column.folded for column in kept]
     for wanted in (_is_named_by_another, _is_spare_id):
         while not _fits(kept, width) and (found := [column for column in kept if wanted(column, kept)]):
             kept.remove(max(found, key=_width))
-    return kept, [column for column in columns if column not in kept]
+    names = {column.name for column in kept}
+    return kept, [column for column in columns if column.name not in names]
 
 
 def _width(column: _Column) -> int:
@@ -122,19 +145,18 @@ def _width(column: _Column) -> int:
 
 
 def _is_named_by_another(column: _Column, kept: Sequence[_Column]) -> bool:
-    others = (other for other in kept if other is not column and other.width <= column.width and not other.is_number)
-    return not column.is_number and any(column.names_the_same(other) for other in others)
+    """Tell whether a shorter text stands for each of the column's."""
+    others = (other for other in kept if other is not column and other.width <= column.width and other.is_text)
+    return column.is_text and not _tells_apart(column, kept) and any(map(column.names_the_same, others))
 
 
 def _is_spare_id(column: _Column, kept: Sequence[_Column]) -> bool:
-    """Tell whether a column is an id; the only one that tells rows apart by name stays."""
-    return (
-        column.is_id
-        and any(not other.is_number and not other.is_id for other in kept)
-        and not (
-            column.name == "subscription_id" and not any(other.name in ("subscription_name", "name") for other in kept)
-        )
-    )
+    return column.is_id and not _tells_apart(column, kept)
+
+
+def _tells_apart(column: _Column, kept: Sequence[_Column]) -> bool:
+    """Tell whether a column says what a row is about, where no name does."""
+    return column.name == "subscription_id" and not any(other.name in ("subscription_name", "name") for other in kept)
 
 
 def _fits(columns: Sequence[_Column], width: int) -> bool:
@@ -145,7 +167,7 @@ def _table(columns: Sequence[_Column]) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(
-            Text(column.name),
+            Text(column.heading),
             justify="right" if column.is_number else "left",
             no_wrap=not column.is_prose,
             min_width=None if column.is_prose else column.width,
@@ -182,9 +204,9 @@ def _note(left_out: Sequence[_Column]) -> str:
     return " ".join(filter(None, [*parts, "All columns: --all, \\x at the prompt, or --format json."]))
 
 
-def _is_number(rows: Rows, index: int) -> bool:
+def _are_all(rows: Rows, index: int, kinds: tuple[type, ...]) -> bool:
     held = [row[index] for row in rows if row[index] is not None]
-    return bool(held) and all(isinstance(cell, int | float | Decimal) and not isinstance(cell, bool) for cell in held)
+    return bool(held) and all(isinstance(cell, kinds) and not isinstance(cell, bool) for cell in held)
 
 
 def _cell(cell: Any) -> str:
@@ -193,6 +215,8 @@ def _cell(cell: Any) -> str:
         return ""
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M:%S}"
+    if isinstance(cell, timedelta):
+        return str(cell - timedelta(microseconds=cell.microseconds))
     if isinstance(cell, float):
         return repr(round(cell, 4)) if cell == 0 or abs(cell) >= 0.001 else f"{cell:.3g}"
     return printable(str(cell))

@@ -5,6 +5,7 @@ import re
 from functools import partial
 from itertools import combinations
 
+import duckdb
 import pytest
 from urllib3.util.retry import Retry
 
@@ -18,7 +19,8 @@ from secscore_pipeline.coverage import Coverage, read_coverage
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.report.page import gather
-from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline.shown import from_markdown, in_markdown, printable
+from secscore_pipeline_tests.conftest import of_files, secscore
 
 MISSING = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
@@ -108,6 +110,21 @@ def test_an_outcome_means_the_same_in_python_and_in_sql(every_kind, module_store
         "select unnest($outcomes), ocsf.read_result_of(unnest($outcomes))", {"outcomes": list(Outcome)}
     )
     assert dict(found) == RESULTS
+
+
+@pytest.mark.parametrize("text", ["[forbidden]", "a\\b *c* `d` <e> |f| !#g", "\\[x\\]", "\\\\[", "\x1b[31m"])
+def test_what_is_escaped_for_markdown_is_read_back(text):
+    assert from_markdown(in_markdown(text)) == printable(text)
+
+
+@of_files
+def test_a_database_of_an_older_version_is_a_sentence(every_kind, module_store, tmp_path):
+    old = tmp_path / "old.duckdb"
+    old.write_bytes(module_store.published.read_bytes())
+    with duckdb.connect(str(old)) as connection:
+        connection.execute("drop view posture.read_results")
+    done = secscore("status", cwd=tmp_path, env={"SECSCORE_DATABASE": str(old)}, check=1)
+    assert "[database-outdated]" in done.stderr
 
 
 OWN_WORDS = {("status", "ocsf.assessment_findings")}
