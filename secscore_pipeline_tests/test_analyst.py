@@ -170,7 +170,7 @@ def test_a_sync_draws_bars_on_a_terminal_and_tells_its_log_elsewhere(local_azure
     env = {**local_azure(World(subscriptions=3)).settings(), **store.settings}
     (shown,) = on_a_terminal(["sync"], [], env, tmp_path)
     assert re.search(r"secure_scores\W.*━.*3/3", shown)
-    assert "3 of 3 subscriptions read" not in shown
+    assert "secure_scores: 3 of 3 subscriptions read" not in shown
     (quiet,) = on_a_terminal(["--quiet", "sync"], [], env, tmp_path)
     assert "━" not in quiet
     assert "secure_scores: 3 of 3 subscriptions read" in secscore("sync", cwd=tmp_path, env=env).stderr

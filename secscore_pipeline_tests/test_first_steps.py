@@ -17,7 +17,7 @@ def demo(tmp_path_factory):
     """Return the folder of a demo that ran in a terminal of 80 columns, and what it printed."""
     folder = tmp_path_factory.mktemp("clone")
     done = secscore(
-        "demo", "--subscriptions", "5", "--days", "40", cwd=folder, env={"COLUMNS": "80", "PWD": str(folder)}
+        "demo", "--subscriptions", "5", "--days", "10", cwd=folder, env={"COLUMNS": "80", "PWD": str(folder)}
     )
     return folder, done.stdout + done.stderr
 
@@ -59,7 +59,7 @@ def test_the_next_commands_work_as_printed(demo):
 
 def test_the_demo_runs_a_second_time(demo):
     folder, _ = demo
-    done = secscore("demo", "--subscriptions", "5", "--days", "40", cwd=folder)
+    done = secscore("demo", "--subscriptions", "5", "--days", "10", cwd=folder)
     assert "0 days and 0 findings added" in done.stdout
 
 
