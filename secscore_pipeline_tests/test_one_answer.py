@@ -24,8 +24,8 @@ from secscore_pipeline_tests.conftest import of_files, secscore
 
 MISSING = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
-EXPECTED = Coverage(read=4, without_score=2, not_read=7)
-"""Two plain ones, the one with a second score and the oddly spelled one; no score: unscored, disabled."""
+EXPECTED = Coverage(read=4, without_score=3, not_read=7)
+"""Two plain ones, the one with a second score and the oddly spelled one; no score: unscored, disabled, unsupported."""
 
 
 def subscription(number):
@@ -51,7 +51,7 @@ def every_kind(module_azure, module_store):
         once = Patience(retry=Retry(total=0, status_forcelist=(429, 500)))
         patch.setattr(resources, "ArmClient", partial(ArmClient, patience=once))
         azure = module_azure(World(subscriptions=2))
-        for number in range(10):
+        for number in range(11):
             azure.world.add_subscription(subscription(number))
         said = []
         patch.setattr("secscore_pipeline.automation._OurWords.format", lambda _, record: said.append(record) or "")
@@ -61,6 +61,7 @@ def every_kind(module_azure, module_store):
         states = (State.GRACE, State.UNSCORED, State.DISABLED, State.FORBIDDEN, State.UNREGISTERED, State.FOREIGN)
         for number, state in enumerate(states):
             azure.world.subscriptions[subscription(number)].state = state
+        azure.world.subscriptions[subscription(10)].state = State.UNSUPPORTED
         for one in azure.world.subscriptions.values():
             one.counts = {name: Counts(3, 4, 0) for name in one.counts}
         azure.faults += [
@@ -77,10 +78,10 @@ def every_kind(module_azure, module_store):
 
 def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, module_store, tmp_path):
     began, log, result = every_kind
-    assert EXPECTED.sentence == "4 of 13 subscriptions read; 2 have no score; 7 not read"
+    assert EXPECTED.sentence == "4 of 14 subscriptions read; 3 have no score; 7 not read"
     assert sorted(line for line in log if "subscriptions read" in line) == [
         f"secure_score_controls: {EXPECTED.sentence}",
-        "secure_scores: 5 of 13 subscriptions read; 2 have no score; 6 not read",
+        "secure_scores: 5 of 14 subscriptions read; 3 have no score; 6 not read",
     ]
     (database,) = (
         event.materialization for event in result.all_events
@@ -98,10 +99,10 @@ def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, 
     assert Coverage(feed["read"], feed["without_score"], feed["not_read"]) == EXPECTED
     assert feed["subscriptions"] == EXPECTED.subscriptions
     shown = secscore("status", cwd=tmp_path, env=module_store.settings, check=1).stdout
-    assert re.search(r"UTC +4 of 13 +2 +7\b", shown)
-    assert "7 of 13 subscriptions of the feed default could not be read" in shown
+    assert re.search(r"UTC +4 of 14 +3 +7\b", shown)
+    assert "7 of 14 subscriptions of the feed default could not be read" in shown
     figures = secscore("status", "--max-age", "9d", cwd=tmp_path, env=module_store.settings, check=None).stdout
-    assert "'not read default'=7;0;;0;13" in figures
+    assert "'not read default'=7;0;;0;14" in figures
 
 
 def test_an_outcome_means_the_same_in_python_and_in_sql(every_kind, module_store):
