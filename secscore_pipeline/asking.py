@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 
 from secscore_pipeline.shown import printable
+from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Rows = list[tuple[Any, ...]]
@@ -122,8 +124,37 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
             cursor = connection.execute(text)
             return [column[0] for column in cursor.description or []], cursor.fetchall()
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.OperationalError) as error:
-        what = f"It was not understood: {printable(str(error).splitlines()[0])}."
-        raise WarehouseError(what, "query-wrong") from error
+        said = _said_by(error)
+        if missing := re.search(r"No such subscription: .*", said):
+            raise WarehouseError(missing[0], "query-subscription") from error
+        raise WarehouseError(f"It was not understood: {said}", "query-wrong") from error
+
+
+def _said_by(error: duckdb.Error) -> str:
+    """Return what DuckDB says is wrong, its suggestions included, without the line that it points at."""
+    said = " ".join(printable(line) for line in re.split(r"\n\s*LINE \d", str(error))[0].splitlines() if line.strip())
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str], Rows]:
+    """Return the columns of a table or view and what they mean; of a macro, how it is called.
+
+    Args:
+        connection: open for reading.
+        name: with its schema or without, in any case.
+
+    Raises:
+        WarehouseError: there is none of that name; the nearest ones are named.
+    """
+    cursor = connection.execute(sql("describe"), {"name": name.lower()})
+    columns, rows = [column[0] for column in cursor.description or []], cursor.fetchall()
+    if not rows:
+        listed = [str(row[0]).partition("(")[0] for row in connection.execute(sql("tables")).fetchall()]
+        short = {entry.partition(".")[2]: entry for entry in listed} | {entry: entry for entry in listed}
+        near = list(dict.fromkeys(short[found] for found in get_close_matches(name.lower(), short, n=3, cutoff=0.5)))
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise WarehouseError(f"There is no table, view or macro {printable(name)}.{hint}", "query-wrong")
+    return columns, rows
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> str:

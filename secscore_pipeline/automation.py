@@ -242,7 +242,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 def _plain_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("secscore", logging.INFO)
+    logger = logging.Logger("secscore", min(logging.INFO, logging.getLogger(__name__).getEffectiveLevel()))
     handler = logging.StreamHandler()
     handler.addFilter(_is_ours)
     handler.setFormatter(_OurWords())

@@ -15,7 +15,7 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.settings import SettingsError, partial_failure_fails
-from secscore_pipeline.shown import in_markdown
+from secscore_pipeline.shown import from_markdown, in_markdown, printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 
@@ -66,11 +66,14 @@ def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: st
     return Check(FINDINGS, name, says, severity, file or name)
 
 
+COVERAGE = "all_subscriptions_read"
+"""The file of the checks that every subscription could be read, which say the same of each table."""
+
 CHECKS = (
     *_of_raw("not_empty", "Every complete look has all its records here.", _ERROR),
     *_of_raw("keys_unique", "No record id stands twice in a snapshot.", _ERROR),
     *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
-    *_of_raw("all_subscriptions_read", "Every subscription could be read.", _WARN),
+    *_of_raw(COVERAGE, "Every subscription could be read.", _WARN),
     *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
     *_of_raw("clock_runs_forward", "No clock is behind that of the look before.", _WARN),
     _of_findings("not_empty", "Every complete snapshot became findings.", _ERROR, "findings_not_empty"),
@@ -85,7 +88,7 @@ CHECKS = (
         "snapshot_is_whole",
         "Every subscription could be read for every event type; SECSCORE_PARTIAL_FAILURE says how grave it is.",
         _WARN,
-        "all_subscriptions_read",
+        COVERAGE,
         ends_the_run=True,
     ),
 )
@@ -114,7 +117,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
                     result = _result(check, connection)
                     yield result
                     if check.ends_the_run and check.gravity is _ERROR and not result.passed:
-                        fatal.append(f"{check.title}: {result.description}")
+                        fatal.append(f"{check.title}: {from_markdown(result.description or '')}")
         if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
             raise dg.Failure("\n".join(fatal), allow_retries=False)
 
@@ -134,7 +137,7 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
         check_name=check.name,
         passed=not violations,
         severity=check.gravity,
-        description=_in_words(check, violations) if violations else check.says,
+        description=in_markdown(_in_words(check, violations)) if violations else check.says,
         metadata={
             "violations": len(violations),
             **({"examples": preview(list(map(_short, violations[:SHOWN])))} if violations else {}),
@@ -150,13 +153,13 @@ def _short(violation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
-    """Say what is wrong: how often, with what, and the first of it, in words that Dagster's UI shows as Markdown."""
+    """Say what is wrong: how often, with what, and the first of it."""
     count = len(violations)
     first = ", ".join(
         f"{name.replace('_', ' ')} {cell}" for name, cell in violations[0].items() if cell not in (None, "")
     )
     exceptions = f"{count} {'exception' if count == 1 else 'exceptions'} to: {check.says}"
-    return f"{exceptions} {'It is' if count == 1 else 'The first'}: {in_markdown(first)}"
+    return f"{exceptions} {'It is' if count == 1 else 'The first'}: {printable(first)}"
 
 
 @dg.asset_check(

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from secscore_pipeline import stopping
+from secscore_pipeline import first_steps, stopping
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.envfile import env_text, load_env, read_env, update_env
 from secscore_pipeline.failures import ExplainedError, explained
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.limits import Limit
     from secscore_pipeline.emulator.server import LocalAzure
+    from secscore_pipeline.prompt_commands import Question
     from secscore_pipeline.resources import Warehouse
     from secscore_pipeline.standing import Standing
 
@@ -77,20 +78,18 @@ _LONGEST_VARIABLE = 1 << 17
 _LISTABLE = 3_000
 """How many subscriptions fit into one variable of the environment, which Linux holds to 128 kB."""
 
+_DEMO_SCORES = 8
+"""How many scores the demo prints."""
+
 _ENV_MARK = "# Settings of a local Azure, by secscore emulator, which removes this file when it ends.\n"
 
-_DEMO_DATABASE = "data/demo.duckdb"
-_DEMO_REPORT = "data/demo-report.html"
-_DEMO_QUERY = """select finding_info.title, compliance.status, unmapped.secure_score."current"
-from ocsf.assessment_findings
-where metadata.event_code = 'secureScoreControls'
-order by time desc limit 10;"""
-
 log = logging.getLogger(__name__)
-console = Console()
-answers = Console()
+# Names and messages are never markup, whatever they hold.
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+console = Console(**_PLAIN)
+answers = Console(**_PLAIN)
 """For what was asked for: --quiet leaves it."""
-complaints = Console(stderr=True)
+complaints = Console(stderr=True, **_PLAIN)
 
 
 def _load_settings() -> None:
@@ -217,6 +216,9 @@ def _report_error(error: Exception) -> int:
     elif isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         messages, code = [explained(f"{error.strerror or type(error).__name__}{where}.", "system-refused")], 1
+    elif "duckdb" in type(error).__module__ and type(error).__name__ in ("CatalogException", "BinderException"):
+        what = f"The database lacks what this version asks for ({quoted(str(error).splitlines()[0])})."
+        messages, code = [explained(what, "database-outdated")], EXIT_NOTHING_STORED
     else:
         what = f"Something unforeseen happened ({quoted(f'{type(error).__name__}: {error}')})."
         messages, code = [explained(what, "unforeseen")], EXIT_NOTHING_STORED
@@ -298,7 +300,8 @@ def sync(names: tuple[str, ...]) -> None:
         _say_unpublished()
         raise click.exceptions.Exit(EXIT_UNPUBLISHED)
     _print_scores()
-    console.print(f"Database: {_warehouse().shown}", soft_wrap=True, highlight=False)
+    _print_coverage()
+    console.print(f"Database: {_warehouse().shown}", soft_wrap=True)
     if result is Synced.IN_PART:
         raise click.exceptions.Exit(EXIT_INCOMPLETE)
 
@@ -369,7 +372,7 @@ def init(
     os.environ.update(known)
     _check_settings(read_env(env_file), ())
     update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
-    console.print(f"Written: {env_file} (for you alone).", highlight=False)
+    console.print(f"Written: {env_file} (for you alone).")
     if test and (code := _test_connection((Feed(),))):
         raise click.exceptions.Exit(code)
 
@@ -509,7 +512,7 @@ def azure_setup(
             raise FileError(f"{path} is there already, with other content.", "file-foreign")
     for path, text in paths.items():
         write_file(path, text)
-    console.print(f"Written: {', '.join(str(folder / file) for file in found)}", highlight=False)
+    console.print(f"Written: {', '.join(str(folder / file) for file in found)}")
 
 
 @main.command(cls=_CommandWithoutFile)
@@ -645,23 +648,73 @@ def demo(subscriptions: int, days: int) -> None:
     today = utc_now()
     with _local_azure(subscriptions) as azure:
         console.rule("1. Connection")
-        _test_connection((Feed(),))
+        _print_connection()
         console.rule(f"2. The {days} days before today (simulated)")
         _simulate_past(azure, today, days)
         azure.world.live_until(today.date())
         os.environ.update(azure.settings())
-        console.rule("3. Materialize every asset")
-        if _sync((Feed(),)) is Synced.NOTHING:
+        console.rule("3. Today: materialize every asset")
+        with _without_log():
+            result = _sync((Feed(),), names_unread=False)
+        if result is Synced.NOTHING:
             raise click.exceptions.Exit(EXIT_NOTHING_STORED)
-        console.rule("4. What came of it (simulated data)")
-        _print_scores()
+        rows = {row["table"]: row["rows"] for row in _rows("row_counts")}
+        console.print(f"{rows['raw.fetches']:,} fetches and {rows['ocsf.assessment_findings']:,} findings are stored.")
+        console.rule("4. Scores (simulated data)")
+        _print_scores(_DEMO_SCORES)
         _print_path()
         _print_opportunities()
-        _print_row_counts()
-        console.print(Text(f"\nA query to paste:\n\n{_DEMO_QUERY}\n"))
+        console.rule("5. Summary")
+        _print_summary()
         _write_report(None)
-        shown = f"Database: {_warehouse().shown} (never locked: open it read-only)"
-        console.print(shown, soft_wrap=True, highlight=False)
+        database, report = value("SECSCORE_DATABASE"), value("SECSCORE_REPORT")
+        warehouse = _warehouse()
+        shown = warehouse.shown if warehouse.lake else first_steps.show_near(warehouse.published_path)
+    console.print(f"Database: {shown} (simulated data; never locked)", soft_wrap=True)
+    console.print("\nNext: ask it in SQL (help explains), see how it stands, open the report:")
+    for command in first_steps.next_commands(database, report):
+        console.print(f"  {command}", soft_wrap=True)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Leave out what assets log in the block, unless --verbose asks for it."""
+    before = logging.root.manager.disable
+    if not log.isEnabledFor(logging.DEBUG):
+        logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _print_connection() -> None:
+    """Try the connection up to the list of the subscriptions, and print each step."""
+    from secscore_pipeline.clock import utc_now
+    from secscore_pipeline.diagnosis import diagnose
+    from secscore_pipeline.resources import AzureConnection
+
+    for step in diagnose(AzureConnection.of(Feed()).process_config_and_initialize(), utc_now):
+        if step.subscription_id:
+            break
+        mark, style = _MARKS[step.state]
+        console.print(Text(f"{mark} {printable(step.line)}", style=style))
+
+
+def _print_summary() -> None:
+    """Print what was read and what was not, each cause once, the score, and what the words in it mean."""
+    from secscore_pipeline.coverage import unread_causes
+
+    with _warehouse().get_published() as connection:
+        causes = unread_causes(connection)
+    _print_coverage()
+    for cause in causes:
+        console.print(Text(f"✗ {cause.sentence}", style="red"))
+    for row in _rows("status_scores"):
+        if row["fraction"] is not None:
+            console.print(
+                f"Score of the tenant: {100 * row['fraction']:.2f} %, over {row['subscriptions']} subscriptions."
+            )
 
 
 def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
@@ -713,15 +766,22 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     metavar="PATH",
     help="A file or folder that the SQL may read beside the database, as often as given.",
 )
-def query(sql: str | None, file: BinaryIO | None, form: str, at: datetime | None, allowed: tuple[str, ...]) -> None:
+@click.option("--all", "has_all", is_flag=True, help="On a terminal: leave out no column, however wide.")
+def query(
+    sql: str | None, file: BinaryIO | None, form: str, at: datetime | None, allowed: tuple[str, ...], has_all: bool
+) -> None:
     """Ask the database a question in SQL, and print the rows. It is opened for reading only.
 
     The SQL reads the database and what --allow names; it writes nothing, and reaches no other file and no network.
 
-    Without SQL there is a prompt on a terminal; elsewhere the tables and views are listed.
+    Without SQL there is a prompt on a terminal; elsewhere the tables and views are listed. What does not fit a terminal
+    is printed without the columns that say least, or a record after the other; --all prints every column.
+
+    Where there is no database but the demo's, it asks that one.
 
     Exit code: 0 when it was answered, 1 when it could not be.
     """
+    _use_demo_database()
     from secscore_pipeline.asking import asked, reachable_paths
     from secscore_pipeline.warehouse import sql as named
 
@@ -734,27 +794,39 @@ def query(sql: str | None, file: BinaryIO | None, form: str, at: datetime | None
     if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
         from secscore_pipeline.prompt import prompt
 
-        prompt(published, partial(_print_rows, form=form), complaints)
+        prompt(published, partial(_print_rows, form=form), complaints, has_all=has_all)
         return
     text = _text_of(file) if file else sql or named("tables")
+    question = _command_in(text) or partial(asked, text=text)
     with published() as connection:
-        columns, rows = asked(connection, text)
-    _print_rows(columns, rows, form=form)
+        columns, rows = question(connection)
+    _print_rows(columns, rows, form=form, has_all=has_all)
 
 
-def _print_rows(columns: list[str], rows: "Rows", *, form: str) -> None:
-    """Print the answer to a question in one of the forms."""
+def _command_in(text: str) -> "Question | None":
+    r"""Return the question of a command such as `\d` or `show tables`; None where it is SQL that DuckDB answers."""
+    from secscore_pipeline.prompt_commands import command_question
+
+    is_sql = re.match(r"\s*(describe|desc|show)\s+\S", text, re.IGNORECASE) and not re.search(
+        r"\b(tables|views)\s*;?\s*$", text, re.IGNORECASE
+    )
+    return None if is_sql else command_question(text)
+
+
+def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = False) -> None:
+    """Print the answer to a question in one of the forms; what is no terminal gets every column."""
     from secscore_pipeline.asking import FORMS
+    from secscore_pipeline.terminal_table import as_text, fit_answer
 
     if form != "table":
         (write_json if form == "json" else write_output)(FORMS[form](columns, rows))
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(Text(printable(column)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-    answers.print(table)
+    elif not answers.is_terminal:
+        write_output(as_text(columns, rows))
+    else:
+        answer = fit_answer(columns, rows, answers.width, has_all=has_all)
+        answers.print(answer.shown)
+        if answer.note and not console.quiet:
+            complaints.print(Text(answer.note, style="dim"))
 
 
 @main.command()
@@ -779,13 +851,12 @@ def maintain(retention_days: int | None) -> None:
     for warning in done.warnings:
         complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     if done.cutoff:
-        console.print(f"What was observed before {done.cutoff:%Y-%m-%d %H:%M} UTC is deleted.", highlight=False)
+        console.print(f"What was observed before {done.cutoff:%Y-%m-%d %H:%M} UTC is deleted.")
     kept = f"since {held['oldest']:%Y-%m-%d}" if held["finding_looks"] else "empty"
     each = f", {done.after / held['finding_looks']:.0f} bytes for each" if held["finding_looks"] else ""
     console.print(
         f"{done.before / 1e6:.1f} MB became {done.after / 1e6:.1f} MB: "
         f"{held['finding_looks']:,} observations {kept}{each}.",
-        highlight=False,
     )
 
 
@@ -811,7 +882,7 @@ def migrate(target: str, data_path: str | None) -> None:
     if warehouse.path.exists():
         warehouse.publish()  # what runs have stored and not published yet is moved too
     moved = move(warehouse.published_path, Lake(*where), console.print)
-    console.print(f"{sum(moved.values()):,} rows in {len(moved)} tables. From now on:", highlight=False)
+    console.print(f"{sum(moved.values()):,} rows in {len(moved)} tables. From now on:")
     lines = f"SECSCORE_DATABASE={target}\nSECSCORE_DATA_PATH={where.data_path}"
     answers.print(Text(lines), soft_wrap=True)
 
@@ -876,7 +947,6 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
             console.print(
                 f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
                 f"{done.rows:,} rows, {done.bytes / 1e6:.1f} MB",
-                highlight=False,
             )
             for note in done.notes:
                 _warn(note)
@@ -928,6 +998,7 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
     if max_age:
         raise click.exceptions.Exit(_check_age(max_age, as_json=as_json))
     _load_settings()
+    _use_demo_database()
     found, database = _standing(None)
     if as_json:
         write_json(_as_json({**found.record, "database": database}))
@@ -981,10 +1052,10 @@ def _as_json(record: Mapping[str, object]) -> str:
 def _print_standing(found: "Standing", feeds: tuple[Feed, ...]) -> None:
     schedules = {feed.name: f"{feed.schedule} {feed.time_zone}" for feed in feeds}
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("Feed", "Schedule", "Last look", "Subscriptions", "Not read", "Without score"):
-        table.add_column(name, no_wrap=True)
+    for name in ("Feed", "Schedule", "Last look", "Read", "No score", "Not read"):
+        table.add_column(name, no_wrap=name != "Feed")
     for row in found.feeds:
-        numbers = (str(row[name]) for name in ("subscriptions", "not_read", "without_score"))
+        numbers = (f"{row['read']} of {row['subscriptions']}", str(row["without_score"]), str(row["not_read"]))
         seen = f"{row['observed_at']:%Y-%m-%d %H:%M} UTC"
         table.add_row(Text(printable(row["feed"])), schedules.get(row["feed"], "not configured"), seen, *numbers)
     answers.print(table)
@@ -1029,7 +1100,7 @@ def alert(is_test: bool, acknowledge: bool) -> None:
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     if acknowledge:
-        console.print(f"{acknowledge_alerts()} alerts acknowledged.", highlight=False)
+        console.print(f"{acknowledge_alerts()} alerts acknowledged.")
         return
     if not channels():
         what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
@@ -1041,10 +1112,10 @@ def alert(is_test: bool, acknowledge: bool) -> None:
             if error.failure != "database-absent":
                 raise
             _warn(str(error))
-            console.print("0 messages sent.", highlight=False)
+            console.print("0 messages sent.")
             return
     told = send_test() if is_test else tell_news(configured_feeds())
-    console.print(f"{told.sent} messages sent.", highlight=False)
+    console.print(f"{told.sent} messages sent.")
     for name, why in told.failed.items():
         complaints.print(Text(f"✗ {name}: {why}", style="red"), soft_wrap=True)
     for sentence in told.set_aside:
@@ -1065,9 +1136,17 @@ def report(output: Path | None, show: bool) -> None:
 
     It asks for nothing from any network: mail it, print it, keep it.
     """
+    _use_demo_database()
     path = _write_report(output)
-    if show:
+    if show and not _has_browser():
+        complaints.print("There is no browser here: copy the file to a machine that has one.")
+    elif show:
         click.launch(path.as_uri())
+
+
+def _has_browser() -> bool:
+    """Tell whether a page can be opened where this runs: on Linux that takes a display, or BROWSER."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def _write_report(output: Path | None) -> Path:
@@ -1079,7 +1158,7 @@ def _write_report(output: Path | None) -> Path:
     with _warehouse().get_published() as connection:
         made = gather(connection, utc_now())
     size = write_report(made, path)
-    console.print(f"Report: {path} ({size / 1e6:.2f} MB)", soft_wrap=True, highlight=False)
+    console.print(f"Report: {first_steps.show_near(path)} ({size / 1e6:.2f} MB)", soft_wrap=True)
     return path
 
 
@@ -1157,9 +1236,9 @@ def _local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
     from secscore_pipeline.emulator.world import World
 
     with LocalAzure(World(subscriptions=subscriptions, mixed=subscriptions > 3)) as azure:
-        database = os.environ.get("SECSCORE_DATABASE") or _DEMO_DATABASE
+        database = os.environ.get("SECSCORE_DATABASE") or first_steps.DATABASE
         # An empty file of feeds: what is in the working directory leads elsewhere.
-        report = os.environ.get("SECSCORE_REPORT") or _DEMO_REPORT
+        report = os.environ.get("SECSCORE_REPORT") or first_steps.REPORT
         settings = {
             **azure.settings(),
             "SECSCORE_DATABASE": database,
@@ -1203,8 +1282,13 @@ def _feeds(names: tuple[str, ...]) -> tuple[Feed, ...]:
     return tuple(feed for feed in feeds if feed.name in names or not names)
 
 
-def _sync(feeds: tuple[Feed, ...]) -> Synced:
-    """Run the job once for each feed; say what failed, and return how they ended together."""
+def _sync(feeds: tuple[Feed, ...], *, names_unread: bool = True) -> Synced:
+    """Run the job once for each feed; say what failed, and return how they ended together.
+
+    Args:
+        feeds: whose subscriptions are read.
+        names_unread: whether to say which subscriptions could not be read, and why.
+    """
     if not feeds[0].partition:
         azure_settings(os.environ)
     signal_settings()
@@ -1214,7 +1298,10 @@ def _sync(feeds: tuple[Feed, ...]) -> Synced:
         for feed in feeds:
             if feed.partition:
                 console.rule(f"Feed {feed.name}")
-            results.append(_sync_feed(instance, feed))
+            sync_id = str(uuid.uuid4())
+            results.append(_sync_feed(instance, feed, sync_id))
+            if names_unread:
+                _say_unread(sync_id)
     return _together(results)
 
 
@@ -1225,12 +1312,12 @@ def _together(results: "Sequence[Synced]") -> Synced:
     return Synced.UNPUBLISHED if Synced.UNPUBLISHED in results else Synced.IN_PART
 
 
-def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
+def _sync_feed(instance: "dg.DagsterInstance", feed: Feed, sync_id: str) -> Synced:
     from secscore_pipeline.assets.posture import DATABASE
 
     if batch_size():
-        return _sync_round(instance, feed)
-    result = _run(instance, feed, None)
+        return _sync_round(instance, feed, sync_id)
+    result = _run(instance, feed, None, run_id=sync_id)
     _complain(result)
     if result.success:
         return Synced.WHOLLY
@@ -1239,7 +1326,7 @@ def _sync_feed(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     return Synced.IN_PART if _made(result, DATABASE) else Synced.UNPUBLISHED
 
 
-def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
+def _sync_round(instance: "dg.DagsterInstance", feed: Feed, round_id: str) -> Synced:
     """Run the job for each batch of a feed, one after the other, then publish; say what failed and how it ended."""
     from secscore_pipeline.assets.posture import DATABASE
     from secscore_pipeline.automation import READING, round_of
@@ -1250,10 +1337,9 @@ def _sync_round(instance: "dg.DagsterInstance", feed: Feed) -> Synced:
     except AzureError as error:
         complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
         return Synced.NOTHING
-    round_id = uuid.uuid4().hex
     ended = []
     for number, batch in enumerate(batches, 1):
-        console.print(f"Batch {batch.key} ({number} of {len(batches)})", highlight=False)
+        console.print(f"Batch {batch.key} ({number} of {len(batches)})")
         result = _run(instance, feed, READING, batch, round_id)
         _complain(result)
         stored = _stored_something(result.run_id)
@@ -1281,6 +1367,7 @@ def _run(
     selection: "Sequence[dg.AssetKey] | None",
     batch: "Batch | None" = None,
     round_id: str | None = None,
+    run_id: str | None = None,
 ) -> "dg.ExecuteInProcessResult":
     from secscore_pipeline.assets.exports import key_of
     from secscore_pipeline.assets.raw import ROUND, SHOWS
@@ -1292,7 +1379,7 @@ def _run(
     from secscore_pipeline.runs import PROCESS_TAG, report_run_stopped
 
     left_out = {REPORT, *(key_of(form) for form in EXPORTS if form not in exported_formats())}
-    run_id = str(uuid.uuid4())
+    run_id = run_id or str(uuid.uuid4())
     tags = {
         **BY_HAND,
         "secscore/feed": feed.name,
@@ -1339,23 +1426,52 @@ def _stored_something(snapshot_id: str) -> bool:
 
 
 def _complain(result: "dg.ExecuteInProcessResult") -> None:
-    """Say what failed and which checks did not pass."""
+    """Say what failed and which checks did not pass.
+
+    Not which subscriptions could not be read: `_say_unread` does, once for all steps and checks that noticed it.
+    """
     import dagster as dg
 
     from secscore_pipeline.assets.tables import READ
+    from secscore_pipeline.checks import CHECKS, COVERAGE
+    from secscore_pipeline.shown import from_markdown
 
+    about_coverage = {check.title for check in CHECKS if check.file == COVERAGE}
     checks, unread = {}, []
     for check in result.get_asset_check_evaluations():
+        title = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
+        description = from_markdown(check.description or "")
         if not check.passed and check.check_name == READ:
-            unread.append(str(check.description))
-        elif not check.passed:
-            line = f"{'/'.join(check.asset_key.path)}: {check.check_name}: {check.description}"
-            checks[line] = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
+            unread.append(description)
+        elif not check.passed and title not in about_coverage:
+            checks[f"{title}: {description}"] = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
     for message in dict.fromkeys([*unread, *_failures(result)]):
+        if nothing_read := re.match(r"No \w+ could be read(?=:| \()", message):
+            message = f"{nothing_read[0]}."
+        elif any(message.startswith(f"{title}: ") for title in about_coverage):
+            message = "Some subscriptions could not be read, and SECSCORE_PARTIAL_FAILURE is fail."
         if message not in checks:  # a check that ends the run is said once
             complaints.print(Text(f"✗ {message}", style="red"), soft_wrap=True)
     for line, style in checks.items():
         complaints.print(Text(f"! {line}", style=style), soft_wrap=True)
+
+
+def _say_unread(sync_id: str) -> None:
+    """Say why subscriptions could not be read in a sync, and what to do: each cause once, with their names."""
+    from secscore_pipeline.coverage import unread_causes
+    from secscore_pipeline.warehouse.connection import WarehouseError
+
+    try:
+        with _warehouse().get_reader() as connection:
+            causes = unread_causes(connection, sync_id)
+    except WarehouseError:
+        return  # the run has already said what is wrong with the file
+    for cause in causes:
+        complaints.print(Text(f"✗ {cause.sentence}", style="red"), soft_wrap=True)
+        if cause.resolution:
+            complaints.print(Text(f"  {cause.resolution}"), soft_wrap=True)
+    if causes:
+        complaints.print("  Each in full: secscore query \"from posture.read_results where result = 'not_read'\"")
 
 
 def _say_unpublished() -> None:
@@ -1458,6 +1574,15 @@ def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
     return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_NOTHING_STORED if failed else 0
 
 
+def _use_demo_database() -> None:
+    """Use the demo's database where there is no other, and say so."""
+    if first_steps.is_all_there_is(os.environ):
+        os.environ["SECSCORE_DATABASE"] = first_steps.DATABASE
+        os.environ.setdefault("SECSCORE_REPORT", first_steps.REPORT)
+        what = f"No database of your own yet: this is the demo's, {first_steps.DATABASE} (simulated data)."
+        complaints.print(Text(what, style="dim"), soft_wrap=True)
+
+
 def _warehouse() -> "Warehouse":
     from secscore_pipeline.resources import Warehouse
 
@@ -1478,12 +1603,31 @@ def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.Dat
     return pd.DataFrame(_rows(name, parameters))
 
 
+def _print_coverage() -> None:
+    """Say how many subscriptions the newest sync of each feed read."""
+    from secscore_pipeline.coverage import read_coverage
+
+    with _warehouse().get_reader() as connection:
+        console.print(f"{read_coverage(connection).sentence}.")
+
+
 _WIDE = 120
 """From how many columns a terminal has room for ids and names."""
 
 
-def _print_scores() -> None:
-    scores = _rows("scores", {"limit": None})
+_OTHER_SCORES = (
+    "a second score that Azure gives {n} of these subscriptions, where governance rules grant a grace period. It is "
+    "stored; totals count ascScore only."
+)
+
+_MAIN_SCORE = "ascScore"
+"""The score that totals count: Defender for Cloud gives a subscription others beside it."""
+
+
+def _print_scores(most: int = 20) -> None:
+    """Print the lowest scores, and what the words in them mean; other scores than the main one are only named."""
+    found = _rows("scores", {"limit": None})
+    scores = [row for row in found if row["score"] == _MAIN_SCORE] or found
     table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
     is_named = any(row["subscription_name"] for row in scores)
     length = 8 if is_named and console.width < _WIDE else 36  # beside a name, the beginning of an id will do
@@ -1492,15 +1636,20 @@ def _print_scores() -> None:
         table.add_column("Name", overflow="ellipsis", no_wrap=True)
     for name in ("Points", "Percent", "Status", "Score"):
         table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
-    for row in scores[:20]:
+    for row in scores[:most]:
         percent = "–" if row["fraction"] is None else f"{100 * row['fraction']:.2f} %"
         points = "–" if None in (row["current"], row["max"]) else f"{row['current']:g} / {row['max']:g}"
         names = [row["subscription_name"] or ""] if is_named else []
         cells = (row["subscription_id"][:length], *names, points, percent, row["status"], str(row["score"]))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
-    if len(scores) > 20:
-        console.print(f"… and {len(scores) - 20} more.")
+    if len(scores) > most:
+        console.print(f"… and {len(scores) - most} more.")
+    if any(row["status"] == "Fail" for row in scores):
+        console.print("Fail: less than 100 %, so there are points to win. Pass: 100 %.")
+    others = sorted({row["score"] for row in found} - {row["score"] for row in scores})
+    if others:
+        console.print(f"{', '.join(map(printable, others))}: {_OTHER_SCORES.format(n=len(found) - len(scores))}")
 
 
 def _same(moment: datetime) -> datetime:
@@ -1514,11 +1663,13 @@ def _print_path() -> None:
         return
     low, high = path["percentage"].min(), path["percentage"].max()
     marks = "▁▂▃▄▅▆▇█"
-    steps = ((path["percentage"] - low) / ((high - low) or 1) * (len(marks) - 1)).round().astype(int)
+    every = -(-len(path) // (console.width - 2))  # days for each mark, the last day among them
+    shown = path["percentage"][::-1][::every][::-1]
+    steps = ((shown - low) / ((high - low) or 1) * (len(marks) - 1)).round().astype(int)
     ends = [f"{day['day']} ({day['percentage']:.2f} %)" for day in (path.iloc[0], path.iloc[-1])]
     console.print(f"\nScore from {ends[0]} to {ends[1]}")
-    console.print(Text("".join(marks[step] for step in steps)), soft_wrap=True)
-    console.print(f"lowest {low:.2f} %, highest {high:.2f} %\n", highlight=False)
+    console.print(Text("".join(marks[step] for step in steps)))
+    console.print(f"lowest {low:.2f} %, highest {high:.2f} %\n")
 
 
 def _print_opportunities() -> None:
@@ -1528,15 +1679,6 @@ def _print_opportunities() -> None:
     for row in _rows("opportunities", {"limit": 5}):
         numbers = (f"{row['points_to_win']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
         table.add_row(Text(printable(str(row["control"]))), *numbers)
-    console.print(table)
-
-
-def _print_row_counts() -> None:
-    table = Table(title="Rows", title_justify="left")
-    table.add_column("Table")
-    table.add_column("Rows", justify="right")
-    for row in _rows("row_counts"):
-        table.add_row(row["table"], f"{row['rows']:,}")
     console.print(table)
 
 

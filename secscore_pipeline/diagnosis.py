@@ -16,7 +16,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
-from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError, SignInError
+from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadResult, RequestError, SignInError
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
 from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
@@ -263,7 +263,7 @@ def _read(look: Fetch, name: str | None) -> Step:
     elif look.outcome is Outcome.NO_SCORE:
         state, failure = State.WARNED, "no-score"
         says = explained("It has no secure score yet.", failure, subscription_id=look.subscription_id)
-    elif look.outcome is Outcome.UNSUPPORTED:
+    elif RESULTS[look.outcome] is ReadResult.NO_SCORE:  # for good: what happened says why
         state, failure, says = State.WARNED, look.failure, look.error or look.outcome
     else:
         state, failure, says = State.FAILED, look.failure, look.error or look.outcome

@@ -636,10 +636,23 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Run `secscore sync` first.",
         ),
         Failure(
+            "database-outdated",
+            "The database was written by an older version",
+            "A new version brings views and columns of its own; the next run gives them to the database.",
+            "Run `secscore sync` once.",
+        ),
+        Failure(
             "query-wrong",
             "The database did not understand the question",
             "The SQL names something that is not there, or is no SQL.",
             "See what there is: secscore query, without SQL, lists the tables; docs/tables.md every column.",
+        ),
+        Failure(
+            "query-subscription",
+            "The question names a subscription that is not stored",
+            "A macro such as posture.to_win takes the id or the name of a subscription, in any case; an empty answer "
+            "would look like one that has nothing to do.",
+            "List them: select subscription_id, subscription_name from posture.read_results",
         ),
         Failure(
             "query-writes",
@@ -933,6 +946,20 @@ def may_pass(message: str) -> bool:
     """Tell whether an error message, which ends with the name of its failure, is of one that may be gone later."""
     name = re.search(r"\[([a-z-]+)\]$", message)
     return name is not None and name[1] in PASSING
+
+
+def resolution_of(message: str) -> str:
+    """Return the part of a whole message that says what to do, with its entry; the message where it holds none.
+
+    >>> resolution_of("There is no database. Run `secscore sync` first. [database-absent]")
+    'Run `secscore sync` first. [database-absent]'
+    """
+    named = re.search(r"\[([a-z-]+)\]$", message)
+    if named is None or named[1] not in FAILURES:
+        return message
+    begins = FAILURES[named[1]].cure.partition("{")[0]
+    at = message.rfind(begins) if begins else -1
+    return message[at:] if at >= 0 else message
 
 
 class _Named(dict[str, object]):

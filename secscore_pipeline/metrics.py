@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.assets.tables import rows
-from secscore_pipeline.azure.errors import LOOKED, Outcome
+from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.failures import ExplainedError
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.freshness import FeedFreshness, freshness_of
@@ -137,7 +137,7 @@ def _feed_samples(feed: FeedFreshness, attempted_at: float, counts: Mapping[tupl
         for event_type in EVENT_TYPES
         for outcome in Outcome
     }
-    failed = sum(n for (_, outcome), n in by_outcome.items() if outcome not in LOOKED)
+    failed = sum(n for (_, outcome), n in by_outcome.items() if outcome.result is ReadResult.NOT_READ)
     return [
         Sample("secscore_last_complete_sync_timestamp_seconds", complete_at, label),
         Sample(_ATTEMPT, max(attempted_at, last_at), label),

@@ -12,6 +12,10 @@ _CODE = re.compile(r"[A-Za-z0-9_.\- ]{1,100}")
 """What codes and ids of Azure are made of; a code may hold blanks: Subscription Not Registered."""
 
 
+_MARKS = "\\`*[]<>|!#"
+"""The characters that mean something in Markdown."""
+
+
 def printable(text: str) -> str:
     """Return `text` with everything that a terminal or browser might obey written out as its escape.
 
@@ -24,7 +28,16 @@ def printable(text: str) -> str:
 
 def in_markdown(text: str) -> str:
     """Return `text` as it may stand in Markdown: no link, picture, table or HTML comes of it."""
-    return "".join(f"\\{mark}" if mark in "\\`*[]<>|!#" else mark for mark in printable(text))
+    return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in printable(text))
+
+
+def from_markdown(text: str) -> str:
+    """Return the text of which `in_markdown` made this, for whatever renders no Markdown: terminals, logs, alerts.
+
+    >>> from_markdown(in_markdown("forbidden [forbidden]"))
+    'forbidden [forbidden]'
+    """
+    return re.sub(rf"\\([{re.escape(_MARKS)}])", r"\1", text)
 
 
 def quoted(text: str, *secrets: str, length: int = 300) -> str:

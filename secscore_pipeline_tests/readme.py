@@ -3,10 +3,10 @@
 import os
 import re
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from secscore_pipeline.failures import PARTS, cure
-from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import SETTINGS
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -16,40 +16,39 @@ ENV_EXAMPLE = README.parent / ".env.example"
 SETTINGS_BLOCK = re.compile(r"(<!-- settings:.*?-->\n).*?(<!-- end of settings -->)", re.DOTALL)
 BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
 
+DAY = datetime(2026, 11, 1, 5, tzinfo=UTC)
+"""The day of the demo whose answers the README shows: its world is the same on the same day."""
+
 QUERIES = {
     "The score of each subscription now, lowest first:": """
-select cloud.account.uid as subscription, unmapped.secure_score."current", unmapped.secure_score."max",
-    round(100 * unmapped.secure_score.percentage, 2) as percent
-from ocsf.assessment_findings
-where metadata.event_code = 'secureScores' and unmapped.secure_score.name = 'ascScore'
-qualify row_number() over (partition by finding_info.uid order by time desc) = 1
+select subscription_name, "current", "max", round(100 * fraction, 2) as percent
+from posture.current_scores
+where score = 'ascScore'
 order by percent;""",
     "The controls that would win the most points:": """
+select control, round(sum(points_to_win), 2) as points_to_win,
+    sum(unhealthy_resources) as unhealthy, count(*) as subscriptions
+from posture.opportunities
+where score = 'ascScore'
+group by control order by points_to_win desc limit 5;""",
+    "How findings stand, by severity (OCSF events; the newest of each finding counts):": """
 with newest as (
-    select finding_info.title as control, unmapped.secure_score as score
     from ocsf.assessment_findings
-    where metadata.event_code = 'secureScoreControls'
     qualify row_number() over (partition by finding_info.uid order by time desc) = 1
 )
-select control, round(sum(score."max" - score."current"), 2) as points_to_win,
-    sum(score.unhealthy_resource_count) as unhealthy
-from newest group by control order by points_to_win desc limit 5;""",
-    "How findings stand, by severity:": """
-select compliance.status, severity, count(distinct finding_info.uid) as findings
-from ocsf.assessment_findings
+select compliance.status, severity, count(*) as findings
+from newest
 where activity_name <> 'Close'
 group by all order by all;""",
-    "What could not be read, and why:": """
-select event_type, subscription_id, outcome, http_status, error_code
-from raw.fetches where outcome <> 'complete' order by all;""",
-    "The weighted score of the tenant, run by run, as Microsoft computes it:": """
-select count(*) as subscriptions,
-    round(100 * sum(unmapped.secure_score.percentage * unmapped.secure_score.weight)
-        / sum(unmapped.secure_score.weight), 2) as tenant_percent
-from ocsf.assessment_findings
-where metadata.event_code = 'secureScores' and unmapped.secure_score.name = 'ascScore'
-    and unmapped.secure_score."max" > 0
-group by metadata.correlation_uid order by min(time);""",
+    "What has no score or could not be read, and why:": """
+select subscription_name, result, outcome, http_status, error_code
+from posture.read_results
+where result <> 'read' order by all;""",
+    "The score of the tenant, day by day, as Microsoft rolls it up:": """
+select day, subscriptions, round(100 * fraction, 2) as percent
+from posture.tenant_score
+where score = 'ascScore'
+order by day desc limit 3;""",
 }
 
 
@@ -63,24 +62,23 @@ def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
 
 
 def rendered() -> str:
-    """Run the queries on a simulated world of eight subscriptions and return the README's part."""
-    from secscore_pipeline.emulator.server import LocalAzure
-    from secscore_pipeline.emulator.world import World
-    from secscore_pipeline.warehouse.connection import reading
+    """Run the queries on the database that the demo makes on DAY, and return the README's part.
 
-    with tempfile.TemporaryDirectory() as folder, LocalAzure(World(subscriptions=8, mixed=True)) as azure:
-        path = Path(folder) / "readme.duckdb"
-        os.environ.update({**azure.settings(), "SECSCORE_DATABASE": str(path)})
-        from secscore_pipeline.cli import Synced, _sync
+    Of its past, only the days that the queries show: the rest would change no answer.
+    """
+    from secscore_pipeline.cli import _local_azure, _simulate_past, _warehouse
 
-        assert _sync((Feed(),)) is not Synced.NOTHING
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SECSCORE_DATABASE"] = str(Path(folder) / "readme.duckdb")
         parts = []
-        with reading(path) as connection:
-            for title, query in QUERIES.items():
-                cursor = connection.execute(query)
-                columns = [column[0] for column in cursor.description or []]
-                output = table(columns, cursor.fetchall())
-                parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}\n```\n")
+        with _local_azure(8) as azure:
+            _simulate_past(azure, DAY + timedelta(days=1), days=3)
+            with _warehouse().get_reader() as connection:
+                for title, query in QUERIES.items():
+                    cursor = connection.execute(query)
+                    columns = [column[0] for column in cursor.description or []]
+                    output = table(columns, cursor.fetchall())
+                    parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}\n```\n")
     return "\n".join(parts)
 
 

@@ -56,7 +56,7 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     assert shown["feeds"][0]["not_read"] == 1
     assert shown["attention"] == [
         "1 of 3 subscriptions of the feed default could not be read: "
-        "from posture.coverage where last_failure is not null"
+        "from posture.read_results where result = 'not_read'"
     ]
     assert shown["database"]["bytes"] == store.warehouse.published_size()
     with store.warehouse.get_published() as connection:
@@ -90,12 +90,12 @@ AGAIN = 5
 """Seconds of silence after which Ctrl-C is pressed again: Python sleeps through one just before it begins to wait."""
 
 
-def on_a_terminal(arguments, typed, env, cwd):
+def on_a_terminal(arguments, typed, env, cwd, columns="120"):
     """Run the command line on a terminal of its own, type something, and return what it showed after each."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "secscore_pipeline.cli", *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
-        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "TERM": "xterm", "COLUMNS": "120", **env}, cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), "TERM": "xterm", "COLUMNS": columns, **env}, cwd=cwd,
         preexec_fn=take_the_terminal,
     )  # fmt: skip
     os.close(theirs)
@@ -170,7 +170,7 @@ def test_a_sync_draws_bars_on_a_terminal_and_tells_its_log_elsewhere(local_azure
     env = {**local_azure(World(subscriptions=3)).settings(), **store.settings}
     (shown,) = on_a_terminal(["sync"], [], env, tmp_path)
     assert re.search(r"secure_scores\W.*━.*3/3", shown)
-    assert "3 of 3 subscriptions read" not in shown
+    assert "secure_scores: 3 of 3 subscriptions read" not in shown
     (quiet,) = on_a_terminal(["--quiet", "sync"], [], env, tmp_path)
     assert "━" not in quiet
     assert "secure_scores: 3 of 3 subscriptions read" in secscore("sync", cwd=tmp_path, env=env).stderr

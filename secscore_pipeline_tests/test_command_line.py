@@ -1,6 +1,7 @@
 """`secscore` as people run it: exit codes, messages, any working directory, any HOME, secrets never shown."""
 
 import os
+import re
 
 import pytest
 
@@ -122,7 +123,10 @@ def test_a_snapshot_with_gaps_is_a_warning_or_a_failure_and_stored_all_the_same(
     given = settings(azure, tmp_path, SECSCORE_PARTIAL_FAILURE=policy, SECSCORE_EXPORTS="jsonl")
     given["AZURE_SUBSCRIPTION_IDS"] += f",{gone}"
     done = secscore("sync", cwd=tmp_path, env=given, check=code)
-    assert done.stderr.count("snapshot_is_whole: 8 exceptions") == 1
+    causes = [line for line in done.stderr.splitlines() if re.match(r"✗ 1 subscription (failed|forbidden|not) ", line)]
+    assert len(causes) == 4  # each once, though two event types and three checks noticed it
+    assert done.stderr.count("SECSCORE_PARTIAL_FAILURE is fail") == (policy == "fail")
+    assert "1 of 7 subscriptions read; 2 have no score; 4 not read." in done.stdout
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "data" / "exports").rglob("*.jsonl*"))
     with duckdb.connect(str(tmp_path / "db" / "scores.duckdb"), read_only=True) as connection:
@@ -174,14 +178,6 @@ def test_a_netrc_file_does_not_replace_the_token(local_azure, tmp_path):
     (tmp_path / ".netrc").write_text("machine localhost login someone password else\n")
     (tmp_path / ".netrc").chmod(0o600)
     secscore("test-connection", cwd=tmp_path, env=settings(local_azure(World(subscriptions=1)), tmp_path))
-
-
-def test_the_demo_runs_twice_and_names_its_database(tmp_path):
-    for _ in range(2):
-        done = secscore("demo", "--subscriptions", "5", "--days", "4", cwd=tmp_path)
-        assert "simulated" in done.stdout
-        assert "Score from" in done.stdout
-        assert str(tmp_path / "data" / "demo.duckdb") in done.stdout
 
 
 def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):

@@ -47,7 +47,7 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, modul
     moves = module_store.query(
         "select sum(points), sum(points_by_fixes) + sum(points_by_controls) + sum(points_by_maximum) + "
         "sum(points_by_resources), sum(points_max), sum(fraction), subscription_id, cast(observed_at as date) "
-        "from posture.changes where score = 'ascscore' group by subscription_id, observed_at"
+        "from posture.changes where score = 'ascScore' group by subscription_id, observed_at"
     )
     scores = {
         (subscription, day): (current, maximum)
@@ -97,7 +97,7 @@ def test_macros_answer_the_common_questions(twenty_days, module_store):
     assert won
     asked = {"whose": one.subscription_id, "since": first + timedelta(days=1)}
     explained = module_store.query(
-        "select sum(points) from posture.moved_by($whose, $since) where score = 'ascscore'", asked
+        "select sum(points) from posture.moved_by($whose, $since) where score = 'ascScore'", asked
     )
     points = module_store.query(
         "select \"current\" from posture.path_of($whose) where score = 'ascScore' order by day",

@@ -32,6 +32,8 @@ def test_a_strict_run_publishes_and_exports_what_is_true_and_fails(local_azure, 
     result = store.sync(succeeds=False)
     (said,) = told_by(result)
     assert said.startswith("ocsf/assessment_findings: snapshot_is_whole: 2 exceptions")
+    assert "[forbidden]" in said
+    assert "\\" not in said  # escaped for the UI's Markdown only
     assert {"posture/database", "exports/jsonl"} <= made_by(result)
     assert published(store, "select count(*) from ocsf.assessment_findings") == [(16,)]
     assert published(store, "select count(*) from posture.coverage where last_outcome = 'forbidden'") == [(2,)]

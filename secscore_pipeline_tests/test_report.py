@@ -55,7 +55,9 @@ def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_
     )
     assert f">{control}</bdi></td>" in page
     assert f">{points:.2f}</td>" in page
-    assert "1 of 5 subscriptions could not be read last; 2 have no score, and are not counted as 0 %" in page
+    assert (
+        "3 of 5 subscriptions read; 1 has no score; 1 not read. A subscription without a score is not counted" in page
+    )
     assert "Simulated data of a local Azure" in page
 
 

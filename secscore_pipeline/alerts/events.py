@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from secscore_pipeline.failures import resolution_of
 from secscore_pipeline.freshness import FeedFreshness, describe
 from secscore_pipeline.shown import printable
 from secscore_pipeline.warehouse import sql
@@ -99,7 +100,7 @@ def _failing(row: Row) -> str:
 
 
 def _lost(row: Row) -> str:
-    return f"{printable(row['subscription'])} ({row['outcome']}): {printable(row['error'] or '')}"
+    return f"{printable(row['subscription'])} ({row['outcome']}): {printable(resolution_of(row['error'] or ''))}"
 
 
 def credential_ends(feed: str, ends: datetime, now: datetime) -> Alert | None:

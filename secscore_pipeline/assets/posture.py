@@ -6,6 +6,7 @@ from secscore_pipeline.assets.findings import FINDINGS, newest_round
 from secscore_pipeline.assets.raw import SHOWS, snapshot_id_of
 from secscore_pipeline.assets.tables import OWNERS, POOL, failures_explained, preview, rows
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.coverage import read_coverage
 from secscore_pipeline.resources import Warehouse
 from secscore_pipeline.settings import batch_size
 from secscore_pipeline.signals import signal_sync
@@ -32,6 +33,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         published = warehouse.publish()
         with warehouse.get_published() as connection:
             counts = rows(connection, sql("row_counts"))
+            coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
             told = newest_round(connection) if batch_size() else {}
     for warning in published.warnings:
@@ -42,6 +44,7 @@ def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mate
         metadata={
             "database": dg.MetadataValue.path(warehouse.shown),
             "bytes": published.size,
+            **coverage.metadata,
             "tables": preview(counts),
             "newest_look": str(newest[0]) if newest else "",
             **told,

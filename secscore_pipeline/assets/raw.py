@@ -16,7 +16,7 @@ from secscore_pipeline.assets.tables import (
     failures_explained,
     rows,
 )
-from secscore_pipeline.azure.errors import LOOKED, AzureError, RequestError
+from secscore_pipeline.azure.errors import AzureError, Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
     SECURE_SCORES,
@@ -27,12 +27,13 @@ from secscore_pipeline.azure.secure_score import (
 from secscore_pipeline.azure.subscriptions import Directory, Hierarchy
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.coverage import Coverage, count_results
 from secscore_pipeline.failures import explained
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
 from secscore_pipeline.settings import AzureSettings, batch_size
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import in_markdown, printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import (
@@ -50,8 +51,8 @@ from secscore_pipeline.warehouse.store import (
 
 log = logging.getLogger(__name__)
 
-WARNED = 20
-"""How many subscriptions that could not be read are named in the log; `raw.fetches` has them all."""
+NAMED = 20
+"""How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
 
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
@@ -149,7 +150,9 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 check_name=READ,
                 passed=problem is None,
                 severity=dg.AssetCheckSeverity.ERROR,
-                description=problem or "They could, or were not asked for.",
+                description="\n".join(map(in_markdown, problem.splitlines()))
+                if problem
+                else "They could, or were not asked for.",
             )
 
         return raw_asset
@@ -287,8 +290,8 @@ def _materialize_subscriptions(
                 _warn_of_patterns(context, azure)
                 metadata = _described(listing)
                 for what, names in listing.news.items():
-                    shown = ", ".join(map(printable, names[:WARNED]))
-                    more = f" and {len(names) - WARNED} more" if len(names) > WARNED else ""
+                    shown = ", ".join(map(printable, names[:NAMED]))
+                    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
                     context.log.info("subscriptions that %s: %s%s", what, shown, more)
             else:
                 metadata = {"is_listed_already": True}
@@ -298,7 +301,7 @@ def _materialize_subscriptions(
         check_name="names_read",
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
-        description=error or "They could, or were not asked for.",
+        description=in_markdown(error) if error else "They could, or were not asked for.",
     )
 
 
@@ -342,6 +345,11 @@ class Snapshot(NamedTuple):
     records: int
     requests: int
     errors: list[str]
+
+    @property
+    def coverage(self) -> Coverage:
+        """How many of the subscriptions were read for the event type."""
+        return count_results(Outcome(outcome).result for outcome in self.outcomes.elements())
 
 
 def take_snapshot(
@@ -396,14 +404,17 @@ def take_snapshot(
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
-            if look.error and look.outcome not in LOOKED:
+            if look.error and look.outcome.result is ReadResult.NOT_READ:
                 errors.append(f"{look.subscription_id}: {look.error}")
-            if not is_shown(event_type.name, done, total) and (done % max(total // 10, 25) == 0 or done == total):
-                tell(f"{event_type.name}: {done} of {total} subscriptions read")
+            if not is_shown(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
+                tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
         spool.close()
         with warehouse.get_connection() as connection:
             load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
-    return Snapshot(total, outcomes, records, requests, errors)
+    taken = Snapshot(total, outcomes, records, requests, errors)
+    if not is_shown(event_type.name, total, total):
+        tell(f"{event_type.name}: {taken.coverage.sentence}")
+    return taken
 
 
 def _materialize(
@@ -422,16 +433,15 @@ def _materialize(
     taken = take_snapshot(azure, warehouse, event_type, snapshot_id, tell=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
         raise failure(context, _nothing_read(event_type, taken))
-    for error in taken.errors[:WARNED]:
-        context.log.warning("%s", error)
+    for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
+        context.log.debug("%s", error)
     with warehouse.get_reader() as connection:
         columns = column_schema(connection, f"raw.{event_type.name}")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": taken.records,
             "dagster/column_schema": columns,
-            "subscriptions": taken.subscriptions,
-            "subscriptions_not_read": len(taken.errors),
+            **taken.coverage.metadata,
             **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
             "records": taken.records,
             "requests": taken.requests,

@@ -65,8 +65,7 @@ def _summary(tenant: "page.Tenant", *, is_one_of_many: bool) -> str:
     moved = "" if week is None else f", {100 * week:+.2f} percentage points in 7 days"
     lines = [
         *([f"Tenant {tenant.tenant_id}:", ""] if is_one_of_many else []),
-        f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.newest['subscriptions']} subscriptions with a "
-        f"score, {tenant.unread} that could not be read.",
+        f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.coverage.sentence}.",
         "",
         "| control | points to win | resources to fix |",
         "|---|---|---|",

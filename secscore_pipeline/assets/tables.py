@@ -13,6 +13,7 @@ from secscore_pipeline.failures import may_pass
 from secscore_pipeline.files import FileError
 from secscore_pipeline.runs import report_run_stopped
 from secscore_pipeline.settings import SettingsError
+from secscore_pipeline.shown import from_markdown
 from secscore_pipeline.stopping import is_requested, watch_run
 from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
@@ -80,7 +81,9 @@ def unread(context: Context) -> list[str]:
         context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ).records
     evaluations = [record.event_log_entry.asset_check_evaluation for record in records]
-    messages = [one.description or "" for one in evaluations if one and one.check_name == READ and not one.passed]
+    messages = [
+        from_markdown(one.description or "") for one in evaluations if one and one.check_name == READ and not one.passed
+    ]
     return list(dict.fromkeys(messages))
 
 

@@ -1,9 +1,10 @@
 """Every way Azure can fail us, as a typed error that says what happened, why, and what to do."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from secscore_pipeline.failures import ExplainedError, cure
@@ -26,9 +27,34 @@ class Outcome(StrEnum):
     THROTTLED = "throttled"
     FAILED = "failed"
 
+    @property
+    def result(self) -> "ReadResult":
+        """What it means for coverage."""
+        return RESULTS[self]
 
-LOOKED = frozenset({Outcome.COMPLETE, Outcome.NO_SCORE, Outcome.UNSUPPORTED})
-"""The outcomes that say how a subscription stands; every other one says that we could not look."""
+
+class ReadResult(StrEnum):
+    """What an outcome means for coverage: each subscription counts in one of these, everywhere."""
+
+    READ = "read"
+    NO_SCORE = "no_score"
+    NOT_READ = "not_read"
+
+
+RESULTS: Mapping[Outcome, ReadResult] = MappingProxyType(
+    {
+        Outcome.COMPLETE: ReadResult.READ,
+        Outcome.NO_SCORE: ReadResult.NO_SCORE,
+        Outcome.UNSUPPORTED: ReadResult.NO_SCORE,
+        Outcome.NOT_REGISTERED: ReadResult.NOT_READ,
+        Outcome.DISABLED: ReadResult.NOT_READ,
+        Outcome.FORBIDDEN: ReadResult.NOT_READ,
+        Outcome.NOT_FOUND: ReadResult.NOT_READ,
+        Outcome.THROTTLED: ReadResult.NOT_READ,
+        Outcome.FAILED: ReadResult.NOT_READ,
+    }
+)
+"""What each outcome means for coverage. The macro `ocsf.read_result_of` says the same in SQL; a test compares them."""
 
 
 class AzureError(ExplainedError):

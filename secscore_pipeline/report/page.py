@@ -17,6 +17,7 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from secscore_pipeline.coverage import Coverage, count_results
 from secscore_pipeline.files import replace_file
 from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
 from secscore_pipeline.shown import printable
@@ -74,14 +75,9 @@ class Tenant:
         return path_chart(self.days, self.events)
 
     @property
-    def unread(self) -> int:
-        """How many of its subscriptions could not be read last."""
-        return sum(not row["is_read"] for row in self.subscriptions)
-
-    @property
-    def unscored(self) -> int:
-        """How many of its subscriptions have no score."""
-        return sum(row["fraction"] is None for row in self.subscriptions)
+    def coverage(self) -> Coverage:
+        """How many of its subscriptions were read last."""
+        return count_results(row["result"] for row in self.subscriptions)
 
 
 @dataclass(frozen=True)

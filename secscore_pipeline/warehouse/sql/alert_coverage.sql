@@ -2,7 +2,7 @@
 with unread as (
     select subscription_id, event_type
     from raw.fetches
-    where observed_at > $since and outcome not in ('complete', 'no_score', 'unsupported')
+    where observed_at > $since and ocsf.read_result_of(outcome) = 'not_read'
 ),
 compared as (
     select
@@ -19,8 +19,8 @@ lost as (
         min(error) as error
     from compared
     where observed_at > $since
-        and outcome_before in ('complete', 'no_score', 'unsupported')
-        and outcome not in ('complete', 'no_score', 'unsupported')
+        and ocsf.read_result_of(outcome_before) <> 'not_read'
+        and ocsf.read_result_of(outcome) = 'not_read'
     group by snapshot_id, subscription_id
 )
 select

@@ -3,4 +3,4 @@ select count(*) as looks
 from raw.fetches
 where snapshot_id = $snapshot_id
     and ($event_type is null or event_type = $event_type)
-    and outcome in ('complete', 'no_score', 'unsupported');
+    and ocsf.read_result_of(outcome) <> 'not_read';

@@ -15,7 +15,7 @@ syncs as (
         max(look_id) as look_id,
         max(finished_at) as finished_at,
         count(*) as fetches,
-        count(*) filter (where outcome in ('complete', 'no_score', 'unsupported')) as reads,
+        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as reads,
         min(subscriptions_in_scope) as subscriptions_in_scope
     from raw.fetches
     semi join configured using (feed, event_type)
@@ -34,7 +34,7 @@ newest_fetches as (
         round_id,
         event_type,
         subscription_id,
-        max_by(outcome, look_id) in ('complete', 'no_score', 'unsupported') as is_read
+        ocsf.read_result_of(max_by(outcome, look_id)) <> 'not_read' as is_read
     from raw.fetches
     semi join configured using (feed, event_type)
     semi join candidates using (feed, round_id)

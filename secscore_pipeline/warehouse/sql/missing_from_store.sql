@@ -9,7 +9,7 @@ published_fetches as (
         snapshot_id,
         event_type,
         count(*) as fetches,
-        count(*) filter (where outcome in ('complete', 'no_score', 'unsupported')) as answers,
+        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as answers,
         max(observed_at) as observed_at
     from secscore_published.raw.fetches
     where observed_at >= (select retention.cutoff from retention)
@@ -20,7 +20,7 @@ own_fetches as (
         snapshot_id,
         event_type,
         count(*) as fetches,
-        count(*) filter (where outcome in ('complete', 'no_score', 'unsupported')) as answers
+        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as answers
     from raw.fetches
     where observed_at >= (select retention.cutoff from retention)
     group by snapshot_id, event_type

@@ -14,7 +14,7 @@ moves as (
     from posture.changes as changes
     join weights using (subscription_id)
     where list_contains($days, changes.day)
-        and changes.score = 'ascscore'
+        and changes.score = 'ascScore'
         and changes.control is not null
     group by changes.tenant_id, changes.day, changes.control
 )

@@ -12,7 +12,7 @@ select
     count(distinct subscription_id) as subscriptions
 from posture.changes
 where day > cast($day as date) - 7
-    and score = 'ascscore'
+    and score = 'ascScore'
 group by tenant_id, control_id
 having round(sum(abs(points)), 4) > 0
 order by abs(sum(points)) desc, control;

@@ -11,6 +11,6 @@ select
 from posture.coverage as coverage
 left join posture.entities as entities using (subscription_id)
 where coverage.is_in_scope
-    and (coverage.last_outcome not in ('complete', 'no_score', 'unsupported') or coverage.days_missed > 0)
+    and (ocsf.read_result_of(coverage.last_outcome) = 'not_read' or coverage.days_missed > 0)
 group by coverage.tenant_id, coverage.subscription_id, entities.name
-order by max(coverage.last_outcome not in ('complete', 'no_score', 'unsupported')) desc, days_missed desc, entities.name;
+order by max(ocsf.read_result_of(coverage.last_outcome) = 'not_read') desc, days_missed desc, entities.name;

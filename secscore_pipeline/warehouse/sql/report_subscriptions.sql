@@ -30,9 +30,10 @@ select
     scored.fraction - before.fraction as fraction_won,
     failing.unhealthy,
     coverage.last_complete_at,
-    coverage.last_outcome,
-    coverage.last_outcome in ('complete', 'no_score', 'unsupported') as is_read
+    coalesce(results.outcome, coverage.last_outcome) as last_outcome,
+    coalesce(results.result, ocsf.read_result_of(coverage.last_outcome)) as result
 from posture.coverage as coverage
+left join posture.read_results as results using (feed, subscription_id)
 left join scored using (subscription_id)
 left join before using (subscription_id)
 left join failing using (subscription_id)

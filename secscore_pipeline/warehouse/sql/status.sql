@@ -1,24 +1,25 @@
--- One row: one feed: its newest round, and how many subscriptions it read and could not read then.
+-- One row: one feed: its newest sync, and how many subscriptions it read, found without a score, and could not read.
 -- future_at is the newest date after $latest that a wrong clock gave one of its fetches.
 with newest as (
     select
         feed,
-        max_by(round_id, look_id) as round_id,
+        max_by(snapshot_id, look_id) as run_id,
         max(finished_at) filter (where finished_at > $latest) as future_at
     from raw.fetches
     group by feed
 )
 select
-    fetches.feed,
-    count(distinct fetches.tenant_id) as tenants,
-    any_value(fetches.cloud_partition) as cloud,
-    max_by(fetches.snapshot_id, fetches.look_id) as run_id,
-    max(fetches.observed_at) as observed_at,
+    results.feed,
+    count(distinct results.tenant_id) as tenants,
+    any_value(results.cloud_partition) as cloud,
+    any_value(newest.run_id) as run_id,
+    max(results.observed_at) as observed_at,
     any_value(newest.future_at) as future_at,
-    count(distinct fetches.subscription_id) as subscriptions,
-    count(distinct fetches.subscription_id) filter (where fetches.outcome not in ('complete', 'no_score', 'unsupported')) as not_read,
-    count(distinct fetches.subscription_id) filter (where fetches.outcome in ('no_score', 'unsupported')) as without_score
-from raw.fetches as fetches
-join newest using (feed, round_id)
-group by fetches.feed
-order by fetches.feed;
+    count(*) as subscriptions,
+    count(*) filter (where results.result = 'read') as "read",
+    count(*) filter (where results.result = 'not_read') as not_read,
+    count(*) filter (where results.result = 'no_score') as without_score
+from posture.read_results as results
+join newest using (feed)
+group by results.feed
+order by results.feed;

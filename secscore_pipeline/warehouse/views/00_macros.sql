@@ -18,6 +18,24 @@ create or replace macro ocsf.newest_round(kind) as (
     limit 1
 );
 
+-- What the outcome of a fetch means for coverage: read, no_score, or not_read. Every count and every message has it from
+-- here; in Python it is RESULTS of azure/errors.py.
+create or replace macro ocsf.read_result_of(outcome) as
+    case
+        when outcome = 'complete' then 'read'
+        when outcome in ('no_score', 'unsupported') then 'no_score'
+        else 'not_read'
+    end;
+
+-- The one spelling of an id: a GUID (36 characters, of which the 9th and the 14th are hyphens) in lower case.
+create or replace macro ocsf.spell_id(name) as
+    if(length(name) = 36 and name[9] = '-' and name[14] = '-', lower(name), name);
+
+-- The one spelling of a score's name: Azure Resource Manager compares names without regard to case, and writes this one
+-- in more than one way. Every view has it from here.
+create or replace macro ocsf.spell_score(name) as
+    if(lower(name) = 'ascscore', 'ascScore', ocsf.spell_id(name));
+
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
 create or replace macro ocsf.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);

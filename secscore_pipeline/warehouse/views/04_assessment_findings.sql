@@ -112,7 +112,7 @@ select
         'analytic': case
             when is_control and coalesce(definition.name, definition.display_name) is not null
             then {
-                'uid': definition.name,
+                'uid': ocsf.spell_id(definition.name),
                 'name': definition.display_name,
                 'type_id': 1,
                 'type': 'Rule',

@@ -26,8 +26,8 @@ paired as (
     select
         sides.* exclude (seen_look_id),
         states.finding_id,
-        lower(states.score_name) as score,
-        states.name as control_id,
+        ocsf.spell_score(states.score_name) as score,
+        ocsf.spell_id(states.name) as control_id,
         states.display_name as control,
         coalesce(states."current", 0) as "current",
         coalesce(states."max", 0) as "max",

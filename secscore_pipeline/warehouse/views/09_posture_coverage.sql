@@ -19,8 +19,8 @@ looked as (
         max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
         max(observed_at) as last_look_at,
         max_by(outcome, look_id) as last_outcome,
-        max(observed_at) filter (where outcome not in ('complete', 'no_score', 'unsupported')) as last_failure_at,
-        max_by(error, look_id) filter (where outcome not in ('complete', 'no_score', 'unsupported')) as last_failure,
+        max(observed_at) filter (where ocsf.read_result_of(outcome) = 'not_read') as last_failure_at,
+        max_by(error, look_id) filter (where ocsf.read_result_of(outcome) = 'not_read') as last_failure,
         count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete,
         date_diff(
             'day',

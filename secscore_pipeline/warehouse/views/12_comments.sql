@@ -70,7 +70,7 @@ comment on column ocsf.observations.body_id is 'The text it was read from, as in
 comment on column ocsf.observations.name is 'The record''s name, as received.';
 comment on column ocsf.observations.is_counted is 'Whether a control''s resources were counted.';
 comment on column ocsf.observations.compliance_status_id is 'OCSF compliance.status_id: 1 Pass, 2 Warning, 3 Fail, 99 Other.';
-comment on column ocsf.observations.compliance_status is 'Pass, Fail, Warning, Not applicable or Not scored.';
+comment on column ocsf.observations.compliance_status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column ocsf.observations.severity_id is 'OCSF severity_id: 0 Unknown to 4 High.';
 
 comment on column ocsf.states.body_id is 'The text it was read from, as in raw.bodies.';
@@ -184,7 +184,7 @@ comment on column posture.score_history.day is 'The day, UTC.';
 comment on column posture.score_history.is_last_of_day is 'Whether it is the finding''s last observation of that day.';
 comment on column posture.score_history.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.score_history.subscription_id is 'The subscription, lower case.';
-comment on column posture.score_history.score is 'The name of the score, such as ascScore.';
+comment on column posture.score_history.score is 'The name of the score: ascScore, which totals count, or another beside it.';
 comment on column posture.score_history.fraction is 'current / max, 0..1; null where nothing is scored or no score was given.';
 comment on column posture.score_history.snapshot_id is 'The run that looked (Dagster run id).';
 
@@ -214,7 +214,7 @@ comment on column ocsf.baselines.subscription_id is 'The subscription, lower cas
 comment on column ocsf.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
 comment on column ocsf.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 comment on column ocsf.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
-comment on column posture.score_history.status is 'Pass, Fail, Warning, Not applicable or Not scored.';
-comment on column posture.control_history.status is 'Pass, Fail, Warning, Not applicable or Not scored.';
-comment on column posture.current_scores.status is 'Pass, Fail, Warning, Not applicable or Not scored.';
-comment on column posture.current_controls.status is 'Pass, Fail, Warning, Not applicable or Not scored.';
+comment on column posture.score_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
+comment on column posture.control_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
+comment on column posture.current_scores.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
+comment on column posture.current_controls.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';

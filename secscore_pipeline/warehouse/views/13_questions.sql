@@ -1,6 +1,46 @@
 -- Common questions as macros: from posture.path_of('payments-prod'). A subscription is named by its id or its name, a day
 -- is one of UTC.
 
+-- One row: the id of one subscription of that name or id, in any case, now or before. None is an error that names the
+-- nearest ones: an empty answer would be read as "nothing to do".
+create or replace macro posture.named_subscriptions(subscription) as table
+with known as (
+    select subscription_id, name
+    from ocsf.entities
+    union
+    select subscription_id, null
+    from raw.fetches
+),
+matching as (
+    select distinct subscription_id
+    from known
+    where lower(subscription) in (subscription_id, lower(name))
+),
+names as (
+    select distinct name
+    from known
+    where name is not null
+),
+nearest as (
+    select name
+    from names
+    order by jaro_winkler_similarity(lower(name), lower(coalesce(subscription, ''))) desc, name
+    limit 3
+),
+suggested as (
+    select string_agg(name, ', ') as names
+    from nearest
+)
+select subscription_id
+from matching
+union all
+select error(
+    'No such subscription: ' || coalesce(subscription, 'null')
+    || coalesce('. The nearest names: ' || names, '') || '.'
+)
+from suggested
+where not exists (from matching);
+
 -- One row: one score of one subscription, as it last was on a day.
 create or replace macro posture.scores_on(asked_day) as table
 select tenant_id, subscription_id, subscription_name, score, "current", "max", fraction, weight, status, observed_at
@@ -28,14 +68,14 @@ create or replace macro posture.path_of(subscription) as table
 select day, score, "current", "max", fraction, status, observed_at
 from posture.score_history
 where is_last_of_day
-    and lower(subscription) in (subscription_id, lower(subscription_name))
+    and subscription_id in (from posture.named_subscriptions(subscription))
 order by score, day;
 
 -- One row: one control of one subscription with points to win, most points first.
 create or replace macro posture.to_win(subscription) as table
 select control, points_to_win, unhealthy_resources, points_per_resource, fraction_to_win, score, observed_at
 from posture.opportunities
-where lower(subscription) in (subscription_id, lower(subscription_name))
+where subscription_id in (from posture.named_subscriptions(subscription))
 order by points_to_win desc, control;
 
 -- One row: one control that moved a subscription's score since a day, and by what; the causes add up to the points.
@@ -52,11 +92,12 @@ select
     changes.fraction,
     changes.score
 from posture.changes as changes
-left join posture.entities as entities using (subscription_id)
 where changes.day >= since_day
-    and lower(subscription) in (subscription_id, lower(entities.name))
+    and changes.subscription_id in (from posture.named_subscriptions(subscription))
 order by changes.day, abs(changes.points) desc;
 
+comment on macro table posture.named_subscriptions is
+    'One row: the id of one subscription of that name or id, in any case; an error that names the nearest where there is none.';
 comment on macro table posture.scores_on is 'One row: one score of one subscription, as it last was on a day.';
 comment on macro table posture.moved_between is
     'One row: one score of one subscription that had it on both days, and how far it moved between them.';

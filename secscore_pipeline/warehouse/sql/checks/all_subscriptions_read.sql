@@ -2,4 +2,4 @@
 select event_type, subscription_id, outcome, error
 from looked
 where ($event_type is null or event_type = $event_type)
-    and outcome not in ('complete', 'no_score', 'unsupported');
+    and ocsf.read_result_of(outcome) = 'not_read';
