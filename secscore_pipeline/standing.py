@@ -78,7 +78,7 @@ def standing(
     ]
     not_read = [
         f"{row['not_read']} of {row['subscriptions']} subscriptions of the feed {row['feed']} could not be read: "
-        "from posture.coverage where last_failure is not null"
+        "from posture.coverage where state = 'unreadable'"
         for row in read
         if row["not_read"]
     ]

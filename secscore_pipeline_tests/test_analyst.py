@@ -55,8 +55,7 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     shown = json.loads(done.stdout)
     assert shown["feeds"][0]["not_read"] == 1
     assert shown["attention"] == [
-        "1 of 3 subscriptions of the feed default could not be read: "
-        "from posture.coverage where last_failure is not null"
+        "1 of 3 subscriptions of the feed default could not be read: from posture.coverage where state = 'unreadable'"
     ]
     assert shown["database"]["bytes"] == store.warehouse.published_size()
     with store.warehouse.get_published() as connection:
