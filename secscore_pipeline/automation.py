@@ -13,7 +13,7 @@ from secscore_pipeline.assets.posture import DATABASE
 from secscore_pipeline.assets.raw import BATCHES, CONTROLS, ROUND, SCORES, SHOWS, SUBSCRIPTIONS
 from secscore_pipeline.assets.report import REPORT
 from secscore_pipeline.assets.tables import preview
-from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.azure.errors import AzureError, RequestError
 from secscore_pipeline.batches import Batch, dealt
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.dagster_internals import (
@@ -128,11 +128,19 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
 def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     """Return the batches that a feed's subscriptions are dealt into now, each known to Dagster as a partition.
 
+    One batch where none is in scope any more: its run stores that, and fails with the reason.
+
     Raises:
         AzureError, SettingsError: the subscriptions could not be listed.
     """
     connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
-    batches = dealt(feed.name, connection.subscriptions(connection.directory()), batch_size() or 1)
+    try:
+        subscription_ids = connection.subscriptions(connection.directory())
+    except RequestError as error:
+        if error.failure != "nothing-in-scope":
+            raise
+        subscription_ids = ()
+    batches = dealt(feed.name, subscription_ids, batch_size() or 1) or [Batch(feed.name, 1, 1)]
     instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
     return batches
 

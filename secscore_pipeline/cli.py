@@ -1413,16 +1413,17 @@ def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:
 
 
 def _stored_something(snapshot_id: str) -> bool:
-    """Tell whether a run that failed stored a look that says how a subscription stands."""
+    """Tell whether a run that failed stored a look that says how a subscription stands, or that one left the scope."""
     from secscore_pipeline.warehouse import sql
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
     try:
         with _warehouse().get_reader() as connection:
-            row = connection.execute(sql("is_stored"), {"snapshot_id": snapshot_id, "event_type": None}).fetchone()
+            asked = {"snapshot_id": snapshot_id, "event_type": None}
+            counts = [execute(connection, sql(name), asked).fetchone() for name in ("is_stored", "count_departures")]
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
-    return row is not None and row[0] > 0
+    return any(count != (0,) for count in counts)
 
 
 def _complain(result: "dg.ExecuteInProcessResult") -> None:

@@ -16,7 +16,7 @@ from pydantic import Field
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
-from secscore_pipeline.azure.errors import RequestError
+from secscore_pipeline.azure.scope import ResolvedScope, refuse_empty, resolve_scope
 from secscore_pipeline.azure.subscriptions import Directory
 from secscore_pipeline.batches import Batch
 from secscore_pipeline.failures import explained
@@ -66,6 +66,9 @@ LAUNCHPAD_FIELDS = (
 )
 """The fields of a connection that a run's configuration may set: what is read and how, never where a secret goes."""
 
+SCOPE_FIELDS = frozenset({"subscription_ids", "management_group_id", "include", "exclude"})
+"""Those of them that say which subscriptions are read: a run with its own tells nothing of the scope of its feed."""
+
 _MEANINGS = {setting.name: setting.meaning for setting in SETTINGS}
 
 
@@ -85,6 +88,7 @@ class AzureConnection(dg.ConfigurableResource[Any]):
     feed: str = Field(default=DEFAULT_NAME, description="What this connection is called in the tables.")
     other_feeds: list[str] = Field(default=[], description="What the connections beside it are called.")
     unset: list[str] = Field(default=[], description="The environment variables that should hold its secrets.")
+    has_own_scope: bool = Field(default=False, description="Whether a run has a scope of its own, beside its feed's.")
     tenant_id: str = _as_set("AZURE_TENANT_ID")
     client_id: str = _as_set("AZURE_CLIENT_ID")
     client_secret: str = _as_set("AZURE_CLIENT_SECRET")
@@ -214,21 +218,19 @@ class AzureConnection(dg.ConfigurableResource[Any]):
         scope = self.settings().scope
         if scope.subscription_ids is not None:
             return scope.subscription_ids
-        seen = directory.visible
-        if not seen:
-            raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
-        scope = scope.with_names(one.name for one in seen)
-        within = directory.below(scope.management_group).subscription_ids if scope.management_group else None
-        wanted = tuple(
-            one.subscription_id
-            for one in seen
-            if one.is_enabled
-            and scope.takes(one.subscription_id, one.name)
-            and (within is None or one.subscription_id in within)
-        )
-        if not wanted:
-            raise RequestError(f"None of the {len(seen)} subscriptions it sees is to be read.", "nothing-in-scope")
-        return wanted
+        return refuse_empty(resolve_scope(scope, directory, asks_for_states=False))
+
+    def resolve_scope(self, directory: Directory) -> ResolvedScope:
+        """Return which subscriptions are to be read now, and why those that Azure lists beside them are not.
+
+        Args:
+            directory: what Azure lists; where the settings name the subscriptions, asked only if entities are on.
+
+        Raises:
+            AzureError: they could not be listed, or none is listed.
+        """
+        settings = self.settings()
+        return resolve_scope(settings.scope, directory, asks_for_states=settings.owner_tag is not None)
 
 
 def connection_resource(feed: Feed) -> dg.ResourceDefinition:
@@ -244,7 +246,9 @@ def connection_resource(feed: Feed) -> dg.ResourceDefinition:
 
     def connect(context: dg.InitResourceContext) -> AzureConnection:
         chosen: dict[str, Any] = context.resource_config
-        made: AzureConnection = connection.model_copy(update=chosen).process_config_and_initialize()
+        has_own_scope = any(chosen[name] != getattr(connection, name) for name in SCOPE_FIELDS)
+        update = {**chosen, "has_own_scope": has_own_scope}
+        made: AzureConnection = connection.model_copy(update=update).process_config_and_initialize()
         return made
 
     fields = AzureConnection.model_fields

@@ -15,8 +15,10 @@ from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import (
     FetchRow,
     RecordRow,
+    ScopeRow,
     compact,
     forget_findings,
+    leave_scope,
     load_snapshot,
     normalize,
     retain,
@@ -74,6 +76,11 @@ class Model:
             self._tell(uid, time, "Close")
         self.last_complete[place] = records
 
+    def leave(self, subscription, time):
+        for event_type in EVENT_TYPES:
+            if (event_type, subscription) in self.last_complete:
+                self.see((event_type, subscription), time, {})
+
     def _tell(self, uid, time, activity):
         known = self.findings[uid]
         status = "Resolved" if activity == "Close" else "New"
@@ -108,6 +115,7 @@ class Lives(RuleBasedStateMachine):
         with writing(self.path) as connection, spooled(self.path) as spool:
             for subscription, look in zip(SUBSCRIPTIONS, looks, strict=True):
                 if look == "left the scope":
+                    self._leave(connection, subscription)
                     continue
                 outcome = look if isinstance(look, str) else "complete"
                 records = {} if isinstance(look, str) else look
@@ -139,6 +147,18 @@ class Lives(RuleBasedStateMachine):
             retain(connection, cutoff)
         compact(self.path)
         self.model.let_go(round(cutoff.timestamp() * 1000))
+
+    def _leave(self, connection, subscription):
+        read = tuple(one for one in SUBSCRIPTIONS if one != subscription)
+        scope = ScopeRow(f"run-{self.snapshots}", "default", (), read, {}, "not_listed", self.now)
+        leave_scope(connection, scope, self.now)
+        assert leave_scope(connection, scope, self.now) == []
+        for (time,) in connection.execute(
+            "select epoch_ms(observed_at) from raw.scope_changes "
+            "where (snapshot_id, subscription_id, state) = (?, ?, 'left')",
+            [scope.snapshot_id, subscription],
+        ).fetchall():
+            self.model.leave(subscription, time)
 
     def _fetch(self, subscription, event_type, outcome, records):
         return FetchRow(

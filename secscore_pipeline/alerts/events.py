@@ -29,8 +29,8 @@ class Alert(NamedTuple):
 
     Attributes:
         key: what makes it this one: no channel is told of the same key twice.
-        kind: score_dropped, control_failed, coverage_lost, sync_overdue, run_failed, credential_ends, briefing
-            or test.
+        kind: score_dropped, control_failed, coverage_lost, scope_left, sync_overdue, run_failed, credential_ends,
+            briefing or test.
         title: one line that says what happened.
         lines: what exactly, a line each.
         advice: what to do.
@@ -58,6 +58,7 @@ def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: 
         *_grouped("score_dropped", _rows(connection, "alert_drops", asked), _drop),
         *_grouped("control_failed", _rows(connection, "alert_controls", asked), _failing),
         *_grouped("coverage_lost", _rows(connection, "alert_coverage", asked), _lost),
+        *_grouped("scope_left", _rows(connection, "alert_departures", asked), _left),
     ]
 
 
@@ -65,11 +66,14 @@ _TITLES = {
     "score_dropped": ("{n} secure {thing} dropped", "score"),
     "control_failed": ("{n} {thing} turned from Pass to Fail", "control"),
     "coverage_lost": ("{n} {thing} can no longer be read", "subscription"),
+    "scope_left": ("{n} {thing} left the scope", "subscription"),
 }
 _ADVICE = {
     "score_dropped": "posture.changes has what moved each score; begin with the resources that broke.",
     "control_failed": "Fix the unhealthy resources, or exempt them in Defender for Cloud with a reason.",
     "coverage_lost": "Do what the message says; `secscore test-connection` tries it. Missed days stay missing.",
+    "scope_left": "Nothing, where that was meant: its history stays. Else see its role assignment, its state and the "
+    "settings of the scope; it is read again once it is listed and not excluded.",
 }
 
 
@@ -84,6 +88,10 @@ def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[
             lines.append(f"and {len(found) - NAMED} more")
         said = title.format(n=len(found), thing=thing if len(found) == 1 else f"{thing}s")
         yield Alert(f"{kind}/{run_id}", kind, said, tuple(lines), _ADVICE[kind], run_id)
+
+
+def _left(row: Row) -> str:
+    return f"{printable(row['subscription'])} ({row['reason'].replace('_', ' ')})"
 
 
 def _drop(row: Row) -> str:

@@ -112,10 +112,11 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: Warehouse)
 
 
 def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise where the run was to read and could read nothing: nothing is new that findings could be made of."""
+    """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
     problems = unread(context)
     asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
-    if problems and execute(connection, sql("is_stored"), asked).fetchone() == (0,):
+    counts = (execute(connection, sql(name), asked).fetchone() for name in ("is_stored", "count_departures"))
+    if problems and all(count == (0,) for count in counts):
         raise dg.Failure("\n".join(problems), allow_retries=False)
 
 

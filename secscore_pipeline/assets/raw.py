@@ -17,6 +17,7 @@ from secscore_pipeline.assets.tables import (
     rows,
 )
 from secscore_pipeline.azure.errors import AzureError, Outcome, ReadResult, RequestError
+from secscore_pipeline.azure.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.azure.secure_score import (
     SECURE_SCORE_CONTROLS,
     SECURE_SCORES,
@@ -43,7 +44,10 @@ from secscore_pipeline.warehouse.store import (
     ListedRow,
     ListingRow,
     RecordRow,
+    ScopeChange,
+    ScopeRow,
     Spool,
+    leave_scope,
     load_listing,
     load_snapshot,
     spooled,
@@ -338,13 +342,20 @@ def _describe_groups(groups: Sequence[GroupsRow]) -> str:
 
 
 class Snapshot(NamedTuple):
-    """What a run's look at every subscription for one event type came to."""
+    """What a run's look at every subscription for one event type came to.
+
+    Attributes:
+        left: the subscriptions that left the scope.
+        returned: those that had left and are back.
+    """
 
     subscriptions: int
     outcomes: Counter[str]
     records: int
     requests: int
     errors: list[str]
+    left: list[ScopeChange]
+    returned: list[ScopeChange]
 
     @property
     def coverage(self) -> Coverage:
@@ -380,7 +391,11 @@ def take_snapshot(
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
     directory = azure.directory(snapshot_id)
-    in_scope = azure.subscriptions(directory)
+    resolved = _resolve_scope(azure, warehouse, directory, snapshot_id)
+    left = _note_scope(azure, warehouse, snapshot_id, resolved, clock)
+    if left:
+        tell(describe_left(left))
+    in_scope = refuse_empty(resolved)
     tenant_ids = directory.tenant_ids
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
@@ -410,11 +425,69 @@ def take_snapshot(
                 tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
         spool.close()
         with warehouse.get_connection() as connection:
-            load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
-    taken = Snapshot(total, outcomes, records, requests, errors)
+            returned = load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
+    taken = Snapshot(total, outcomes, records, requests, errors, left, returned)
     if not is_shown(event_type.name, total, total):
         tell(f"{event_type.name}: {taken.coverage.sentence}")
+    if returned:
+        tell(describe_returned(returned))
     return taken
+
+
+def _resolve_scope(
+    azure: AzureConnection, warehouse: Warehouse, directory: Directory, snapshot_id: str
+) -> ResolvedScope:
+    """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
+    resolved = azure.resolve_scope(directory)
+    if not resolved.not_read or azure.settings().scope.subscription_ids is None:
+        return resolved
+    asked: dict[str, object] = {"snapshot_id": snapshot_id, "ids": list(resolved.not_read)}
+    with warehouse.get_reader() as connection:
+        known = {row["subscription_id"] for row in rows(connection, sql("read_before"), asked)}
+    return resolved.with_read(one for one in resolved.not_read if one not in known)
+
+
+def _note_scope(
+    azure: AzureConnection, warehouse: Warehouse, snapshot_id: str, resolved: ResolvedScope, clock: Clock
+) -> list[ScopeChange]:
+    """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
+    if resolved.reason_of_others is None or azure.has_own_scope:
+        return []
+    scope = ScopeRow(
+        snapshot_id,
+        azure.feed,
+        tuple(azure.other_feeds),
+        resolved.subscription_ids,
+        {one: str(reason) for one, reason in resolved.not_read.items()},
+        resolved.reason_of_others,
+        clock(),
+    )
+    with warehouse.get_connection() as connection:
+        return leave_scope(connection, scope, clock())
+
+
+def describe_left(changes: Sequence[ScopeChange]) -> str:
+    """Say which subscriptions have left the scope, and why."""
+    named = (f"{_named(one)} ({Reason(one.reason).words})" for one in changes[:NAMED] if one.reason)
+    return f"{_counted(changes)} left the scope: {', '.join(named)}{_and_more(changes)}"
+
+
+def describe_returned(changes: Sequence[ScopeChange]) -> str:
+    """Say which subscriptions are in scope again."""
+    verb = "is" if len(changes) == 1 else "are"
+    return f"{_counted(changes)} {verb} in scope again: {', '.join(map(_named, changes[:NAMED]))}{_and_more(changes)}"
+
+
+def _counted(changes: Sequence[ScopeChange]) -> str:
+    return f"{len(changes)} subscription{'' if len(changes) == 1 else 's'}"
+
+
+def _named(change: ScopeChange) -> str:
+    return printable(change.name or change.subscription_id)
+
+
+def _and_more(changes: Sequence[ScopeChange]) -> str:
+    return f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
 
 
 def _materialize(
@@ -443,6 +516,8 @@ def _materialize(
             "dagster/column_schema": columns,
             **taken.coverage.metadata,
             **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
+            **({"left_the_scope": describe_left(taken.left)} if taken.left else {}),
+            **({"in_scope_again": describe_returned(taken.returned)} if taken.returned else {}),
             "records": taken.records,
             "requests": taken.requests,
             "cloud": azure.cloud().described,

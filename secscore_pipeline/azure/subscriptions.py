@@ -44,8 +44,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     @property
     def is_enabled(self) -> bool:
-        """Whether Azure still assesses it: a disabled or deleted one gives no score."""
-        return self.state.lower() in ("enabled", "warned", "pastdue")
+        """Whether Azure still assesses it: a disabled or deleted one gives no score. An unknown state says nothing."""
+        return self.state.lower() not in ("disabled", "deleted")
 
 
 class _Listed(msgspec.Struct):

@@ -26,7 +26,16 @@ FRUGAL_MEMORY = "100MB"
 
 _SPOOL_BUFFER = 1 << 20
 
-_DERIVED = ("definitions", "findings", "states", "closings", "newest_looks", "normalized_snapshots", "entities")
+_DERIVED = (
+    "definitions",
+    "findings",
+    "states",
+    "closings",
+    "newest_looks",
+    "normalized_snapshots",
+    "entities",
+    "departures",
+)
 """The tables of `ocsf` that a rebuild makes anew."""
 
 BODIES_PER_SLICE = 32_000
@@ -112,6 +121,42 @@ class ListedRow(msgspec.Struct, frozen=True):
     ancestors: tuple[str, ...] | None
 
 
+class ScopeRow(msgspec.Struct, frozen=True):
+    """The scope of a feed as a run finds it; the comments of `raw.scope_changes` say more.
+
+    Attributes:
+        snapshot_id: the run.
+        feed: whose scope it is.
+        other_feeds: the feeds that are configured beside it.
+        subscription_ids: those to read.
+        not_read: those that are listed and not to be read: the id, and why.
+        reason_of_others: why any other is not read.
+        changed_at: when it was found so, UTC.
+    """
+
+    snapshot_id: str
+    feed: str
+    other_feeds: tuple[str, ...]
+    subscription_ids: tuple[str, ...]
+    not_read: dict[str, str]
+    reason_of_others: str
+    changed_at: datetime
+
+
+class ScopeChange(NamedTuple):
+    """One subscription that left the scope, or came back.
+
+    Attributes:
+        subscription_id: the subscription.
+        name: its display name; None where it is not known.
+        reason: why it left; None where it came back.
+    """
+
+    subscription_id: str
+    name: str | None
+    reason: str | None
+
+
 class RecordRow(msgspec.Struct, frozen=True):
     """One raw record: whose it is, where it stood, and its JSON text as received."""
 
@@ -170,7 +215,7 @@ def load_snapshot(
     event_type: str,
     stored_at: datetime,
     tenant: ConnectionTenant | None = None,
-) -> None:
+) -> list[ScopeChange]:
     """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
 
     A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
@@ -185,6 +230,9 @@ def load_snapshot(
         event_type: the name of the event type.
         stored_at: the present, UTC.
         tenant: the connection's; needed where a fetch does not say whose its subscription is.
+
+    Returns:
+        The subscriptions that had left the scope and are back: who is read is in scope.
     """
     known = {"snapshot_id": snapshot_id, "event_type": event_type}
     values = {
@@ -194,17 +242,43 @@ def load_snapshot(
         "tenant_id": tenant and tenant.tenant_id,
     }
 
-    def load() -> None:
+    def load() -> list[ScopeChange]:
         with transaction(connection):
             if connection.execute(sql("is_stored"), known).fetchone() != (0,):
-                return
+                return []
             execute(connection, sql("forget_failed"), known)
             execute(connection, sql("load_fetches"), {**values, "file": str(spool.fetches_path)})
             for name in ("load_incoming", "load_bodies", "load_sightings"):
                 execute(connection, sql(name), {**values, "file": str(spool.records_path)})
             _identify_tenant(connection, tenant)
+            return [ScopeChange(*row) for row in execute(connection, sql("enter_scope"), values).fetchall()]
 
-    _frugally(connection, load)
+    return _frugally(connection, load)
+
+
+def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_at: datetime) -> list[ScopeChange]:
+    """Store which subscriptions have left the scope of a feed.
+
+    Args:
+        connection: open for writing.
+        scope: what a run found, from a list that could be read.
+        stored_at: the present, UTC.
+
+    Returns:
+        Those that have left since it was asked last.
+    """
+    not_read = [{"subscription_id": one, "reason": reason} for one, reason in scope.not_read.items()]
+    values = {
+        **msgspec.structs.asdict(scope),
+        "not_read": msgspec.json.encode(not_read).decode(),
+        "stored_at": stored_at,
+    }
+
+    def leave() -> list[ScopeChange]:
+        with transaction(connection):
+            return [ScopeChange(*row) for row in execute(connection, sql("leave_scope"), values).fetchall()]
+
+    return attempted(leave)
 
 
 def load_listing(

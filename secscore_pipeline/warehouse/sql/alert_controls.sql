@@ -15,6 +15,7 @@ select
     "max" - "current" as points_lost
 from compared
 where observed_at > $since
+    and subscription_id in (select scope.subscription_id from raw.current_scope as scope where scope.state = 'in_scope')
     and status_before = 'Pass'
     and status = 'Fail'
 order by points_lost desc nulls last, control, subscription;

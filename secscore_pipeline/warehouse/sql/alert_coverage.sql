@@ -1,4 +1,4 @@
--- One row: one subscription that could be read at one look and not at the next, which was made after an instant.
+-- One row: one subscription in scope that could be read at one look and not at the next, which was made after an instant.
 with unread as (
     select subscription_id, event_type
     from raw.fetches
@@ -30,5 +30,7 @@ select
     lost.outcome,
     lost.error
 from lost
+join raw.current_scope as scope using (subscription_id)
 left join posture.entities as entities using (subscription_id)
+where scope.state = 'in_scope'
 order by subscription;

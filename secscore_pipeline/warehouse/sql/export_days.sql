@@ -4,7 +4,7 @@ select
     ocsf.day_of(fetches.observed_at) as day,
     count(*) || '-' || min(fetches.look_id) || '-' || max(fetches.look_id) || '-' || any_value(views.digest)[1:12]
         as fingerprint
-from raw.fetches as fetches
+from ocsf.fetches_and_departures as fetches
 join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
 cross join meta.views as views
 group by day

@@ -23,8 +23,11 @@ named as (
 ),
 looked_before as (
     select subscription_id, max(observed_at) + interval 1 millisecond as not_before
-    from raw.fetches
-    where event_type = $event_type
+    from (
+        select subscription_id, observed_at from raw.fetches where event_type = $event_type
+        union all
+        select subscription_id, observed_at from raw.scope_changes where state = 'left'
+    )
     group by subscription_id
 ),
 -- Most often there are none, and nothing is read.
@@ -44,8 +47,7 @@ answered as (
     group by subscription_id
 )
 select
-    (select coalesce(max(known.look_id), 0) from raw.fetches as known) + row_number() over (order by subscription_id)
-        as look_id,
+    ocsf.last_look_id() + row_number() over (order by subscription_id) as look_id,
     snapshot_id,
     coalesce(spooled.tenant_id, named.tenant_id, answered.tenant_id, $tenant_id) as tenant_id,
     subscription_id,

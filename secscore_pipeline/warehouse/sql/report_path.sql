@@ -1,4 +1,4 @@
--- One row: the weighted score of a tenant on a day (UTC), oldest first.
+-- One row: the weighted score of a tenant with subscriptions in scope on a day (UTC), oldest first.
 select
     tenant_id,
     cloud_partition,
@@ -9,4 +9,5 @@ select
     subscriptions
 from posture.tenant_score
 where lower(score) = 'ascscore'
+    and tenant_id in (select scope.tenant_id from ocsf.subscription_scope as scope where scope.state = 'in_scope')
 order by tenant_id, cloud_partition, day;

@@ -1,5 +1,6 @@
 -- Lets go of every look before $cutoff, but for the newest complete one of each subscription and event type: what the
 -- first look that stays is compared with. What that one no longer saw goes: a rebuild could not tell it from anything.
+-- Of a subscription that left before $cutoff and has not been read since, nothing stays but its findings' baselines.
 -- Findings keep when they were first seen and last changed.
 create or replace temp table kept as
 select look_id
@@ -7,9 +8,9 @@ from raw.fetches
 where observed_at >= $cutoff
 union
 select max(look_id)
-from raw.fetches
+from ocsf.fetches_and_departures
 where observed_at < $cutoff
-    and outcome = 'complete'
+    and outcome in ('complete', 'left')
 group by event_type, subscription_id;
 
 create or replace temp table remembered as
@@ -46,9 +47,23 @@ join ocsf.states as states using (body_id)
 left join ocsf.definitions as definitions using (definition_id);
 
 delete from raw.sightings where look_id not in (select kept.look_id from kept);
-delete from ocsf.closings where look_id not in (select fetches.look_id from raw.fetches as fetches where observed_at >= $cutoff);
+delete from ocsf.closings
+where look_id not in (select fetches.look_id from ocsf.fetches_and_departures as fetches where observed_at >= $cutoff);
 delete from raw.fetches where look_id not in (select kept.look_id from kept);
-delete from ocsf.normalized_snapshots where snapshot_id not in (select fetches.snapshot_id from raw.fetches as fetches);
+delete from ocsf.departures where observed_at < $cutoff;
+delete from ocsf.normalized_snapshots
+where snapshot_id not in (select fetches.snapshot_id from ocsf.fetches_and_departures as fetches);
+delete from raw.scope_changes
+where observed_at < $cutoff
+    and (
+        look_id not in (
+            select max(older.look_id)
+            from raw.scope_changes as older
+            where older.observed_at < $cutoff
+            group by older.subscription_id
+        )
+        or state = 'left'
+    );
 delete from raw.bodies where body_id not in (select sightings.body_id from raw.sightings as sightings);
 delete from raw.slots where body_id not in (select bodies.body_id from raw.bodies as bodies);
 delete from ocsf.states where body_id not in (select bodies.body_id from raw.bodies as bodies);

@@ -1,4 +1,5 @@
--- One row: one secure score of the newest normalized round of its feed, worst first; a score that is none comes last.
+-- One row: one secure score of the newest normalized round of its feed, of a subscription in scope, worst first; a score
+-- that is none comes last.
 create or replace temp table looked as
 with newest as (
     select fetches.feed, max_by(fetches.round_id, fetches.look_id) as round_id
@@ -10,6 +11,7 @@ with newest as (
 select fetches.*
 from raw.fetches as fetches
 join newest using (feed, round_id)
+semi join (from raw.current_scope where state = 'in_scope') as scope using (subscription_id)
 where fetches.event_type = 'secure_scores'
 -- A subscription that went over to another feed is told of by that one.
 qualify row_number() over (partition by fetches.subscription_id order by fetches.look_id desc) = 1;

@@ -1,8 +1,9 @@
--- One row: one tenant: its score on the newest day and seven days before (fraction; null where there was none).
+-- One row: one tenant with subscriptions in scope: its score on the newest day and seven days before (fraction; null where there was none).
 with path as (
     select tenant_id, day, fraction, subscriptions
     from posture.tenant_score
     where lower(score) = 'ascscore'
+        and tenant_id in (select scope.tenant_id from ocsf.subscription_scope as scope where scope.state = 'in_scope')
 ),
 newest as (
     select tenant_id, max(day) as day

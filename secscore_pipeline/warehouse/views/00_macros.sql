@@ -39,3 +39,11 @@ create or replace macro ocsf.spell_score(name) as
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
 create or replace macro ocsf.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);
+
+-- The highest number that a fetch has, or a change of the scope, which has two.
+create or replace macro ocsf.last_look_id() as (
+    select greatest(
+        coalesce((select max(fetches.look_id) from raw.fetches as fetches), 0),
+        coalesce((select max(changes.look_id) + 1 from raw.scope_changes as changes), 0)
+    )
+);

@@ -1,11 +1,12 @@
--- One row: one event in the life of a finding, flat: a sighting (Create or Update), or its vanishing (Close).
+-- One row: one event in the life of a finding, flat: a sighting (Create or Update), or its end (Close): the record is gone
+-- from a complete fetch, or its subscription has left the scope.
 -- Of the looks in a table or view that has the columns of raw.fetches: the fewer those are, the less is read.
 create or replace macro ocsf.observations_at(looks) as table
 with events as (
-    select look_id, body_id, cast(null as bigint) as closed_after
+    select look_id, body_id, cast(null as bigint) as closed_after, cast(null as varchar) as left_reason
     from raw.sightings
     union all
-    select look_id, body_id, last_seen_time as closed_after
+    select look_id, body_id, last_seen_time as closed_after, reason as left_reason
     from ocsf.closings
 ),
 lived as (
@@ -33,6 +34,7 @@ lived as (
             when epoch_ms(fetches.observed_at) = findings.first_seen_time then 1
             else 2
         end as activity_id,
+        events.left_reason,
         findings.finding_id,
         findings.finding_uid,
         findings.first_seen_time,
@@ -95,7 +97,7 @@ select
 from judged;
 
 create or replace view ocsf.observations as
-from ocsf.observations_at('raw.fetches');
+from ocsf.observations_at('ocsf.fetches_and_departures');
 
 -- The looks at what stands now: the newest complete one of each subscription and event type.
 create or replace view ocsf.standing_looks as
@@ -107,6 +109,8 @@ create or replace view ocsf.standing_observations as
 from ocsf.observations_at('ocsf.standing_looks')
 where activity_id <> 3;
 
+comment on column ocsf.observations.left_reason is
+    'Why the subscription left the scope, where that closed the finding: deleted, disabled, not_listed, moved, excluded or unknown.';
 comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
 comment on view ocsf.standing_looks is 'One row: the newest complete look of one subscription and event type that is normalized.';
 comment on view ocsf.standing_observations is 'One row: one finding as it stands: as ocsf.observations, of the standing looks.';

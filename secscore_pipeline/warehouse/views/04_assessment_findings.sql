@@ -38,7 +38,17 @@ with told as (
                 healthy || ' healthy', unhealthy || ' unhealthy', not_applicable || ' not applicable'
             ], lambda part: part is not null), ', ')
             else ''
-        end as sentence
+        end as numbers_sentence,
+        case left_reason
+            when 'deleted' then 'the subscription was deleted'
+            when 'disabled' then 'the subscription was disabled'
+            when 'not_listed' then 'the subscription is no longer listed'
+            when 'moved' then 'the subscription was moved out of the scope'
+            when 'excluded' then 'the subscription was excluded by a setting'
+            when 'unknown' then 'the subscription is no longer read'
+        end as left_sentence,
+        coalesce('Closed because ' || left_sentence || ', not because it was fixed; last: ', '') || numbers_sentence
+            as sentence
     from query_table(events) as observations
     join raw.bodies as bodies using (body_id)
     left join ocsf.definitions as definitions using (definition_id)

@@ -1,4 +1,5 @@
--- One row: one secure score as the newest complete look at its subscription saw it.
+-- One row: one secure score of a subscription in scope, as the newest complete look at it saw it. A departure from the
+-- scope ends what stands (ocsf.newest_looks): no view of what is current has to ask.
 create or replace view posture.current_scores as
 select
     observations.cloud_partition,
@@ -73,6 +74,6 @@ select
 from posture.current_controls
 qualify "max" > "current";
 
-comment on view posture.current_scores is 'One row: one secure score as the newest complete look at its subscription saw it; is_newest_look is false where a later look could not be made or found no score.';
-comment on view posture.current_controls is 'One row: one secure score control as the newest complete look at its subscription saw it.';
+comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete look at it saw it; is_newest_look is false where a later look could not be made or found no score.';
+comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete look at it saw it.';
 comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';

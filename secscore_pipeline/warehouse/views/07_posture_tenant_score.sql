@@ -2,10 +2,16 @@
 create or replace macro posture.weighted(fraction, weight) as
     sum(fraction * weight) / nullif(sum(weight), 0);
 
--- One row: one score of one subscription, as it last was on a day. Without a score or with maximum 0: left out.
+-- One row: one score of one subscription, as it last was on a day. Without a score or with maximum 0: left out; so is one
+-- that left the scope later that day.
 create or replace view posture.daily_score as
 select day, cloud_partition, tenant_id, subscription_id, entity_id, score, "current", "max", fraction, weight
 from posture.score_history
+anti join ocsf.departures as departures
+    on departures.subscription_id = score_history.subscription_id
+    and departures.event_type = 'secure_scores'
+    and ocsf.day_of(departures.observed_at) = score_history.day
+    and departures.observed_at > score_history.observed_at
 where is_last_of_day
     and fraction is not null
     and weight is not null;
@@ -25,5 +31,5 @@ select
 from posture.daily_score
 group by day, cloud_partition, tenant_id, score;
 
-comment on view posture.daily_score is 'One row: one score of one subscription, as it last was on a day (UTC); those without a score or with maximum 0 are left out.';
+comment on view posture.daily_score is 'One row: one score of one subscription, as it last was on a day (UTC); those without a score or with maximum 0, or that left the scope that day, are left out.';
 comment on view posture.tenant_score is 'One row: the weighted score of a tenant on a day (UTC), over the subscriptions that had one that day.';

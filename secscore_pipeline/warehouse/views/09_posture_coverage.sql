@@ -1,75 +1,26 @@
--- One row: one subscription and event type: how fresh what we know is, and what failed last.
-create or replace view posture.coverage as
-with dated as (
-    select
-        *,
-        -- What the clock said then. A fetch that is dated after today tells nothing of how old things are.
-        least(observed_at, finished_at) as read_at,
-        ocsf.day_of(least(observed_at, finished_at)) as read_on,
-        ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now()) as is_past
+-- One row: one subscription: whose it is, whether it is in scope now, since when, and why not.
+create or replace view ocsf.subscription_scope as
+select fetched.tenant_id, scope.subscription_id, scope.feed, scope.state, scope.reason, scope.since
+from raw.current_scope as scope
+join (
+    select subscription_id, max_by(tenant_id, look_id) as tenant_id
     from raw.fetches
-),
-looked as (
-    select
-        subscription_id,
-        event_type,
-        max_by(tenant_id, look_id) as tenant_id,
-        max_by(feed, look_id) as feed,
-        max(observed_at) filter (where outcome = 'complete') as last_complete_at,
-        max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
-        max(observed_at) as last_look_at,
-        max_by(outcome, look_id) as last_outcome,
-        max(observed_at) filter (where ocsf.read_result_of(outcome) = 'not_read') as last_failure_at,
-        max_by(error, look_id) filter (where ocsf.read_result_of(outcome) = 'not_read') as last_failure,
-        count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete,
-        date_diff(
-            'day',
-            min(read_on) filter (where outcome = 'complete' and is_past),
-            max(read_on) filter (where is_past)
-        ) + 1 as days_since_first
-    from dated
-    group by subscription_id, event_type
-),
-newest as (
-    select feed, event_type, max_by(round_id, look_id) as round_id
-    from raw.fetches
-    group by feed, event_type
-)
-select
-    looked.feed,
-    looked.tenant_id,
-    looked.subscription_id,
-    looked.event_type,
-    looked.last_complete_at,
-    now() - looked.last_read_at as age,
-    looked.last_look_at,
-    looked.last_outcome,
-    looked.last_failure_at,
-    looked.last_failure,
-    looked.days_complete,
-    coalesce(looked.days_since_first - looked.days_complete, 0) as days_missed,
-    exists (
-        select 1
-        from raw.fetches as fetches
-        where fetches.round_id = newest.round_id
-            and fetches.event_type = looked.event_type
-            and fetches.subscription_id = looked.subscription_id
-    ) as is_in_scope
-from looked
-join newest using (feed, event_type);
+    group by subscription_id
+) as fetched using (subscription_id);
 
--- One row: one day (UTC) without a complete look at a subscription, between its first one and the newest look of all.
+-- One row: one day (UTC) without a complete fetch of a subscription that was in scope, between its first one and the
+-- newest fetch of all. A day on which it left the scope counts as out of scope, one on which it came back as in scope.
 create or replace view posture.gaps as
 with complete as (
     -- By what the clock said then; no day is missed that is yet to come, whatever a wrong clock has dated a fetch.
-    select
-        subscription_id,
-        event_type,
-        ocsf.day_of(least(observed_at, finished_at)) as day,
-        max_by(tenant_id, look_id) as tenant_id
+    select distinct tenant_id, subscription_id, event_type, ocsf.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
     where outcome = 'complete'
-    group by subscription_id, event_type, day
+),
+tenants as (
+    select subscription_id, event_type, tenant_id, min(day) as day
+    from complete
+    group by subscription_id, event_type, tenant_id
 ),
 newest as (
     select max(ocsf.day_of(least(observed_at, finished_at))) as day
@@ -78,21 +29,117 @@ newest as (
 ),
 days as (
     select
-        complete.subscription_id,
-        complete.event_type,
-        cast(unnest(generate_series(min(complete.day), newest.day, interval 1 day)) as date) as day
-    from complete
+        tenants.subscription_id,
+        tenants.event_type,
+        unnest(generate_series(min(tenants.day), newest.day, interval 1 day)) as day
+    from tenants
     cross join newest
-    group by complete.subscription_id, complete.event_type, newest.day
+    group by tenants.subscription_id, tenants.event_type, newest.day
+),
+missing as (
+    select days.subscription_id, days.event_type, cast(days.day as date) as day
+    from days
+    anti join complete
+        on complete.subscription_id = days.subscription_id
+        and complete.event_type = days.event_type
+        and complete.day = cast(days.day as date)
+),
+dated_changes as (
+    select
+        subscription_id,
+        look_id,
+        state,
+        -- No change comes before the one before it, whatever the clock said.
+        max(least(ocsf.day_of(changed_at), ocsf.day_of(now()))) over (partition by subscription_id order by look_id) as day
+    from raw.scope_changes
+),
+scope_by_day as (
+    select subscription_id, day, max_by(state, look_id) as state
+    from dated_changes
+    group by subscription_id, day
 )
--- Each day beside the last complete one up to it, which says whose the subscription was.
-select complete.tenant_id, days.subscription_id, days.event_type, days.day
-from days
-asof join complete
-    on complete.subscription_id = days.subscription_id
-    and complete.event_type = days.event_type
-    and complete.day <= days.day
-where complete.day < days.day;
+select tenants.tenant_id, missing.subscription_id, missing.event_type, missing.day
+from missing
+asof join tenants
+    on tenants.subscription_id = missing.subscription_id
+    and tenants.event_type = missing.event_type
+    and tenants.day <= missing.day
+asof left join scope_by_day
+    on scope_by_day.subscription_id = missing.subscription_id
+    and scope_by_day.day <= missing.day
+where scope_by_day.state is distinct from 'left';
 
-comment on view posture.coverage is 'One row: one subscription and event type: its last complete look, its age, its last failure, and whether the newest run still looks at it.';
-comment on view posture.gaps is 'One row: one day (UTC) without a complete look at a subscription, which nothing can bring back.';
+-- One row: one subscription and event type: whether it is in scope and can be read, how fresh what we know is, and what
+-- failed last.
+create or replace view posture.coverage as
+with dated as (
+    select
+        *,
+        ocsf.read_result_of(outcome) <> 'not_read' as is_read,
+        -- What the clock said then. A fetch that is dated after today tells nothing of how old things are.
+        least(observed_at, finished_at) as read_at,
+        ocsf.day_of(least(observed_at, finished_at)) as read_on,
+        ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now()) as is_past
+    from raw.fetches
+),
+looked as (
+    select
+        max_by(tenant_id, look_id) as tenant_id,
+        subscription_id,
+        event_type,
+        max_by(feed, look_id) as feed,
+        max(observed_at) filter (where outcome = 'complete') as last_complete_at,
+        max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
+        max(observed_at) as last_look_at,
+        max_by(outcome, look_id) as last_outcome,
+        coalesce(max(look_id) filter (where is_read), 0) as last_read_look_id,
+        max(observed_at) filter (where not is_read) as last_failure_at,
+        max_by(error, look_id) filter (where not is_read) as last_failure,
+        count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete
+    from dated
+    group by subscription_id, event_type
+),
+unread as (
+    select dated.subscription_id, dated.event_type, min(dated.read_at) as since
+    from dated
+    join looked using (subscription_id, event_type)
+    where dated.look_id > looked.last_read_look_id
+    group by dated.subscription_id, dated.event_type
+),
+missed as (
+    select subscription_id, event_type, count(*) as days
+    from posture.gaps
+    group by subscription_id, event_type
+)
+select
+    looked.feed,
+    looked.tenant_id,
+    looked.subscription_id,
+    looked.event_type,
+    case
+        when scope.state = 'left' then 'left'
+        when unread.since is not null then 'unreadable'
+        else 'in_scope'
+    end as state,
+    case
+        when scope.state = 'left' then scope.reason
+        when unread.since is not null then looked.last_outcome
+    end as reason,
+    if(scope.state = 'left', scope.since, coalesce(unread.since, scope.since)) as since,
+    looked.last_complete_at,
+    now() - looked.last_read_at as age,
+    looked.last_look_at,
+    looked.last_outcome,
+    looked.last_failure_at,
+    looked.last_failure,
+    looked.days_complete,
+    coalesce(missed.days, 0) as days_missed,
+    scope.state = 'in_scope' as is_in_scope
+from looked
+join ocsf.subscription_scope as scope using (subscription_id)
+left join unread using (subscription_id, event_type)
+left join missed using (subscription_id, event_type);
+
+comment on view ocsf.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
+comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete look, its age, its last failure.';
+comment on view posture.gaps is 'One row: one day (UTC) without a complete look at a subscription that was in scope, which nothing can bring back.';

@@ -154,8 +154,12 @@ comment on column posture.coverage.last_outcome is 'How the last look ended.';
 comment on column posture.coverage.last_failure_at is 'The last look that failed, UTC.';
 comment on column posture.coverage.last_failure is 'Why it failed and what to do.';
 comment on column posture.coverage.days_complete is 'Days (UTC) with a complete look.';
-comment on column posture.coverage.days_missed is 'Days without one since the first.';
-comment on column posture.coverage.is_in_scope is 'Whether the newest run still looked at it.';
+comment on column posture.coverage.days_missed is 'Days without one since the first, while it was in scope: as many as in posture.gaps.';
+comment on column posture.coverage.state is 'in_scope; left (out of scope: no current view has it); or unreadable (in scope, but the last look failed).';
+comment on column posture.coverage.reason is
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), unknown; why it is unreadable: the outcome of the last look.';
+comment on column posture.coverage.since is 'Since when it is in that state, UTC: when it was noticed.';
+comment on column posture.coverage.is_in_scope is 'Whether it is in scope, unreadable or not.';
 
 comment on column posture.current_controls.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_controls.subscription_id is 'The subscription, lower case.';

@@ -13,6 +13,10 @@ newest_fetches as (
         ocsf.read_result_of(fetches.outcome) as result
     from raw.fetches as fetches
     semi join newest_syncs using (feed, round_id)
+    -- A list that came after the sync, and found that a subscription has left, was followed by no fetch of it.
+    anti join (
+        select subscription_id from raw.current_scope where state = 'left'
+    ) as departed using (subscription_id)
     qualify row_number() over (
         partition by fetches.feed, fetches.subscription_id, fetches.event_type order by fetches.look_id desc
     ) = 1
