@@ -26,13 +26,13 @@ dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 	@$(BIN)/secscore dev
 
 test: $(READY) ## the test suite; no network but loopback; what this machine lacks is skipped, and told in the end
-	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadgroup
+	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-needs: $(READY) ## the tests that use more than Python's packages, as on a machine that has none of it: all skip
 	@env -u DAGSTER_HOME SECSCORE_TEST_HIDDEN=all $(BIN)/python -m pytest -m needs
 
 test-lake: $(READY) ## the tests that have a store, on DuckLake, where PostgreSQL is installed; PART=0/4 for a quarter
-	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist loadgroup
+	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: $(READY) ## ruff (lint, security lint, format), the type checker, and an audit of the locked dependencies
 	@$(BIN)/ruff check .

@@ -132,7 +132,7 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
 
 def _said_by(error: duckdb.Error) -> str:
     """Return what DuckDB says is wrong, its suggestions included, without the line that it points at."""
-    said = " ".join(printable(line) for line in re.split(r"\n\s*LINE \d", str(error))[0].splitlines() if line.strip())
+    said = printable(" ".join(re.split(r"\n\s*LINE \d", str(error))[0].split()))
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 

@@ -369,10 +369,13 @@ def init(
         _refuse_malformed(known, given)
         _ask_for(known, connects=test)
     azure_settings(known)
+    elsewhere = [setting.name for setting in SETTINGS if os.environ.get(setting.name) and setting.name not in known]
     os.environ.update(known)
     _check_settings(read_env(env_file), ())
     update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
     console.print(f"Written: {env_file} (for you alone).")
+    if elsewhere:
+        _warn(f"These settings are in this shell's environment alone, not in the file: {', '.join(elsewhere)}.")
     if test and (code := _test_connection((Feed(),))):
         raise click.exceptions.Exit(code)
 
@@ -825,6 +828,8 @@ def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = 
     else:
         answer = fit_answer(columns, rows, answers.width, has_all=has_all)
         answers.print(answer.shown)
+        if not rows:
+            complaints.print("No rows.")
         if answer.note and not console.quiet:
             complaints.print(Text(answer.note, style="dim"))
 
@@ -924,6 +929,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
     Amazon Security Lake. xlsx: a workbook for spreadsheet programs, with a sheet for each posture view. csv: a file for
     each posture view. Stopped in the middle, it goes on where it was.
     """
+    _use_demo_database()
     from secscore_pipeline.exports.destination import Destination
     from secscore_pipeline.exports.export import OF_VIEWS, Lake, list_views
     from secscore_pipeline.exports.export import export as write
@@ -1433,18 +1439,20 @@ def _complain(result: "dg.ExecuteInProcessResult") -> None:
     """
     import dagster as dg
 
+    from secscore_pipeline.assets.raw import NAMES_READ, SUBSCRIPTIONS
     from secscore_pipeline.assets.tables import READ
     from secscore_pipeline.checks import CHECKS, COVERAGE
     from secscore_pipeline.shown import from_markdown
 
     about_coverage = {check.title for check in CHECKS if check.file == COVERAGE}
+    said_already = about_coverage | {f"{'/'.join(SUBSCRIPTIONS.path)}: {NAMES_READ}"}
     checks, unread = {}, []
     for check in result.get_asset_check_evaluations():
         title = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
         description = from_markdown(check.description or "")
         if not check.passed and check.check_name == READ:
             unread.append(description)
-        elif not check.passed and title not in about_coverage:
+        elif not check.passed and title not in said_already:
             checks[f"{title}: {description}"] = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
     for message in dict.fromkeys([*unread, *_failures(result)]):
         if nothing_read := re.match(r"No \w+ could be read(?=:| \()", message):

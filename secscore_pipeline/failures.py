@@ -645,7 +645,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "query-wrong",
             "The database did not understand the question",
             "The SQL names something that is not there, or is no SQL.",
-            "See what there is: secscore query, without SQL, lists the tables; docs/tables.md every column.",
+            'See what there is: \\d at the prompt, or secscore query "\\d"; docs/tables.md has every column.',
         ),
         Failure(
             "query-subscription",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from secscore_pipeline.envfile import read_env
-from secscore_pipeline.settings import DEFAULTS, SettingsError, database_path
+from secscore_pipeline.settings import DEFAULTS, SettingsError, database_path, work_path
 
 DATABASE = "data/demo.duckdb"
 """Where the demo keeps its data, when SECSCORE_DATABASE names no other place."""
@@ -20,10 +20,15 @@ COMMANDS = ("query", "status", "report --open")
 
 
 def is_all_there_is(environment: Mapping[str, str]) -> bool:
-    """Tell whether the demo's database is there, and no other one: none is named, and none is in the usual place."""
+    """Tell whether the demo's database is there, and no other one: none is named, and none is in the usual place.
+
+    A file that runs write counts as one: what a first sync could not read is in it, though it is not published.
+    """
+    own = database_path(DEFAULTS["SECSCORE_DATABASE"] or "")
     return (
         not environment.get("SECSCORE_DATABASE", "").strip()
-        and not database_path(DEFAULTS["SECSCORE_DATABASE"] or "").exists()
+        and not own.exists()
+        and not work_path(environment.get("SECSCORE_WORK_DATABASE", ""), own).exists()
         and database_path(DATABASE).exists()
     )
 

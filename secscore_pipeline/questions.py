@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from secscore_pipeline.envfile import env_text
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import SettingsError, azure_settings
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import GUID, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ _QUESTIONS = {
         Question("AZURE_CLIENT_SECRET", "Client secret: its Value, not its ID (empty: a certificate)", "", True),
         Question("AZURE_CLIENT_CERTIFICATE_PATH", "Certificate file with its private key, PEM or PFX"),
         Question("AZURE_CLIENT_CERTIFICATE_PASSWORD", "Password of the private key (empty: none)", "", True),
-        Question("SECSCORE_SECRET_EXPIRES", "The day it ends on (2027-01-31; empty: unknown)", ""),
+        Question("SECSCORE_SECRET_EXPIRES", "The day the secret ends on (2027-01-31; empty: unknown)", ""),
         Question("AZURE_SUBSCRIPTION_IDS", "Subscriptions: ids or names, separated by commas; * for all it sees", "*"),
     )
 }
@@ -132,7 +133,7 @@ class _Interview:
         """
         question = _QUESTIONS[name]
         given = self._known.get(name)
-        while given is None or (problems := self._problems(name, given)):
+        while given is None or (problems := _unknown_names(given, seen) or self._problems(name, given)):
             if given is not None:
                 for problem in problems:
                     self._complain(problem)
@@ -213,6 +214,7 @@ def _sign_in(known: dict[str, str], asked: _Interview, tell: Tell, complain: Tel
     from secscore_pipeline.resources import AzureConnection
 
     while True:
+        tell("Signing in ...")
         with settings_in_environment(known):
             connection: AzureConnection = AzureConnection.of(Feed()).process_config_and_initialize()
             try:
@@ -260,6 +262,17 @@ def _ids_of(answer: str, seen: "Sequence[Seen]") -> str:
         return ",".join(found)
     parts = [part.strip() for part in answer.split(",") if part.strip()]
     return ",".join(one for part in parts for one in by_name.get(part.lower(), [part]))
+
+
+def _unknown_names(answer: str, seen: "Sequence[Seen]") -> list[str]:
+    """Return a sentence for each part of an answer that is neither an id nor a name, with the names nearest to it."""
+    names = {one.name.lower(): printable(one.name) for one in seen}
+    sentences = []
+    for part in (one.strip() for one in answer.split(",")) if seen else ():
+        if part and part != "*" and not GUID.fullmatch(part):
+            near = ", ".join(names[found] for found in get_close_matches(part.lower(), names, n=3, cutoff=0.4))
+            sentences.append(f"No subscription has that name.{f' The nearest: {near}.' if near else ''}")
+    return sentences
 
 
 def _list_of(seen: "Sequence[Seen]") -> str:

@@ -30,10 +30,7 @@ from secscore_pipeline_tests.browsing import (
 )
 from secscore_pipeline_tests.conftest import Store
 
-pytestmark = [
-    pytest.mark.needs("chromium"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.needs("chromium")
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOOKS = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark", NARROW)]

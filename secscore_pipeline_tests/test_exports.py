@@ -24,8 +24,6 @@ from secscore_pipeline.settings import EXPORTS, SettingsError, export_layout
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
-pytestmark = pytest.mark.xdist_group("exports")
-
 LAKE = Lake("Secure", "eu-central-1")
 
 

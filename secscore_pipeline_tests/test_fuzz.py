@@ -83,13 +83,11 @@ def test_what_is_drawn_is_withstood(harness, kind):
     drawn(harness, kind, EXAMPLES[kind])
 
 
-@pytest.mark.xdist_group("fuzz")
 @pytest.mark.parametrize("case", _DAMAGED.values(), ids=_DAMAGED)
 def test_a_damaged_file_is_withstood(harness, case):
     check(harness, case)
 
 
-@pytest.mark.xdist_group("fuzz")
 def test_any_damage_to_a_file_is_withstood(harness):
     drawn(harness, DatabaseCase, DAMAGED)
 
@@ -138,7 +136,6 @@ KILLS = [
 
 
 @pytest.mark.needs("postgresql")
-@pytest.mark.xdist_group("fuzz")
 @pytest.mark.parametrize(("command", "at", "share"), KILLS)
 def test_a_killed_command_tears_nothing_and_publishes_nothing_worse(harness, command, at, share):
     check(harness, KillCase(command, at, share))

@@ -53,7 +53,7 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
         f"does not know the tenant {GUID}",
         "[secret-wrong]",
         "SECSCORE_SECRET_EXPIRES (4 characters) is no date.",
-        "AZURE_SUBSCRIPTION_IDS, number 1 (6 characters) is no GUID.",
+        "No subscription has that name.",
     ]
     positions = [done.stderr.find(reason) for reason in reasons]
     assert -1 not in positions, done.stderr

@@ -15,7 +15,7 @@ from secscore_pipeline_tests.conftest import of_files, secscore
 from secscore_pipeline_tests.fuzzing.commands import Commands
 from secscore_pipeline_tests.waiting import DEADLINE
 
-pytestmark = [of_files, pytest.mark.xdist_group("kills")]
+pytestmark = of_files
 
 SUBSCRIPTIONS = 6
 STOPS_WITHIN = 15  # with all that the run does before the signal, on a machine that does other things too

@@ -160,6 +160,7 @@ def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store
         ("no_score", 200, None, 0),
         ("not_found", 404, "SubscriptionNotFound", 0),
         ("not_registered", 404, "Subscription Not Registered", 0),
+        ("unsupported", 400, "DisallowedOperation", 0),
     ]
     assert store.one("select count(*) from raw.fetches where len(request_ids) = 0") == 0
     assert (

@@ -13,8 +13,6 @@ from secscore_pipeline.resources import AzureConnection, Warehouse
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import of_files
 
-pytestmark = pytest.mark.xdist_group("posture")
-
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 FIRST = datetime(2026, 3, 1, 5, tzinfo=UTC)
 

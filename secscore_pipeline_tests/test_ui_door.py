@@ -225,7 +225,6 @@ def test_hosts_are_checked_when_the_ui_starts(monkeypatch):
 
 
 @pytest.mark.needs("chromium")
-@pytest.mark.xdist_group("browser")
 def test_a_page_of_another_site_starts_no_run_and_the_ui_works(service, tmp_path):
     ui = service.url.removesuffix("/graphql")
     body = json.dumps({"query": LAUNCH, "variables": {"config": {}}})

@@ -55,6 +55,9 @@ from secscore_pipeline.warehouse.store import (
 
 log = logging.getLogger(__name__)
 
+NAMES_READ = "names_read"
+"""The check of the subscriptions that tells whether they could be listed."""
+
 NAMED = 20
 """How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
 
@@ -98,7 +101,7 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         "them. A row for each time one is listed otherwise than before.",
         metadata={"dagster/table_name": "raw.subscriptions"},
         check_specs=[
-            dg.AssetCheckSpec("names_read", asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
+            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
         ],
         group_name="raw",
         kinds={"azure", "duckdb"},
@@ -302,7 +305,7 @@ def _materialize_subscriptions(
                 context.log.info("Another run of the round has listed them.")
     yield dg.MaterializeResult(metadata=metadata)
     yield dg.AssetCheckResult(
-        check_name="names_read",
+        check_name=NAMES_READ,
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
         description=in_markdown(error) if error else "They could, or were not asked for.",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from socket import socket
 from typing import Any, TypeVar
@@ -189,6 +190,13 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket:
         self.timeout = _connect_timeout(self.timeout)
         return _bounded(super()._new_conn())
+
+    def getresponse(self) -> Any:
+        """Return the answer. After an informational one in its place more will follow, which answers nobody else."""
+        response = super().getresponse()
+        if response.status < HTTPStatus.OK:
+            self.close()
+        return response
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

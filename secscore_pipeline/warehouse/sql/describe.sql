@@ -1,4 +1,5 @@
--- One row: one column of the tables and views of a name, with its meaning; or one macro of that name.
+-- One row: one column of the table or view of a name, with its meaning; or one macro of that name. Of several schemas
+-- that have the name, the first in the order of posture, ocsf, raw.
 with described as (
     select schema_name, table_name, column_index, column_name as "column", data_type as type, comment as meaning
     from duckdb_columns()
@@ -23,4 +24,5 @@ select
 from described
 where schema_name in ('posture', 'ocsf', 'raw')
     and $name in (lower(table_name), lower(schema_name || '.' || table_name))
-order by list_position(['posture', 'ocsf', 'raw'], schema_name), column_index;
+qualify dense_rank() over (order by list_position(['posture', 'ocsf', 'raw'], schema_name)) = 1
+order by column_index;
