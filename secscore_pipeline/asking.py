@@ -121,13 +121,17 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
     try:
         with explain_access():
             refuse_writing(connection, text)
-            cursor = connection.execute(text)
-            return [column[0] for column in cursor.description or []], cursor.fetchall()
+            return _answer(connection.execute(text))
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.OperationalError) as error:
         said = _said_by(error)
         if missing := re.search(r"No such subscription: .*", said):
             raise WarehouseError(missing[0], "query-subscription") from error
         raise WarehouseError(f"It was not understood: {said}", "query-wrong") from error
+
+
+def _answer(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], Rows]:
+    """Return the columns and rows of what was executed."""
+    return [column[0] for column in cursor.description or []], cursor.fetchall()
 
 
 def _said_by(error: duckdb.Error) -> str:
@@ -146,8 +150,7 @@ def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str
     Raises:
         WarehouseError: there is none of that name; the nearest ones are named.
     """
-    cursor = connection.execute(sql("describe"), {"name": name.lower()})
-    columns, rows = [column[0] for column in cursor.description or []], cursor.fetchall()
+    columns, rows = _answer(connection.execute(sql("describe"), {"name": name.lower()}))
     if not rows:
         listed = [str(row[0]).partition("(")[0] for row in connection.execute(sql("tables")).fetchall()]
         short = {entry.partition(".")[2]: entry for entry in listed} | {entry: entry for entry in listed}

@@ -103,13 +103,14 @@ def _load_settings() -> None:
     except FileNotFoundError as error:
         what = "The working directory is not there any more."
         raise SettingsError([explained(what, "working-directory-gone")]) from error
-    for warning in load_env(file):
+    names, warnings = load_env(file)
+    for warning in warnings:
         _warn(warning)
     try:
         secrets = [name for feed in configured_feeds() for name in feed.secrets.values()]
     except SettingsError:  # the check says so, with all the others
         secrets = []
-    _check_settings(read_env(file), secrets, configured_feeds)
+    _check_settings(names, secrets, configured_feeds)
 
 
 def _check_settings(file: Iterable[str], also: Iterable[str], *more: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.failures import resolution_of
-from secscore_pipeline.shown import printable
+from secscore_pipeline.shown import count_subscriptions, list_some, printable
 from secscore_pipeline.warehouse import sql
 
 NAMED = 5
@@ -38,8 +38,7 @@ class Coverage(NamedTuple):
     @property
     def sentence(self) -> str:
         """The counts in words, without a full stop."""
-        one = self.subscriptions == 1
-        parts = [f"{self.read} of {self.subscriptions} {'subscription' if one else 'subscriptions'} read"]
+        parts = [f"{self.read} of {count_subscriptions(self.subscriptions)} read"]
         if self.without_score:
             parts.append(f"{self.without_score} {'has' if self.without_score == 1 else 'have'} no score")
         if self.not_read:
@@ -86,13 +85,11 @@ class Cause(NamedTuple):
     @property
     def sentence(self) -> str:
         """The cause in a line: how many subscriptions, why, and their names."""
-        count = len(self.subscriptions)
         answer = " ".join(str(part) for part in (self.http_status, self.error_code) if part is not None)
-        names = ", ".join(map(printable, self.subscriptions[:NAMED]))
-        more = f" and {count - NAMED} more" if count > NAMED else ""
+        names = list_some(list(map(printable, self.subscriptions)), NAMED)
         why = f"{self.outcome.replace('_', ' ')}{f' ({printable(answer)})' if answer else ''}"
         entry = f" [{self.failure}]" if self.failure else ""
-        return f"{count} {'subscription' if count == 1 else 'subscriptions'} {why}: {names}{more}{entry}"
+        return f"{count_subscriptions(len(self.subscriptions))} {why}: {names}{entry}"
 
     @property
     def resolution(self) -> str | None:

@@ -23,7 +23,7 @@ from secscore_pipeline.clock import Clock
 from secscore_pipeline.failures import explained
 from secscore_pipeline.resources import AzureConnection
 from secscore_pipeline.settings import AzureSettings, SettingsError
-from secscore_pipeline.shown import GUID
+from secscore_pipeline.shown import GUID, list_some
 
 _TRY_SECONDS = 10
 
@@ -228,9 +228,7 @@ def _count(steps: Sequence[Step]) -> str:
 
 def _listed(steps: Sequence[Step]) -> str:
     """Return the subscriptions of readings by name, the first few of many."""
-    names = [step.shown_subscription for step in steps]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
+    return list_some([step.shown_subscription for step in steps], _NAMED)
 
 
 class _Watch:

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -34,22 +34,25 @@ def read_env(path: Path) -> dict[str, str]:
     return {name: text for name, text in _read(path)[1].items() if text is not None}
 
 
-def load_env(path: Path) -> Iterator[str]:
+def load_env(path: Path) -> tuple[list[str], list[str]]:
     """Put the settings of a file into the environment, which wins where it has one already.
 
-    Yields:
-        A sentence for each thing about the file that somebody should change.
+    Returns:
+        Their names, and a sentence for each thing about the file that somebody should change.
 
     Raises:
         SettingsError: it cannot be read, or its encoding is not certain.
     """
-    for name, text in read_env(path).items():
+    settings, warnings = read_env(path), []
+    for name, text in settings.items():
         if "\0" in text or "\0" in name or not name:
             raise _unreadable(path, "it holds NUL")
         os.environ.setdefault(name, text)
-    if path.exists() and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH) and _holds_secret(path):
+    holds_secret = any(settings.get(name) for name in SECRETS)
+    if holds_secret and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         what = f"{printable(str(path))} holds a secret, and every account of this machine can read or change it."
-        yield explained(what, "env-exposed", path=path)
+        warnings.append(explained(what, "env-exposed", path=path))
+    return list(settings), warnings
 
 
 def update_env(path: Path, settings: Mapping[str, str]) -> None:
@@ -105,10 +108,6 @@ def _read(path: Path) -> tuple[list[Binding], dict[str, str | None]]:
 
 def _unreadable(path: Path, why: str) -> SettingsError:
     return SettingsError([explained(f"{printable(str(path))} cannot be read as settings: {why}.", "env-unreadable")])
-
-
-def _holds_secret(path: Path) -> bool:
-    return any(read_env(path).get(name) for name in SECRETS)
 
 
 def _with_value(binding: Binding, text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from secscore_pipeline.envfile import env_text
 from secscore_pipeline.feeds import Feed
 from secscore_pipeline.settings import SettingsError, azure_settings
-from secscore_pipeline.shown import GUID, printable
+from secscore_pipeline.shown import GUID, count_subscriptions, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,4 +290,4 @@ def _is_unseen(subscription_id: str, seen: "Sequence[Seen]") -> bool:
 
 
 def _count(number: int) -> str:
-    return f"{number} {'subscription' if number == 1 else 'subscriptions'}" if number else "no subscription yet"
+    return count_subscriptions(number) if number else "no subscription yet"

@@ -1,7 +1,7 @@
 """Text that somebody else wrote, made fit to be shown: no secret, no control characters, no endless lines."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
@@ -29,6 +29,25 @@ def printable(text: str) -> str:
 def in_markdown(text: str) -> str:
     """Return `text` as it may stand in Markdown: no link, picture, table or HTML comes of it."""
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in printable(text))
+
+
+def count_subscriptions(number: int) -> str:
+    """Return how many subscriptions there are in words.
+
+    >>> count_subscriptions(1), count_subscriptions(3)
+    ('1 subscription', '3 subscriptions')
+    """
+    return f"{number} {'subscription' if number == 1 else 'subscriptions'}"
+
+
+def list_some(names: Sequence[str], most: int) -> str:
+    """Return the first names of a list, and how many more there are.
+
+    >>> list_some(["a", "b", "c", "d"], 2)
+    'a, b and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def from_markdown(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
@@ -114,7 +115,7 @@ def fit_answer(names: Sequence[str], rows: Rows, width: int, *, has_all: bool = 
         kept, left_out = _leave_out(columns, width)
         if _fits(kept, width):
             return Answer(_table(kept), _note(left_out))
-    return Answer(_records(columns), None)
+    return Answer(Group(*_records(columns)), None)
 
 
 def as_text(names: Sequence[str], rows: Rows) -> str:
@@ -135,13 +136,9 @@ def _leave_out(columns: list[_Column], width: int) -> tuple[list[_Column], list[
         kept = [column.folded for column in kept]
     for wanted in (_is_named_by_another, _is_spare_id):
         while not _fits(kept, width) and (found := [column for column in kept if wanted(column, kept)]):
-            kept.remove(max(found, key=_width))
+            kept.remove(max(found, key=attrgetter("width")))
     names = {column.name for column in kept}
     return kept, [column for column in columns if column.name not in names]
-
-
-def _width(column: _Column) -> int:
-    return column.width
 
 
 def _is_named_by_another(column: _Column, kept: Sequence[_Column]) -> bool:
@@ -178,11 +175,7 @@ def _table(columns: Sequence[_Column]) -> Table:
     return table
 
 
-def _records(columns: Sequence[_Column]) -> Group:
-    return Group(*_each_record(columns))
-
-
-def _each_record(columns: Sequence[_Column]) -> Iterator[RenderableType]:
+def _records(columns: Sequence[_Column]) -> Iterator[RenderableType]:
     names = max(cell_len(column.name) for column in columns)
     count = len(columns[0].cells)
     for number in range(count):
@@ -196,10 +189,12 @@ def _each_record(columns: Sequence[_Column]) -> Iterator[RenderableType]:
 
 
 def _note(left_out: Sequence[_Column]) -> str:
-    same = [
-        f"{one.name} {one.cells[0] or '(empty)'}" for one in left_out if one.is_constant and len(one.cells[0]) <= _SHORT
-    ]
-    others = [one.name for one in left_out if not (one.is_constant and len(one.cells[0]) <= _SHORT)]
+    same, others = [], []
+    for one in left_out:
+        if one.is_constant and len(one.cells[0]) <= _SHORT:
+            same.append(f"{one.name} {one.cells[0] or '(empty)'}")
+        else:
+            others.append(one.name)
     parts = [f"In every row: {', '.join(same)}." if same else "", f"Left out: {', '.join(others)}." if others else ""]
     return " ".join(filter(None, [*parts, "All columns: --all, \\x at the prompt, or --format json."]))
 

@@ -34,7 +34,7 @@ from secscore_pipeline.feeds import Feed
 from secscore_pipeline.progress import is_shown
 from secscore_pipeline.resources import AzureConnection, Warehouse, batch_of, connection_of
 from secscore_pipeline.settings import AzureSettings, batch_size
-from secscore_pipeline.shown import in_markdown, printable
+from secscore_pipeline.shown import count_subscriptions, in_markdown, list_some, printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import (
@@ -297,9 +297,7 @@ def _materialize_subscriptions(
                 _warn_of_patterns(context, azure)
                 metadata = _described(listing)
                 for what, names in listing.news.items():
-                    shown = ", ".join(map(printable, names[:NAMED]))
-                    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-                    context.log.info("subscriptions that %s: %s%s", what, shown, more)
+                    context.log.info("subscriptions that %s: %s", what, list_some(list(map(printable, names)), NAMED))
             else:
                 metadata = {"is_listed_already": True}
                 context.log.info("Another run of the round has listed them.")
@@ -471,26 +469,19 @@ def _note_scope(
 
 def describe_left(changes: Sequence[ScopeChange]) -> str:
     """Say which subscriptions have left the scope, and why."""
-    named = (f"{_named(one)} ({Reason(one.reason).words})" for one in changes[:NAMED] if one.reason)
-    return f"{_counted(changes)} left the scope: {', '.join(named)}{_and_more(changes)}"
+    named = [f"{_named(one)} ({Reason(one.reason).words})" for one in changes if one.reason]
+    return f"{count_subscriptions(len(changes))} left the scope: {list_some(named, NAMED)}"
 
 
 def describe_returned(changes: Sequence[ScopeChange]) -> str:
     """Say which subscriptions are in scope again."""
     verb = "is" if len(changes) == 1 else "are"
-    return f"{_counted(changes)} {verb} in scope again: {', '.join(map(_named, changes[:NAMED]))}{_and_more(changes)}"
-
-
-def _counted(changes: Sequence[ScopeChange]) -> str:
-    return f"{len(changes)} subscription{'' if len(changes) == 1 else 's'}"
+    named = list_some(list(map(_named, changes)), NAMED)
+    return f"{count_subscriptions(len(changes))} {verb} in scope again: {named}"
 
 
 def _named(change: ScopeChange) -> str:
     return printable(change.name or change.subscription_id)
-
-
-def _and_more(changes: Sequence[ScopeChange]) -> str:
-    return f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
 
 
 def _materialize(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import duckdb
 import msgspec
@@ -251,9 +251,15 @@ def load_snapshot(
             for name in ("load_incoming", "load_bodies", "load_sightings"):
                 execute(connection, sql(name), {**values, "file": str(spool.records_path)})
             _identify_tenant(connection, tenant)
-            return [ScopeChange(*row) for row in execute(connection, sql("enter_scope"), values).fetchall()]
+            return _change_scope(connection, "enter_scope", values)
 
     return _frugally(connection, load)
+
+
+def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
+    """Store the changes of the scope that a file of SQL finds, and return those that people are told of."""
+    execute(connection, sql(finding), values)
+    return [ScopeChange(*row) for row in execute(connection, sql("store_scope_changes"), values).fetchall()]
 
 
 def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_at: datetime) -> list[ScopeChange]:
@@ -276,7 +282,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
 
     def leave() -> list[ScopeChange]:
         with transaction(connection):
-            return [ScopeChange(*row) for row in execute(connection, sql("leave_scope"), values).fetchall()]
+            return _change_scope(connection, "leave_scope", values)
 
     return attempted(leave)
 

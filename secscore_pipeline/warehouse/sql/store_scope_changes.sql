@@ -1,0 +1,24 @@
+-- Stores the changes that enter_scope.sql or leave_scope.sql has found. One row: one of them that people are told of.
+insert into raw.scope_changes by name
+select
+    ocsf.last_look_id() + 2 * row_number() over (order by subscription_id) - 1 as look_id,
+    $snapshot_id as snapshot_id,
+    feed,
+    subscription_id,
+    state,
+    reason,
+    changed_at,
+    observed_at,
+    $stored_at as stored_at
+from scope_changing;
+
+select changing.subscription_id, newest.name, changing.reason
+from scope_changing as changing
+left join (
+    select subscription_id, max_by(record ->> '$.displayName', entity_id) as name
+    from raw.subscriptions
+    where record is not null
+    group by subscription_id
+) as newest using (subscription_id)
+where changing.is_told
+order by coalesce(newest.name, changing.subscription_id), changing.subscription_id;
