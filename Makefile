@@ -53,15 +53,15 @@ fuzz: $(READY) ## hostile answers, settings and files, and kills, for MINUTES=20
 	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m secscore_pipeline_tests.fuzzing $(if $(REPLAY),--replay $(REPLAY),--minutes $(or $(MINUTES),20))
 
 readme: $(READY) ## write the README's query output anew
-	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.readme
+	@env -u DAGSTER_HOME $(BIN)/python -m scripts.readme
 
 screenshots: $(READY) ## take the pictures in docs/images anew, of the running UI and the report
-	@env -u DAGSTER_HOME $(BIN)/python -m secscore_pipeline_tests.screenshots
+	@env -u DAGSTER_HOME $(BIN)/python -m scripts.screenshots
 
 lock: ## write requirements.lock and deploy/requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --no-header --all-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 		--no-emit-find-links --allow-unsafe --strip-extras --output-file requirements.lock pyproject.toml
-	$(BIN)/python -m secscore_pipeline_tests.production_lock
+	$(BIN)/python -m scripts.production_lock
 
 clean: ## remove the environment and what the demo made
 	rm -rf .venv data

@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from secscore_pipeline.assets.findings import Normalization
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled

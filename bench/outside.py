@@ -13,7 +13,7 @@ from datetime import date
 from secscore_pipeline.emulator.faults import Fault
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline_tests.receiver import Receiver
+from testbed.receiver import Receiver
 
 FAULTS = (
     "status:path=subscriptions,status=429,retry_after=0,share=0.03,seed=1",

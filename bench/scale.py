@@ -32,10 +32,10 @@ import psutil
 from bench.history import lived, store_day
 from bench.processes import local_azure, peak_mb
 from bench.queries import QUESTIONS, constants, named_in
+from secscore_pipeline.defs.resources import TIME_TRAVEL, Warehouse
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.resources import TIME_TRAVEL, Warehouse
-from secscore_pipeline_tests import postgresql
-from secscore_pipeline_tests.serving import cluster
+from testbed import postgresql
+from testbed.serving import cluster
 
 WORKERS = (1, 2, 4)
 LIMITS = {2: 0.6, 4: 0.35}

@@ -103,7 +103,7 @@ def end(process: "subprocess.Popen[str]") -> tuple[str, str]:
 @contextmanager
 def readers(published: Path, looks_of_a_run: int, soak: Soak) -> Iterator[None]:
     """Have processes read what is published until the block ends, and note what they saw."""
-    command = [sys.executable, "-m", "secscore_pipeline_tests.hammering", str(published), str(looks_of_a_run), PAUSE]
+    command = [sys.executable, "-m", "testbed.hammering", str(published), str(looks_of_a_run), PAUSE]
     pipe = subprocess.PIPE
     started = [
         subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
@@ -157,9 +157,9 @@ class _Service:
     def __init__(self, folder: Path, outside: Outside, soak: Soak, stack: ExitStack, *, lean: bool) -> None:
         import dagster as dg
 
-        from secscore_pipeline.assets.report import REPORT
         from secscore_pipeline.definitions import defs
-        from secscore_pipeline.resources import Warehouse
+        from secscore_pipeline.defs.assets.report import REPORT
+        from secscore_pipeline.defs.resources import Warehouse
 
         self.folder, self.outside, self.soak, self.stack = folder, outside, soak, stack
         self.instance = stack.enter_context(dg.DagsterInstance.get())
@@ -245,7 +245,7 @@ class _Service:
 
     def _forget(self) -> None:
         """Do what the job forget_old_runs does on Sundays, by the machine's own clock: Dagster dates runs by that."""
-        from secscore_pipeline.maintenance import forget_runs
+        from secscore_pipeline.defs.maintenance import forget_runs
 
         if len(self.started) > FORGOTTEN_AFTER:
             forget_runs(self.instance, self.started[-FORGOTTEN_AFTER])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from secscore_pipeline.frames import Posture
+    from secscore_pipeline.posture.frames import Posture
 
 
 def open(  # noqa: A001 - secscore_pipeline.open, as gzip.open
@@ -17,6 +17,6 @@ def open(  # noqa: A001 - secscore_pipeline.open, as gzip.open
         database: the DuckDB file; SECSCORE_DATABASE when not given.
         allow: files and folders that questions in SQL may read beside it.
     """
-    from secscore_pipeline.frames import Posture  # pandas is for who asks for it
+    from secscore_pipeline.posture.frames import Posture  # pandas is for who asks for it
 
     return Posture(database, allow)

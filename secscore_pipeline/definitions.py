@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from secscore_pipeline.alerting import sensors
-from secscore_pipeline.assets.exports import export_assets
-from secscore_pipeline.assets.findings import assessment_findings
-from secscore_pipeline.assets.posture import database
-from secscore_pipeline.assets.raw import raw_assets
-from secscore_pipeline.assets.report import report
-from secscore_pipeline.automation import (
+from secscore_pipeline.config.checking import check_settings
+from secscore_pipeline.config.feeds import Feed, configured_feeds
+from secscore_pipeline.defs.alerting import sensors
+from secscore_pipeline.defs.asset_checks import asset_checks
+from secscore_pipeline.defs.assets.exports import export_assets
+from secscore_pipeline.defs.assets.ocsf import assessment_findings
+from secscore_pipeline.defs.assets.posture import database
+from secscore_pipeline.defs.assets.raw import raw_assets
+from secscore_pipeline.defs.assets.report import report
+from secscore_pipeline.defs.jobs import (
     fresh,
     plain_logger,
     schedules,
@@ -18,11 +21,8 @@ from secscore_pipeline.automation import (
     test_connection,
     whole_rounds,
 )
-from secscore_pipeline.checks import asset_checks
-from secscore_pipeline.feeds import Feed, configured_feeds
-from secscore_pipeline.maintenance import forget_old_runs, maintain
-from secscore_pipeline.resources import connection_resource, io_manager_resource, warehouse_resource
-from secscore_pipeline.settings_check import check_settings
+from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
+from secscore_pipeline.defs.resources import connection_resource, io_manager_resource, warehouse_resource
 
 
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:

@@ -13,16 +13,16 @@ from zlib import crc32
 import dagster as dg
 import pytest
 
-from secscore_pipeline import redaction
-from secscore_pipeline.assets.report import REPORT
-from secscore_pipeline.assets.tables import BY_HAND
+from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.defs.assets.report import REPORT
+from secscore_pipeline.defs.metadata import BY_HAND
+from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.settings import SETTINGS
+from secscore_pipeline.system import redaction
 from secscore_pipeline.warehouse.publishing import kept_files
-from secscore_pipeline_tests import postgresql
-from secscore_pipeline_tests.waiting import DEADLINE
+from testbed import postgresql
+from testbed.waiting import DEADLINE
 
 ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 """Whether the stores of the tests are lakes: only the tests that have a store run then."""
@@ -30,7 +30,7 @@ ON_LAKE = os.environ.get("SECSCORE_TEST_WAREHOUSE") == "ducklake"
 PART, PARTS = map(int, (os.environ.get("SECSCORE_TEST_PART") or "0/1").split("/"))
 """Which part of the tests that have a store are run on lakes, counted from 0, and of how many."""
 
-pytest_plugins = ["secscore_pipeline_tests.machine"]
+pytest_plugins = ["secscore_pipeline_tests.support.machine"]
 
 of_files = pytest.mark.skipif(ON_LAKE, reason="is about the DuckDB files of a store")
 
@@ -220,7 +220,8 @@ def made_lake(postgres_server: postgresql.Server, tmp_path_factory: pytest.TempP
     database, home = postgres_server.new_database(), tmp_path_factory.mktemp("made")
     settings = {"SECSCORE_DATABASE": postgres_server.lake(database), "SECSCORE_DATA_PATH": str(home / "lake")}
     code = (
-        "from secscore_pipeline.resources import Warehouse\nwith Warehouse.from_environment().get_connection(): pass\n"
+        "from secscore_pipeline.defs.resources import Warehouse\n"
+        "with Warehouse.from_environment().get_connection(): pass\n"
     )
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, cwd=home, check=True)
     return database

@@ -7,10 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from secscore_pipeline.settings import SETTINGS
-from secscore_pipeline_tests import test_kills
-from secscore_pipeline_tests.readme import BLOCK, README, TABLES_PAGE, tables_page
-from secscore_pipeline_tests.screenshots import LARGEST
+from scripts.readme import BLOCK, README, TABLES_PAGE, tables_page
+from scripts.screenshots import LARGEST
+from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline_tests.integration import test_kills
 
 ROOT = README.parent
 
@@ -25,7 +25,7 @@ def test_every_setting_is_explained_in_the_readme_and_in_env_example():
 
 
 def test_the_queries_of_the_readme_print_what_it_says(tmp_path):
-    code = "from secscore_pipeline_tests.readme import rendered; import sys; open(sys.argv[1], 'w').write(rendered())"
+    code = "from scripts.readme import rendered; import sys; open(sys.argv[1], 'w').write(rendered())"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], cwd=ROOT, check=True, capture_output=True)
     shown = BLOCK.search(README.read_text())
     assert shown is not None
@@ -60,7 +60,7 @@ def test_every_dependency_has_its_reason_in_the_readme():
 def test_every_test_that_the_reliability_page_names_exists_and_its_kills_are_counted():
     page = (ROOT / "docs" / "reliability.md").read_text()
     named = set(re.findall(r"`(test_\w+)`", page))
-    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").glob("test_*.py"))
+    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").rglob("test_*.py"))
     assert len(named) > 30
     assert {name for name in named if f"def {name}(" not in tests} == set()
     kills = {
@@ -86,7 +86,7 @@ def test_every_claim_of_the_security_page_names_tests_that_exist():
         for line in protected.splitlines()
         if line.startswith("| ") and not line.startswith("| claim ")
     ]
-    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").glob("test_*.py"))
+    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").rglob("test_*.py"))
     assert len(claims) >= 25
     for claim, mechanism, shown_by in claims:
         named = re.findall(r"`(test_\w+)`", shown_by)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from secscore_pipeline_tests import machine, needs
-from secscore_pipeline_tests.waiting import awaited
+from secscore_pipeline_tests.support import machine
+from testbed import needs
+from testbed.waiting import awaited
 
 ELSEWHERE = dict.fromkeys(("http_proxy", "PGPORT", "AZURE_CLIENT_ID", "SECSCORE_DATABASE"), "elsewhere")
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +21,7 @@ import os
 import subprocess
 import sys
 import pytest
-from secscore_pipeline_tests.waiting import awaited
+from testbed.waiting import awaited
 
 @pytest.mark.needs("redis")
 def test_of_a_queue():
@@ -49,7 +50,7 @@ def told(tmp_path_factory):
     """Return what pytest prints of these tests on a machine that has nothing, run by two processes."""
     folder = tmp_path_factory.mktemp("bare")
     (folder / "test_bare.py").write_text(TESTS)
-    plugins = ["-p", "secscore_pipeline_tests.machine", "-p", "no:cacheprovider", "-n", "2"]
+    plugins = ["-p", "secscore_pipeline_tests.support.machine", "-p", "no:cacheprovider", "-n", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins, "test_bare.py"],
         cwd=folder,

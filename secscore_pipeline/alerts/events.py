@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.failures import resolution_of
-from secscore_pipeline.freshness import FeedFreshness, describe
-from secscore_pipeline.shown import printable
+from secscore_pipeline.error_catalogue import resolution_of
+from secscore_pipeline.posture.freshness import FeedFreshness, describe
+from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 

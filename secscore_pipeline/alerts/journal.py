@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.failures import ExplainedError
+from secscore_pipeline.error_catalogue import ExplainedError
 
 _Value = TypeVar("_Value")
 

@@ -37,7 +37,7 @@ from secscore_pipeline.azure.session import (
     is_same_origin,
     is_untrusted,
 )
-from secscore_pipeline.shown import bounded_code, printable, quoted
+from secscore_pipeline.text import bounded_code, printable, quoted
 
 log = logging.getLogger(__name__)
 

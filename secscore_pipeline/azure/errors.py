@@ -7,9 +7,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from secscore_pipeline.failures import ExplainedError, cure
-from secscore_pipeline.redaction import redact
-from secscore_pipeline.shown import printable
+from secscore_pipeline.error_catalogue import ExplainedError, cure
+from secscore_pipeline.system.redaction import redact
+from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
 

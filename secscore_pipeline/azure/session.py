@@ -31,8 +31,8 @@ from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
 from secscore_pipeline.azure.errors import SignInError
-from secscore_pipeline.redaction import register_secrets, take_over_library_loggers
-from secscore_pipeline.shown import printable, show_path
+from secscore_pipeline.system.redaction import register_secrets, take_over_library_loggers
+from secscore_pipeline.text import printable, show_path
 
 log = logging.getLogger(__name__)
 

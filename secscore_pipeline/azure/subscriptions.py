@@ -13,7 +13,7 @@ import msgspec
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.parallel import run_side_by_side
-from secscore_pipeline.shown import GUID, describe_value, printable
+from secscore_pipeline.text import GUID, describe_value, printable
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 

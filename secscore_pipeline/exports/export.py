@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from secscore_pipeline import ocsf
-from secscore_pipeline.asking import csv_writer, safe
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
+from secscore_pipeline.posture.query import csv_writer, safe
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
 

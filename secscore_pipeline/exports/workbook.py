@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from secscore_pipeline.asking import is_formula
+from secscore_pipeline.posture.query import is_formula
 
 MAX_ROWS = 1_048_576
 """How many rows a sheet has at most, its heading among them."""

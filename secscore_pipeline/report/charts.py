@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from secscore_pipeline.shown import printable
+from secscore_pipeline.text import printable
 
 _FONT = "system-ui, sans-serif"
 _WIDTH = 760

@@ -17,10 +17,10 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from secscore_pipeline.coverage import Coverage, count_results
-from secscore_pipeline.files import replace_file
+from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
-from secscore_pipeline.shown import printable
+from secscore_pipeline.system.files import replace_file
+from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 

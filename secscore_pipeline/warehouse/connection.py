@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import duckdb
 
-from secscore_pipeline.failures import ExplainedError
-from secscore_pipeline.shown import show_path
-from secscore_pipeline.stopping import calls_on_stop
+from secscore_pipeline.error_catalogue import ExplainedError
+from secscore_pipeline.system.stopping import calls_on_stop
+from secscore_pipeline.text import show_path
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.transactions import transaction

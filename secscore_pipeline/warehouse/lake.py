@@ -19,7 +19,7 @@ from threading import Lock
 
 import duckdb
 
-from secscore_pipeline.stopping import calls_on_stop
+from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,

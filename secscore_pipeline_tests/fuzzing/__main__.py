@@ -21,7 +21,7 @@ from secscore_pipeline_tests.fuzzing.found import COMMANDS, FOUND
 from secscore_pipeline_tests.fuzzing.harness import Harness
 from secscore_pipeline_tests.fuzzing.inputs import STRATEGIES
 from secscore_pipeline_tests.fuzzing.properties import check
-from secscore_pipeline_tests.needs import describe_lack, find_need
+from testbed.needs import describe_lack, find_need
 
 SHARES = {
     "arm": 6, "records": 2, "sign-in": 5, "listing": 3, "command": 3, "settings": 1, "feeds": 1, "database": 3, "channel": 2,

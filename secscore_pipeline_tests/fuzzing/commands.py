@@ -36,7 +36,7 @@ class Commands:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "secscore_pipeline_tests.dying", str(folder)],
+            [sys.executable, "-W", "ignore", "-m", "secscore_pipeline_tests.support.dying", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

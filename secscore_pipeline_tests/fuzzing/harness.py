@@ -24,16 +24,16 @@ from secscore_pipeline.azure import credentials
 from secscore_pipeline.azure.arm import ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.redaction import RedactingFormatter
-from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline_tests import postgresql
+from secscore_pipeline.system.redaction import RedactingFormatter
 from secscore_pipeline_tests.fuzzing.commands import Commands
 from secscore_pipeline_tests.fuzzing.leaks import find_secret
 from secscore_pipeline_tests.fuzzing.servers import HostileAzure, HostileReceiver
 from secscore_pipeline_tests.fuzzing.stores import store_settings, warehouse_in
+from testbed import postgresql
 
 if TYPE_CHECKING:
     from secscore_pipeline_tests.fuzzing.kills import Undisturbed

@@ -17,19 +17,11 @@ import duckdb
 
 from secscore_pipeline.alerts.channels import ChannelError, configured
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.assets.findings import Normalization
-from secscore_pipeline.assets.raw import list_subscriptions, take_snapshot
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.diagnosis import diagnose, summary
-from secscore_pipeline.exports.destination import Destination
-from secscore_pipeline.exports.export import Lake, export
-from secscore_pipeline.feeds import configured_feeds
-from secscore_pipeline.files import FileError
-from secscore_pipeline.report.page import report_path
-from secscore_pipeline.resources import AzureConnection, Warehouse
-from secscore_pipeline.settings import (
+from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.settings import (
     SettingsError,
     alert_settings,
     azure_settings,
@@ -44,6 +36,14 @@ from secscore_pipeline.settings import (
     signal_settings,
     value,
 )
+from secscore_pipeline.defs.assets.ocsf import Normalization
+from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
+from secscore_pipeline.defs.resources import AzureConnection, Warehouse
+from secscore_pipeline.exports.destination import Destination
+from secscore_pipeline.exports.export import Lake, export
+from secscore_pipeline.ingest.connection_test import diagnose, summary
+from secscore_pipeline.report.page import report_path
+from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.fuzzing.cases import (

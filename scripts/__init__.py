@@ -1,0 +1,1 @@
+"""What writes documents, takes pictures and makes lock files."""

@@ -1,0 +1,173 @@
+"""The README's queries and their real output: `python -m scripts.readme` writes them into it."""
+
+import os
+import re
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.error_catalogue import PARTS, cure
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+TABLES_PAGE = README.parent / "docs" / "tables.md"
+TROUBLESHOOTING_PAGE = README.parent / "docs" / "troubleshooting.md"
+ENV_EXAMPLE = README.parent / ".env.example"
+SETTINGS_BLOCK = re.compile(r"(<!-- settings:.*?-->\n).*?(<!-- end of settings -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
+
+DAY = datetime(2026, 11, 1, 5, tzinfo=UTC)
+"""The day of the demo whose answers the README shows: its world is the same on the same day."""
+
+QUERIES = {
+    "The score of each subscription now, lowest first:": """
+select subscription_name, "current", "max", round(100 * fraction, 2) as percent
+from posture.current_scores
+where score = 'ascScore'
+order by percent;""",
+    "The controls that would win the most points:": """
+select control, round(sum(points_to_win), 2) as points_to_win,
+    sum(unhealthy_resources) as unhealthy, count(*) as subscriptions
+from posture.opportunities
+where score = 'ascScore'
+group by control order by points_to_win desc limit 5;""",
+    "How findings stand, by severity (OCSF events; the newest of each finding counts):": """
+with newest as (
+    from ocsf.assessment_findings
+    qualify row_number() over (partition by finding_info.uid order by time desc) = 1
+)
+select compliance.status, severity, count(*) as findings
+from newest
+where activity_name <> 'Close'
+group by all order by all;""",
+    "What has no score or could not be read, and why:": """
+select subscription_name, result, outcome, http_status, error_code
+from posture.read_results
+where result <> 'read' order by all;""",
+    "The score of the tenant, day by day, as Microsoft rolls it up:": """
+select day, subscriptions, round(100 * fraction, 2) as percent
+from posture.tenant_score
+where score = 'ascScore'
+order by day desc limit 3;""",
+}
+
+
+def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
+    """Return rows as a plain text table."""
+    cells = [columns, *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def rendered() -> str:
+    """Run the queries on the database that the demo makes on DAY, and return the README's part.
+
+    Of its past, only the days that the queries show: the rest would change no answer.
+    """
+    from secscore_pipeline.cli.main import _local_azure, _simulate_past, _warehouse
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SECSCORE_DATABASE"] = str(Path(folder) / "readme.duckdb")
+        parts = []
+        with _local_azure(8) as azure:
+            _simulate_past(azure, DAY + timedelta(days=1), days=3)
+            with _warehouse().get_reader() as connection:
+                for title, query in QUERIES.items():
+                    cursor = connection.execute(query)
+                    columns = [column[0] for column in cursor.description or []]
+                    output = table(columns, cursor.fetchall())
+                    parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}\n```\n")
+    return "\n".join(parts)
+
+
+def tables_page() -> str:
+    """Return the page that lists every table and view with its columns, from the catalog itself."""
+    import duckdb
+
+    from secscore_pipeline.warehouse.connection import make_schema
+
+    lines = [
+        "# Tables and views",
+        "",
+        "Written by `make readme` from the comments that the database itself carries: `duckdb_columns()` has them too.",
+    ]
+    with duckdb.connect(":memory:") as connection:
+        make_schema(connection)
+        entries = connection.execute(
+            "select schema_name || '.' || table_name, comment from duckdb_tables() where not internal union all "
+            "select schema_name || '.' || view_name, comment from duckdb_views() where not internal order by all"
+        ).fetchall()
+        for name, meaning in entries:
+            lines += ["", f"## {name}", "", meaning, "", "| column | type | meaning |", "|---|---|---|"]
+            columns = connection.execute(
+                "select column_name, data_type, comment from duckdb_columns() "
+                "where schema_name || '.' || table_name = ? order by column_index",
+                [name],
+            ).fetchall()
+            for column, kind, comment in columns:
+                shown = kind if len(kind) < 60 else f"{kind.split('(')[0]}{'[]' if kind.endswith('[]') else ''}"
+                lines.append(f"| `{column}` | {shown} | {comment} |")
+        lines += [
+            "",
+            "## Macros",
+            "",
+            "Common questions, asked with `from`; a subscription is named by its id or its name.",
+            "",
+        ]
+        lines += ["| macro | a row is |", "|---|---|"]
+        macros = connection.execute(
+            "select schema_name || '.' || function_name || '(' || array_to_string(parameters, ', ') || ')', comment "
+            "from duckdb_functions() where function_type = 'table_macro' and schema_name = 'posture' order by all"
+        ).fetchall()
+        lines += [f"| `{name}` | {comment.removeprefix('One row: ')} |" for name, comment in macros]
+    return "\n".join(lines) + "\n"
+
+
+def settings_table() -> str:
+    """Return the README's table of settings."""
+    lines = ["| name | meaning | default |", "|---|---|---|"]
+    for setting in SETTINGS:
+        default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{setting.name}` | {setting.meaning} | {default} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def env_example() -> str:
+    """Return the file to copy to .env."""
+    lines = [
+        "# Copy to .env, fill in, and keep it to yourself: chmod 600 .env (`secscore init` does all that).",
+        "# Lines that begin with # show the default.",
+    ]
+    for setting in SETTINGS:
+        off = (
+            "# "
+            if setting.default is not None and setting.name not in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+            else ""
+        )
+        lines += ["", f"# {setting.meaning}", f"{off}{setting.name}={setting.default or ''}"]
+    return "\n".join(lines) + "\n"
+
+
+def troubleshooting_page() -> str:
+    """Return the page of failures, from the catalogue that the errors are made of."""
+    lines = [
+        "# Troubleshooting",
+        "",
+        "Every error message ends with the name of its entry here, in brackets. Written by `make readme` from the",
+        "catalogue that the errors themselves are made of. `secscore test-connection` finds most of these by itself.",
+    ]
+    for part, entries in PARTS.items():
+        lines += ["", f"## {part}"]
+        for entry in entries:
+            lines += ["", f"### {entry.name}", "", f"**{entry.title}.** {entry.why}", "", f"{cure(entry.name)}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    TABLES_PAGE.write_text(tables_page())
+    TROUBLESHOOTING_PAGE.write_text(troubleshooting_page())
+    ENV_EXAMPLE.write_text(env_example())
+    text = BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text())
+    README.write_text(SETTINGS_BLOCK.sub(lambda found: found[1] + settings_table() + found[2], text))

@@ -1,0 +1,1 @@
+"""`secscore`, the command line: a module for each group of commands."""

@@ -1,0 +1,74 @@
+"""What leads on from the demo: where its database is, and the commands to go on with, as they can be pasted."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from secscore_pipeline.config.env_file import read_env
+from secscore_pipeline.config.settings import DEFAULTS, SettingsError, database_path, work_path
+
+DATABASE = "data/demo.duckdb"
+"""Where the demo keeps its data, when SECSCORE_DATABASE names no other place."""
+
+REPORT = "data/demo-report.html"
+
+COMMANDS = ("query", "status", "report --open")
+"""What to try after the demo."""
+
+
+def is_all_there_is(environment: Mapping[str, str]) -> bool:
+    """Tell whether the demo's database is there, and no other one: none is named, and none is in the usual place.
+
+    A file that runs write counts as one: what a first sync could not read is in it, though it is not published.
+    """
+    own = database_path(DEFAULTS["SECSCORE_DATABASE"] or "")
+    return (
+        not environment.get("SECSCORE_DATABASE", "").strip()
+        and not own.exists()
+        and not work_path(environment.get("SECSCORE_WORK_DATABASE", ""), own).exists()
+        and database_path(DATABASE).exists()
+    )
+
+
+def next_commands(database: str, report: str) -> list[str]:
+    """Return the commands to go on with after the demo, each of which works where the demo was started.
+
+    Args:
+        database: where the demo put it: what SECSCORE_DATABASE held.
+        report: where the demo put it.
+    """
+    try:
+        environment = {**read_env(Path(".env")), **os.environ}
+    except SettingsError:  # whatever is wrong with the file is said when it is used
+        environment = dict(os.environ)
+    command, before = own_command(), ""
+    if environment.get("SECSCORE_DATABASE", "").strip() != database and not is_all_there_is(environment):
+        before = f"SECSCORE_DATABASE={shlex.quote(database)} SECSCORE_REPORT={shlex.quote(report)} "
+    commands = [f"{before}{command} {arguments}" for arguments in COMMANDS]
+    here = Path.cwd()
+    if Path(os.environ.get("PWD") or here).resolve() != here.resolve():  # as with `make -C`
+        commands.insert(0, f"cd {shlex.quote(str(here))}")
+    return commands
+
+
+def own_command() -> str:
+    """Return how this command line can be called again from the working directory."""
+    script = Path(sys.argv[0])
+    if not script.name.startswith("secscore") or not script.exists():
+        script = Path(sys.executable).with_name("secscore")
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m secscore_pipeline.cli"
+    found = shutil.which("secscore")
+    if found and Path(found).samefile(script):
+        return "secscore"
+    shown = show_near(script)
+    return shlex.quote(shown if "/" in shown else f"./{shown}")
+
+
+def show_near(path: Path) -> str:
+    """Return a path as it is called from the working directory, where it lies below that."""
+    absolute, here = path.absolute(), Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

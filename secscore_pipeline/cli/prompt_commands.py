@@ -1,0 +1,42 @@
+"""The commands that people type in place of SQL, as other prompts have them."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import duckdb
+
+from secscore_pipeline.posture.query import Rows, asked, describe
+from secscore_pipeline.warehouse import sql
+
+Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
+"""Asks a database, and returns the columns and rows of the answer."""
+
+_LISTING = {
+    "\\d", "\\d+", "\\dt", "\\dt+", "\\dv", "\\dv+", "\\df", "\\dn", "\\l", ".tables", ".schema", ".databases",
+    "tables", "views", "ls", "show tables", "show all tables", "show views", "list tables", "describe", "desc",
+}  # fmt: skip
+_DESCRIBING = re.compile(
+    r"(?:\\d\+?|\\dt\+?|\\dv\+?|\\df|\.schema|\.describe|describe(?: table| view)?|desc|show(?: columns from)?|help)\s+"
+    r"\"?([a-z_]\w*)\"?(?:\.\"?([a-z_]\w*)\"?)?",
+    re.IGNORECASE,
+)
+
+
+def command_question(typed: str) -> Question | None:
+    r"""Return the question that a command such as `\d` or `show tables` stands for; None where it is none.
+
+    Args:
+        typed: a line, or what was given in place of SQL.
+    """
+    command = normalize_line(typed)
+    if command in _LISTING:
+        return partial(asked, text=sql("tables"))
+    if found := _DESCRIBING.fullmatch(command):
+        return partial(describe, name=".".join(filter(None, found.groups())))
+    return None
+
+
+def normalize_line(line: str) -> str:
+    """Return a line as commands are compared: one blank between words, lower case, no semicolon."""
+    return re.sub(r"\s+", " ", line.strip().rstrip(";").removesuffix("()").strip()).lower()

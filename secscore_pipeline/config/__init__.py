@@ -1,0 +1,1 @@
+"""The settings and feeds: their names, types and defaults, and their checking."""

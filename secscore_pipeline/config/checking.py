@@ -1,0 +1,200 @@
+"""All settings at once: each checked where any command starts, whether it is used there or not, and misspelled ones."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
+
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import (
+    DEFAULTS,
+    SETTINGS,
+    SettingsError,
+    alert_settings,
+    azure_settings,
+    batch_size,
+    database_path,
+    expand_path,
+    export_layout,
+    exported_formats,
+    kept_days,
+    kept_published,
+    lake_settings,
+    parallel_runs,
+    schedules_are_on,
+    signal_settings,
+    value,
+    work_path,
+)
+from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.system.encodings import unicode_encoding
+from secscore_pipeline.text import printable
+
+PROCESS_SETTINGS = (
+    "SECSCORE_BIND",
+    "SECSCORE_BROKER_URL",
+    "SECSCORE_CODE_HOST",
+    "SECSCORE_CODE_PORT",
+    "SECSCORE_CODE_SOCKET",
+    "SECSCORE_UI_PORT",
+)
+"""What deploy/run and the instance files read beside the settings."""
+
+_OTHERS = re.compile(
+    r"AZURE_(ADDITIONALLY_ALLOWED_TENANTS|CLIENT_SEND_CERTIFICATE_CHAIN|CLOUD_NAME|CREDENTIALS|ENVIRONMENT|PASSWORD|SECRET"
+    r"|SUBSCRIPTION_ID|TENANT|USERNAME|(AD|CLI|CONFIG|CORE|DEVOPS|ENV|IDENTITY|SDK|STORAGE)_\w+)"
+    r"|SECSCORE_TEST_\w+"
+    r"|SECSCORE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(TCP|UDP|SCTP)\w*)"
+)
+"""Names that others set or read: Azure's command line, its SDKs and azd, Ansible; and what Kubernetes tells each
+container of a service called secscore. In the environment they are no misspelled settings; in a file of settings, which
+is this program's own, they are.
+
+Source: the documentation of azure-identity's EnvironmentCredential, `az config`, azd, Ansible's azure_rm; Kubernetes,
+Service environment variables.
+"""
+
+_LONGEST_SHOWN = 60
+
+
+def check_settings(*more: Callable[[], object]) -> None:
+    """Check every setting of the environment, also where nothing asks for it yet.
+
+    Whether a connection is complete is asked where one is made: a report needs none.
+
+    Args:
+        more: further checks, such as `configured_feeds`, which reads the file of feeds.
+
+    Raises:
+        SettingsError: names everything that is malformed, not only the first.
+    """
+    problems = list(_problems(more))
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)))
+
+
+def unknown_settings(environment: Mapping[str, str], file: Iterable[str] = (), also: Iterable[str] = ()) -> list[str]:
+    """Return a sentence for each name that looks like a setting and is none, with the nearest that is one.
+
+    Args:
+        environment: the environment, which holds much of other programs too.
+        file: the names in the file of settings, which is this program's own.
+        also: further names that are known, such as the variables that hold the secrets of feeds.
+    """
+    settings = [setting.name for setting in SETTINGS]
+    in_file = set(file)
+    found = []
+    for name in sorted({*environment, *in_file}.difference(settings, PROCESS_SETTINGS, also)):
+        plain = name.strip().upper().replace("-", "_")
+        is_foreign = name not in in_file and (not plain.startswith(("SEC", "AZ")) or _OTHERS.fullmatch(plain))
+        nearest = None if is_foreign else _nearest(plain, settings)
+        if is_foreign or not (nearest or plain.startswith("SECSCORE_")):
+            continue
+        where = ".env" if name in in_file else "the environment"
+        shown = printable(name)[:_LONGEST_SHOWN]
+        what = f"{shown} in {where} is no setting{f'; the nearest is {nearest}' if nearest else ''}."
+        found.append(explained(what, "setting-unknown"))
+    return found
+
+
+def _nearest(name: str, settings: Sequence[str]) -> str | None:
+    """Return the setting that was meant by a name, if it is near enough to one."""
+    if near := get_close_matches(name, settings, n=1, cutoff=0.9):
+        return near[0]
+    prefix, _, rest = name.partition("_")
+    if prefix != "SECSCORE":
+        return next(iter(get_close_matches(name, settings, n=1, cutoff=0.85)), None)
+    by_rest = {setting.partition("_")[2]: setting for setting in settings}
+    near = get_close_matches(rest, by_rest, n=1, cutoff=0.6)
+    return by_rest[near[0]] if near else None
+
+
+def check_instance_file() -> None:
+    """Raise where Dagster could not read its instance file for its encoding: it takes UTF-8 only.
+
+    Raises:
+        SettingsError: names the file and its encoding.
+    """
+    home = os.environ.get("DAGSTER_HOME", "").strip()
+    if not home:
+        return
+    file = expand_path("DAGSTER_HOME", home) / "dagster.yaml"
+    if not file.is_file():
+        return
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return  # Dagster says so, with more of it
+    encoding = unicode_encoding(content)
+    if encoding in (None, "utf-8-sig"):
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            what = f"{printable(str(file))} is no text in UTF-8 (line {line})."
+            raise SettingsError([explained(what, "encoding-unknown")]) from error
+        return
+    name = "UTF-32" if encoding == "utf-32" else "UTF-16"
+    what = f"{printable(str(file))} is a text in {name}, and Dagster reads UTF-8 alone."
+    raise SettingsError([explained(what, "encoding-unknown")])
+
+
+def _problems(more: Iterable[Callable[[], object]]) -> Iterator[str]:
+    """Yield what is wrong with each setting, by the functions that those who use it ask."""
+    checks: list[Callable[[], object]] = [
+        check_instance_file,
+        _check_connection,
+        _check_store,
+        partial(kept_published, value("SECSCORE_KEEP_PUBLISHED")),
+        *(partial(kept_days, value(name), name) for name in ("SECSCORE_RETENTION_DAYS", "SECSCORE_RUN_RETENTION_DAYS")),
+        batch_size,
+        parallel_runs,
+        exported_formats,
+        export_layout,
+        alert_settings,
+        signal_settings,
+        schedules_are_on,
+        _check_ui,
+        partial(_check_schedule, "SECSCORE_SCHEDULE"),
+        partial(_check_schedule, "SECSCORE_BRIEFING"),
+        *more,
+    ]
+    for check in checks:
+        try:
+            check()
+        except SettingsError as error:
+            yield from error.problems
+
+
+def _check_connection() -> None:
+    """Check the form of what is set of the connection; what is missing is for those who connect to say."""
+    try:
+        azure_settings(os.environ)
+    except SettingsError as error:
+        missing = ("[setting-missing]", "[credential-missing]")
+        if left := [problem for problem in error.problems if not problem.endswith(missing)]:
+            raise SettingsError(left) from error
+
+
+def _check_store() -> None:
+    database = value("SECSCORE_DATABASE")
+    if lake_settings(database, value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE")) is None:
+        work_path(value("SECSCORE_WORK_DATABASE"), database_path(database))
+
+
+def _check_ui() -> None:
+    if os.environ.get("SECSCORE_UI_HOSTS") or os.environ.get("SECSCORE_DAGSTER_URL"):
+        from secscore_pipeline.defs.webserver import own_hosts  # a web server comes with it
+
+        own_hosts(0)
+
+
+def _check_schedule(setting: str) -> None:
+    cron, time_zone = value(setting), value("SECSCORE_TIMEZONE")
+    is_default = (cron, time_zone) == (DEFAULTS[setting], DEFAULTS["SECSCORE_TIMEZONE"])
+    is_off = setting == "SECSCORE_BRIEFING" and cron.lower() == "off"
+    if not (is_default or is_off):
+        from secscore_pipeline.posture.freshness import check_schedule  # Dagster comes with it, in a second
+
+        check_schedule(Feed(schedule=cron, time_zone=time_zone), setting)

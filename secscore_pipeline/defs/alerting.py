@@ -1,0 +1,212 @@
+"""Alerts in Dagster and on the command line: what is new, told over the channels that are set."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened, sync_overdue
+from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of, journal_path
+from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import SettingsError, alert_settings, schedules_are_on, value
+from secscore_pipeline.defs.dagster_internals import reverse_cron_string_iterator
+from secscore_pipeline.defs.resources import AzureConnection, Warehouse
+from secscore_pipeline.posture.freshness import FeedFreshness, check_schedule, freshness_of, overdue_after
+from secscore_pipeline.warehouse.connection import WarehouseError
+
+if TYPE_CHECKING:
+    from secscore_pipeline.alerts.channels import Channel
+    from secscore_pipeline.alerts.tell import Told
+
+LATE = timedelta(days=1)
+"""How long after it was observed a thing may come to a lake, where several runs read side by side."""
+
+EVERY = 60
+"""How often the sensor looks, in seconds."""
+
+
+def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Told":
+    """Tell every channel that is set what is new since alerts were first asked for, and what still waits.
+
+    Raises:
+        SettingsError, WarehouseError, JournalError: each says what is wrong and what to do.
+    """
+    from secscore_pipeline.alerts.tell import tell
+
+    threshold = float(alert_settings()["SECSCORE_ALERT_SCORE_DROP"])
+    warehouse = Warehouse.from_environment()
+    over = channels()
+    with journal_of(warehouse.published_path, clock()) as journal:
+        news, newest = _gathered(feeds, warehouse, journal, threshold, clock)
+        return tell(news, over, journal, value("SECSCORE_DAGSTER_URL"), clock, seen_until=newest)
+
+
+def tell_of(alert: Alert, clock: Clock = utc_now) -> "Told":
+    """Tell every channel that is set of one alert, and of what still waits. What a channel does not take waits for it.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    from secscore_pipeline.alerts.tell import tell
+
+    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
+        return tell([alert], channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+
+
+def send_test(clock: Clock = utc_now) -> "Told":
+    """Send a test message over every channel that is set, once: where it does not arrive, it does not wait.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    from secscore_pipeline.alerts.tell import send_once
+
+    database = Warehouse.from_environment().published_path
+    with journal_of(database, clock()) if journal_path(database).exists() else nullcontext():
+        return send_once(trial(clock()), channels(), value("SECSCORE_DAGSTER_URL"))
+
+
+def acknowledge_alerts(clock: Clock = utc_now) -> int:
+    """Show alerts that were set aside no more, and return how many there were.
+
+    Raises:
+        SettingsError, JournalError: each says what is wrong and what to do.
+    """
+    database = Warehouse.from_environment().published_path
+    if not journal_path(database).exists():
+        return 0  # nothing was ever to be told
+    with journal_of(database, clock()) as journal:
+        return journal.acknowledge(clock())
+
+
+def channels() -> "list[Channel]":
+    """Return the channels that are set."""
+    from secscore_pipeline.alerts.channels import configured  # a run that tells nobody need not load their libraries
+
+    return configured(alert_settings())
+
+
+def trial(now: datetime) -> Alert:
+    """Return an alert that says that alerts arrive."""
+    return Alert(
+        f"test/{now.isoformat()}", "test", "A test: alerts of secscore_pipeline arrive here", (), "Nothing to do."
+    )
+
+
+def _gathered(
+    feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, threshold: float, clock: Clock
+) -> tuple[list[Alert], datetime | None]:
+    """Return what is to be told, and up to when the published database was looked at; None where there is none."""
+    now = clock()
+    ending = [(feed.name, ends) for feed in feeds if (ends := _ends(feed))]
+    news = [alert for name, ends in ending if (alert := credential_ends(name, ends, now))]
+    try:
+        with warehouse.get_published() as connection:
+            news += happened(connection, journal.settled, threshold)
+            news += _overdue(feeds, freshness_of(connection, feeds), journal.begun, now)
+            due = _briefing_due(now)
+            if due and due >= journal.begun and (alert := briefing(connection, due)):
+                news.append(alert)
+            row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+    except WarehouseError as error:
+        if error.failure != "database-absent":  # before the first run there is no news
+            raise
+        unread = [FeedFreshness(feed.name) for feed in feeds]
+        return [*news, *_overdue(feeds, unread, journal.begun, now)], None
+    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
+    seen = min(row[0], now) if row and row[0] else None
+    return news, seen - LATE if seen and warehouse.lake else seen
+
+
+def _overdue(feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: datetime, now: datetime) -> list[Alert]:
+    """Return the alerts of feeds that have had no complete sync for longer than their schedules say."""
+    found = (sync_overdue(fresh, overdue_after(feed), begun, now) for feed, fresh in zip(feeds, freshness, strict=True))
+    return [alert for alert in found if alert]
+
+
+def _ends(feed: Feed) -> datetime | None:
+    """Return when a feed's credential ends; None where that is not known."""
+    try:
+        connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
+        return connection.settings().credential.expires_at
+    except (SettingsError, AzureError):  # the feed's own run says so
+        return None
+
+
+def _briefing_due(now: datetime) -> datetime | None:
+    """Return when the newest briefing was due; None where there is none."""
+    cron, zone = value("SECSCORE_BRIEFING"), value("SECSCORE_TIMEZONE")
+    if cron.lower() == "off":
+        return None
+    check_schedule(Feed(schedule=cron, time_zone=zone), "SECSCORE_BRIEFING")
+    newest: datetime = next(reverse_cron_string_iterator(now.timestamp(), cron, zone))
+    return newest.astimezone(UTC)
+
+
+def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+    """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
+    status = dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=EVERY,
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
+        "syncs, credentials that end, and the week's briefing: each once.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return _delivered(context.log, lambda: tell_news(feeds))
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        return _delivered(context.log, lambda: tell_of(run_failed(context)))
+
+    return [alerts, failed_runs]
+
+
+def run_failed(context: dg.RunFailureSensorContext) -> Alert:
+    """Return the alert of a run that failed: the first sentence of each failed step, which holds its cure."""
+    run = context.dagster_run
+    steps = [event.step_failure_data for event in context.get_step_failure_events()]
+    said = [
+        step.user_failure_data.description
+        if step.user_failure_data and step.user_failure_data.description
+        else step.error.message.strip().splitlines()[0]
+        for step in steps
+        if step.error
+    ]
+    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition")
+    return Alert(
+        f"run_failed/{run.run_id}",
+        "run_failed",
+        f"The run of {run.job_name} {f'for the feed {feed} ' if feed else ''}failed",
+        tuple(dict.fromkeys(said)) or (context.failure_event.message or "",),
+        "Open the run; docs/troubleshooting.md has each failure by the name at its end.",
+        run.run_id,
+    )
+
+
+def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipReason:
+    """Deliver, log what could not be, and return the tick's word on it all: one sentence, whatever was in the way."""
+    try:
+        if not channels():
+            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
+        told = deliver()
+    except (SettingsError, WarehouseError, JournalError) as error:
+        log.error("%s", error)  # noqa: TRY400 - the sentence is all there is to say
+        return dg.SkipReason(str(error))
+    for name, why in told.failed.items():
+        log.warning("%s: %s It is tried again at a later tick.", name, why)
+    for sentence in told.set_aside:
+        log.error("Set aside, and not sent again: %s", sentence)
+    failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
+    return dg.SkipReason(f"{told.sent} messages sent.{failed}")

@@ -1,0 +1,220 @@
+"""What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+
+from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import SettingsError, partial_failure_fails
+from secscore_pipeline.defs.assets.ocsf import FINDINGS
+from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
+from secscore_pipeline.defs.metadata import failures_explained, preview, rows, unread
+from secscore_pipeline.defs.resources import AzureConnection, Warehouse
+from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.text import from_markdown, in_markdown, printable
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+
+SHOWN = 10
+"""How many violations a check shows."""
+
+CELL = 60
+"""How much of a cell they show: a long address that cannot be broken makes the page wider than the screen."""
+
+WARNED_DAYS = 30
+"""How many days before its end a credential is warned of."""
+
+SAMPLE = 50
+"""How many findings of a run are held against the OCSF schema; the tests hold all of theirs against it."""
+
+_ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+class Check(NamedTuple):
+    """One check: the table it guards, its name and SQL file, what it says, and how grave a violation is."""
+
+    asset: dg.AssetKey
+    name: str
+    says: str
+    severity: dg.AssetCheckSeverity
+    file: str
+    event_type: str | None = None
+    ends_the_run: bool = False
+    """Whether SECSCORE_PARTIAL_FAILURE decides its severity; as an error, it fails the run and blocks nothing."""
+
+    @property
+    def gravity(self) -> dg.AssetCheckSeverity:
+        """How grave a violation is, as the settings have it."""
+        return _ERROR if self.ends_the_run and partial_failure_fails() else self.severity
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages."""
+        return f"{'/'.join(self.asset.path)}: {self.name}"
+
+
+def _of_raw(name: str, says: str, severity: dg.AssetCheckSeverity) -> list[Check]:
+    """Return a check of each raw table, from one SQL file."""
+    return [Check(asset, name, says, severity, name, asset.path[-1]) for asset in (SCORES, CONTROLS)]
+
+
+def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None) -> Check:
+    return Check(FINDINGS, name, says, severity, file or name)
+
+
+COVERAGE = "all_subscriptions_read"
+"""The file of the checks that every subscription could be read, which say the same of each table."""
+
+CHECKS = (
+    *_of_raw("not_empty", "Every complete look has all its records here.", _ERROR),
+    *_of_raw("keys_unique", "No record id stands twice in a snapshot.", _ERROR),
+    *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
+    *_of_raw(COVERAGE, "Every subscription could be read.", _WARN),
+    *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
+    *_of_raw("clock_runs_forward", "No clock is behind that of the look before.", _WARN),
+    _of_findings("not_empty", "Every complete snapshot became findings.", _ERROR, "findings_not_empty"),
+    _of_findings("keys_unique", "No event identifier (metadata.uid) stands twice.", _ERROR, "findings_keys_unique"),
+    _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
+    _of_findings("percentage_agrees", "The percentage is current / max, rounded to four digits.", _WARN),
+    _of_findings("controls_add_up", "A subscription's controls add up to its score.", _WARN),
+    _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
+    # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
+    Check(
+        FINDINGS,
+        "snapshot_is_whole",
+        "Every subscription could be read for every event type; SECSCORE_PARTIAL_FAILURE says how grave it is.",
+        _WARN,
+        COVERAGE,
+        ends_the_run=True,
+    ),
+)
+
+_NEWEST = """select snapshot_id from raw.fetches
+order by snapshot_id = $run_id desc, stored_at desc
+limit 1"""
+
+
+def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    """Make one step of an asset's checks; each is still shown, and can be run, by itself."""
+    checks = [check for check in CHECKS if check.asset == asset]
+
+    @dg.multi_asset_check(
+        name=f"{asset.path[-1]}_checks",
+        can_subset=True,
+        specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
+    )
+    def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        fatal = unread(context) if asset == FINDINGS else []
+        with failures_explained(context), warehouse.get_reader() as connection:
+            _look_at_newest(connection, snapshot_id_of(context))
+            for check in checks:
+                if check.name in wanted:
+                    result = _result(check, connection)
+                    yield result
+                    if check.ends_the_run and check.gravity is _ERROR and not result.passed:
+                        fatal.append(f"{check.title}: {from_markdown(result.description or '')}")
+        if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
+            raise dg.Failure("\n".join(fatal), allow_retries=False)
+
+    return asset_checks
+
+
+def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
+    newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
+    execute(connection, sql("looked"), {"snapshot_id": newest[0] if newest else ""})
+
+
+def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+    violations = rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
+    return dg.AssetCheckResult(
+        asset_key=check.asset,
+        check_name=check.name,
+        passed=not violations,
+        severity=check.gravity,
+        description=in_markdown(_in_words(check, violations)) if violations else check.says,
+        metadata={
+            "violations": len(violations),
+            **({"examples": preview(list(map(_short, violations[:SHOWN])))} if violations else {}),
+        },
+    )
+
+
+def _short(violation: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: f"{cell[:CELL]}…" if isinstance(cell, str) and len(cell) > CELL else cell
+        for name, cell in violation.items()
+    }
+
+
+def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
+    """Say what is wrong: how often, with what, and the first of it."""
+    count = len(violations)
+    first = ", ".join(
+        f"{name.replace('_', ' ')} {cell}" for name, cell in violations[0].items() if cell not in (None, "")
+    )
+    exceptions = f"{count} {'exception' if count == 1 else 'exceptions'} to: {check.says}"
+    return f"{exceptions} {'It is' if count == 1 else 'The first'}: {printable(first)}"
+
+
+@dg.asset_check(
+    asset=FINDINGS,
+    name="valid_ocsf",
+    description=f"The newest findings are valid OCSF (a sample of {SAMPLE}).",
+)
+def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Hold a sample of the newest snapshot's findings against the OCSF schema."""
+    with failures_explained(context), warehouse.get_reader() as connection:
+        _look_at_newest(connection, snapshot_id_of(context))
+        found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
+    wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
+    return dg.AssetCheckResult(
+        passed=not wrong,
+        severity=_ERROR,
+        description=f"{len(found) - len(wrong)} of {len(found)} findings are valid OCSF.",
+        metadata={"checked": len(found), "problems": dg.MetadataValue.json(dict(list(wrong.items())[:SHOWN]))},
+    )
+
+
+def _credential_lasts(feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=SCORES,
+        name="credential_lasts",
+        description=f"No credential ends within {WARNED_DAYS} days, where its end is known.",
+        required_resource_keys={feed.resource_key for feed in feeds},
+    )
+    def credential_lasts(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        left = {feed.name: _days_left(getattr(context.resources, feed.resource_key)) for feed in feeds}
+        known = {name: days for name, days in left.items() if days is not None}
+        says = [f"That of the feed {name} ends in {days} days." for name, days in sorted(known.items(), key=_days)]
+        return dg.AssetCheckResult(
+            passed=all(days >= WARNED_DAYS for days in known.values()),
+            severity=_WARN,
+            description=" ".join(says) or "When it ends is not known.",
+            metadata={"days_left": min(known.values())} if known else {},
+        )
+
+    return credential_lasts
+
+
+def _days(entry: tuple[str, int]) -> int:
+    return entry[1]
+
+
+def _days_left(azure: AzureConnection) -> int | None:
+    """Return how many days a connection's credential still lasts; None where that is not known."""
+    try:
+        ends = azure.settings().credential.expires_at
+    except (SettingsError, AzureError):  # the feed's own run says so
+        return None
+    return (ends - utc_now()).days if ends else None
+
+
+def asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of every asset."""
+    return [*map(_checks_of, (SCORES, CONTROLS, FINDINGS)), valid_ocsf, _credential_lasts(feeds)]

@@ -1,0 +1,68 @@
+"""Exports as assets: files for other programs, on where SECSCORE_EXPORTS names them."""
+
+import dagster as dg
+
+from secscore_pipeline.config.settings import EXPORTS, export_layout, exported_formats, value
+from secscore_pipeline.defs.assets.posture import DATABASE
+from secscore_pipeline.defs.metadata import OWNERS, failures_explained
+from secscore_pipeline.defs.resources import Warehouse
+
+_SAYS = {
+    "jsonl": "Every finding as a line of JSON, valid OCSF 1.8.0, a file a day.",
+    "parquet": "Every finding as OCSF has it, nested, a file a day.",
+    "security-lake": "Every finding as OCSF 1.3.0, in the layout of Amazon Security Lake.",
+    "csv": "Every posture view as a CSV file, safe to open in a spreadsheet.",
+    "xlsx": "Every posture view as a sheet of a workbook, for spreadsheet programs.",
+}
+
+
+def key_of(form: str) -> dg.AssetKey:
+    """Return the asset key of a format."""
+    return dg.AssetKey(["exports", form.replace("-", "_")])
+
+
+def export_assets() -> list[dg.AssetsDefinition]:
+    """Make an asset for each format."""
+    return [_asset_of(form) for form in EXPORTS]
+
+
+def _asset_of(form: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=key_of(form),
+        deps=[DATABASE],
+        group_name="exports",
+        kinds={form.rpartition("-")[2] if form != "security-lake" else "parquet"},
+        owners=OWNERS,
+        description=f"{_SAYS[form]} Written where SECSCORE_EXPORTS names it; what is there already stays.",
+    )
+    def exported(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+        from secscore_pipeline.exports.destination import Destination
+        from secscore_pipeline.exports.export import Lake, export
+
+        with failures_explained(context):
+            if form not in exported_formats():
+                context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
+                return dg.MaterializeResult(metadata={"is_written": False})
+            warehouse.refuse_absent()
+            destination = Destination(value("SECSCORE_EXPORT_URL"))
+            lake = Lake(*export_layout())
+            with (
+                destination.scratch_folder(warehouse.path) as folder,
+                warehouse.get_published(reachable=[folder]) as connection,
+            ):
+                done = export(connection, form, destination, lake, folder, tell=context.log.info)
+        for note in done.notes:
+            context.log.warning("%s", note)
+        return dg.MaterializeResult(
+            metadata={
+                "is_written": True,
+                "destination": destination.shown,
+                "units": done.units,
+                "unchanged": done.unchanged,
+                "files": done.files,
+                "rows": done.rows,
+                "bytes": done.bytes,
+            }
+        )
+
+    return exported

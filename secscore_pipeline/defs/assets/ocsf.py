@@ -1,0 +1,154 @@
+"""The normalized layer: raw records become OCSF Assessment Findings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from secscore_pipeline import ocsf
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
+from secscore_pipeline.defs.metadata import OWNERS, POOL, column_schema, failures_explained, preview, rows, unread
+from secscore_pipeline.defs.resources import Warehouse, batch_of
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
+
+FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
+
+
+SHOWN = 100
+"""How many scores a materialization shows; the lowest come first."""
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How findings are rated and marked.
+
+    Attributes:
+        informational_from, low_from, medium_from: a failing control whose current/max is at least this has that
+            severity; below all of them: High.
+        extension_version: the value of metadata.extensions[0].version.
+    """
+
+    informational_from: float = 0.9
+    low_from: float = 0.7
+    medium_from: float = 0.5
+    extension_version: str = "0.1.0-local"
+
+    def mapping(self) -> Mapping:
+        """Return the mapping's SQL, in the order it runs in, with its parameters."""
+        return Mapping(
+            bodies=tuple(map(ocsf.sql, ("news", "definitions", "findings", "states", "standing"))),
+            looks=tuple(map(ocsf.sql, ("closings", "normalized", "entities"))),
+            parameters={
+                "informational_from": self.informational_from,
+                "low_from": self.low_from,
+                "medium_from": self.medium_from,
+                "extension_version": self.extension_version,
+            },
+        )
+
+
+_LAUNCHPAD = {
+    "informational_from": dg.Field(
+        float,
+        default_value=Normalization.informational_from,
+        description="A failing control with current/max from here: Informational.",
+    ),
+    "low_from": dg.Field(float, default_value=Normalization.low_from, description="… from here: Low."),
+    "medium_from": dg.Field(
+        float, default_value=Normalization.medium_from, description="… from here: Medium; below: High."
+    ),
+    "extension_version": dg.Field(
+        str, default_value=Normalization.extension_version, description="metadata.extensions[0].version"
+    ),
+    "rebuild": dg.Field(
+        bool, default_value=False, description="Delete every finding and make all anew from the raw tables."
+    ),
+}
+"""What a run may set. Plain types, not `dg.Config`, whose texts take `{env: NAME}`: a secret would be stored."""
+
+
+@dg.asset(
+    key=FINDINGS,
+    config_schema=_LAUNCHPAD,
+    deps=[SCORES, CONTROLS],
+    group_name="ocsf",
+    kinds={"duckdb", "ocsf"},
+    owners=OWNERS,
+    pool=POOL,
+    metadata={"dagster/table_name": "ocsf.assessment_findings"},
+)
+def assessment_findings(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """Every observation of a secure score or control as an OCSF Assessment Finding (99402001).
+
+    Adds the snapshots that are not in the table yet; a second run adds nothing.
+    """
+    started_at = utc_now()
+    chosen = dict(context.op_execution_context.op_config)
+    is_rebuild = chosen.pop("rebuild")
+    with failures_explained(context), warehouse.get_connection() as connection:
+        _refuse_nothing(context, connection)
+        if is_rebuild:
+            forget_findings(connection)
+        added = normalize(connection, Normalization(**chosen).mapping())
+        told = {} if batch_of(context) else newest_round(connection)
+        columns = column_schema(connection, "ocsf.assessment_findings")
+        clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
+        held = rows(connection, sql("held"))[0]
+    context.log.info("%d findings added", added)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": int(held["findings"]),
+            "dagster/column_schema": columns,
+            "findings_added": added,
+            "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),
+            **told,
+            "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
+        }
+    )
+
+
+def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
+    problems = unread(context)
+    asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
+    counts = (execute(connection, sql(name), asked).fetchone() for name in ("is_stored", "count_departures"))
+    if problems and all(count == (0,) for count in counts):
+        raise dg.Failure("\n".join(problems), allow_retries=False)
+
+
+def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return what Dagster shows of the newest round: its worst scores, and the numbers that are plotted over time.
+
+    Of all subscriptions: the run of a batch leaves it to the one that publishes them.
+    """
+    scores = rows(connection, sql("scores"), {"limit": SHOWN})
+    return {"scores": preview(list(map(_shown, scores))), **_sum_up(rows(connection, sql("totals")))}
+
+
+def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the numbers that are plotted: points and resources add up over tenants, each has a score of its own."""
+    numbers: dict[str, float] = {}
+    for tenant in tenants:
+        tenant_id, score = tenant.pop("tenant_id"), tenant.pop("score_percentage")
+        if score is not None:
+            numbers["score_percentage" if len(tenants) == 1 else f"score_percentage_{tenant_id}"] = float(score)
+        for name, number in tenant.items():
+            if number is not None:
+                numbers[name] = numbers.get(name, 0) + float(number)
+    return numbers
+
+
+def _shown(score: dict[str, Any]) -> dict[str, Any]:
+    """Return what a materialization says of a score: what people look for first, and no wider than the page."""
+    fraction = score["fraction"]
+    return {
+        "name": score["subscription_name"],
+        "percent": None if fraction is None else round(100 * fraction, 2),
+        "points": None if None in (score["current"], score["max"]) else f"{score['current']:g} / {score['max']:g}",
+        "score": score["score"],
+        "subscription_id": score["subscription_id"],
+    }

@@ -1,0 +1,81 @@
+"""The report as an asset: one HTML file for people who do not query."""
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import dagster as dg
+
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.config.settings import value
+from secscore_pipeline.defs.assets.posture import DATABASE
+from secscore_pipeline.defs.metadata import OWNERS, failures_explained
+from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.text import in_markdown
+
+if TYPE_CHECKING:
+    from secscore_pipeline.report import page
+
+REPORT = dg.AssetKey(["posture", "report"])
+
+SHOWN = 5
+"""How many controls the preview shows."""
+
+
+@dg.asset(key=REPORT, deps=[DATABASE], group_name="posture", kinds={"html"}, owners=OWNERS)
+def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """Write the report: the score and its path, what moved it, what is to win, what is missing, in one HTML file.
+
+    It asks for nothing from any network, and can be mailed, printed and kept.
+    """
+    # Here, since nobody who only syncs should wait for what draws charts.
+    from secscore_pipeline.report import page
+
+    path = page.report_path(value("SECSCORE_REPORT"))
+    with failures_explained(context):
+        with warehouse.get_published() as connection:
+            made = page.gather(connection, utc_now())
+        size = page.write_report(made, path)
+    picture = page.path_picture(made)
+    context.log.info("report: %s (%.1f MB)", path, size / 1e6)
+    scores = {
+        f"score_percentage_{tenant.tenant_id}" if len(made.tenants) > 1 else "score_percentage": round(
+            100 * tenant.newest["fraction"], 2
+        )
+        for tenant in made.tenants
+        if tenant.newest
+    }
+    summaries = [_summary(tenant, is_one_of_many=len(made.tenants) > 1) for tenant in made.tenants]
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(path.as_uri()),
+            "path": dg.MetadataValue.path(str(path)),
+            "bytes": size,
+            **scores,
+            "preview": dg.MetadataValue.md("\n\n".join(summaries) or "Nothing is stored yet."),
+            **({"trend": dg.MetadataValue.md(_image(picture))} if picture else {}),
+        }
+    )
+
+
+def _summary(tenant: "page.Tenant", *, is_one_of_many: bool) -> str:
+    """Say the most important of one tenant in Markdown, and which it is where there are others."""
+    if tenant.newest is None:
+        return f"**{tenant.tenant_id}**: no score yet."
+    week = tenant.won_since(7)
+    moved = "" if week is None else f", {100 * week:+.2f} percentage points in 7 days"
+    lines = [
+        *([f"Tenant {tenant.tenant_id}:", ""] if is_one_of_many else []),
+        f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.coverage.sentence}.",
+        "",
+        "| control | points to win | resources to fix |",
+        "|---|---|---|",
+    ]
+    for control in tenant.controls[:SHOWN]:
+        name = in_markdown(str(control["control"]))
+        lines.append(f"| {name} | {control['points_to_win']:.2f} | {control['unhealthy_resources']} |")
+    return "\n".join(lines)
+
+
+def _image(picture: str) -> str:
+    address = quote(picture, safe=" ='/:,;")
+    return f"![The score by day](<data:image/svg+xml,{address}>)"

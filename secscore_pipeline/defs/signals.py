@@ -1,0 +1,116 @@
+"""Signals to whoever watches from outside: the heartbeat after each complete sync, and the metrics file after each run.
+
+They are for the day on which nothing runs any more: a process that is gone sends no alert. None of them fails a run.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+import dagster as dg
+import duckdb
+
+from secscore_pipeline.alerts.channels import ChannelError, exchange
+from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
+from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.config.feeds import DEFAULT_NAME, configured_feeds
+from secscore_pipeline.config.settings import SettingsError, SignalSettings, batch_size, signal_settings
+from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.ingest.batches import Batch
+from secscore_pipeline.posture.freshness import freshness_of
+from secscore_pipeline.warehouse.connection import WarehouseError
+
+HEARTBEAT_SECONDS = 15.0
+"""How long the heartbeat takes at most, with all its tries."""
+
+HEARTBEAT_TRIES = 4
+"""How often it is sent at most, where its receiver cannot be reached."""
+
+
+def signal_sync(log: logging.Logger, warehouse: Warehouse, run: dg.DagsterRun, sync_id: str) -> None:
+    """Tell whoever watches of a run that has published: the metrics, and the heartbeat where its sync is complete.
+
+    Args:
+        log: is warned of what did not arrive.
+        warehouse: what was published.
+        run: the run.
+        sync_id: the id of the sync that it read, or completed.
+    """
+    settings = _settings(log)
+    if settings and settings.metrics_file:
+        _write_metrics(log, warehouse, settings, run)
+    if settings and settings.heartbeat_url:
+        for feed in _complete_feeds(log, warehouse, sync_id):
+            send_heartbeat(log, settings.heartbeat_url, feed)
+
+
+@dg.failure_hook(name="signal_failure", required_resource_keys={"warehouse"})
+def signal_failure(context: dg.HookContext) -> None:
+    """Write the metrics of a run that fails: when a feed was tried to be read, and how old what is known is."""
+    settings = _settings(context.log)
+    run = context.instance.get_run_by_id(context.run_id)
+    if settings and settings.metrics_file and run:
+        _write_metrics(context.log, context.resources.warehouse, settings, run)
+
+
+def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
+    """Call the heartbeat's URL for a feed; where it does not arrive, that is a warning.
+
+    GET, since every such service takes it: healthchecks.io (GET, HEAD, POST), Uptime Kuma, Cronitor, Better Stack.
+
+    Args:
+        log: is warned.
+        url: a secret; {feed} in it becomes the feed's name.
+        feed: whose sync is complete.
+    """
+    called = url.replace("{feed}", feed)
+    try:
+        answer = exchange("The heartbeat's receiver", "GET", called, HEARTBEAT_SECONDS, tries=HEARTBEAT_TRIES)
+        problem = "" if 200 <= answer.status_code < 300 else f"The heartbeat's receiver answered {answer.status_code}."
+    except ChannelError as error:
+        problem = str(error)
+    if problem:
+        log.warning("%s", explained(problem, "heartbeat-failing"))
+    else:
+        log.info("heartbeat: sent for the feed %s", feed)
+
+
+def _settings(log: logging.Logger) -> SignalSettings | None:
+    """Return the settings; None where they are wrong, which is a warning."""
+    try:
+        return signal_settings()
+    except SettingsError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _write_metrics(log: logging.Logger, warehouse: Warehouse, settings: SignalSettings, run: dg.DagsterRun) -> None:
+    if settings.metrics_file is None:
+        return
+    try:
+        write_metrics(settings.metrics_file, warehouse, configured_feeds(), _attempts(run))
+    except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
+        log.warning("%s", error)
+
+
+def _complete_feeds(log: logging.Logger, warehouse: Warehouse, sync_id: str) -> list[str]:
+    """Return the feeds whose last complete sync is this one: none, or one."""
+    try:
+        with warehouse.get_published() as connection:
+            found = freshness_of(connection, configured_feeds())
+    except (WarehouseError, SettingsError, duckdb.Error) as error:
+        log.warning("%s", error)
+        return []
+    return [feed.feed for feed in found if feed.last_complete_sync_id == sync_id]
+
+
+def _attempts(run: dg.DagsterRun, clock: Clock = utc_now) -> Mapping[str, datetime]:
+    """Return the feed that a run has just tried to read, with the present time; nothing where it reads none."""
+    partition = run.tags.get("dagster/partition")
+    feed = run.tags.get("secscore/feed")
+    if partition:
+        feed = Batch.of(partition).feed if batch_size() else partition
+    elif feed is None and not batch_size():
+        feed = DEFAULT_NAME
+    return {feed: clock()} if feed else {}

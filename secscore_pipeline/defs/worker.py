@@ -1,0 +1,106 @@
+"""Workers: processes on any machine that take runs from a queue, by Dagster's launcher for Celery."""
+
+import logging
+import os
+import socket
+from importlib import import_module
+from threading import Event, Thread
+
+import dagster as dg
+from celery import Celery
+from dagster_celery.launcher import CeleryRunLauncher
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+from dagster_celery.tasks import create_execute_job_task
+from redis import RedisError
+
+from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.defs.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
+from secscore_pipeline.error_catalogue import explained
+
+log = logging.getLogger(__name__)
+
+ANSWERS_WITHIN = 10.0
+"""Seconds after which a worker that does not say that it is there counts as gone."""
+
+SAYS_SO_EVERY = 3.0
+"""Seconds between two signs of life that a worker leaves at the broker."""
+
+
+class WatchedRunLauncher(CeleryRunLauncher):
+    """Dagster's launcher for Celery, which also tells a run whose worker is gone from one that goes on.
+
+    Celery notes who began a run and nothing more until it ends: of a machine that has disappeared it would say for ever
+    that it is running. A run whose process alone was killed is told by Celery itself.
+    """
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Tell how a run's worker is; Dagster's run monitoring asks, fails the run of one that is gone, and retries it.
+
+        Args:
+            run: one that has started.
+        """
+        found = super().check_run_worker_health(run)
+        if found.status is not WorkerStatus.RUNNING:
+            return found
+        noted = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG]).info
+        worker = noted.get("hostname") if isinstance(noted, dict) else None  # the run may have ended just now
+        if worker and not self._lives(worker):
+            return CheckRunHealthResult(WorkerStatus.FAILED, f"The worker {worker} does not answer any more.")
+        return found
+
+    def _lives(self, worker: str) -> bool:
+        """Tell whether a worker is there: one that has been told to stop answers no more, but ends its run first."""
+        if self.celery.backend.client.exists(_sign_of(worker)):
+            return True
+        return bool(self.celery.control.ping(destination=[worker], timeout=ANSWERS_WITHIN))
+
+
+def _sign_of(worker: str) -> str:
+    return f"secscore/lives/{worker}"
+
+
+def _say_so(app: Celery, worker: str, ended: Event) -> None:
+    """Leave a sign of life at the broker, again and again, until the worker has ended; it vanishes soon after."""
+    while not ended.wait(SAYS_SO_EVERY):
+        try:
+            app.backend.client.set(_sign_of(worker), 1, ex=int(ANSWERS_WITHIN))
+        except RedisError as error:  # the worker waits for its broker, and says so itself
+            log.info("The broker is not told that %s lives (%s).", worker, type(error).__name__)
+
+
+def work(runs: int) -> None:
+    """Take runs from the queue of the instance in DAGSTER_HOME until the process is told to end.
+
+    Args:
+        runs: how many at once.
+
+    Raises:
+        SettingsError: there is no such instance, or its launcher has no queue.
+    """
+    try:
+        with dg.DagsterInstance.get() as instance:
+            launcher = instance.run_launcher
+    except DagsterHomeNotSetError as error:
+        raise SettingsError([explained("DAGSTER_HOME is not set.", "queue-missing")]) from error
+    if not isinstance(launcher, CeleryRunLauncher):
+        what = f"The runs of the instance in DAGSTER_HOME are launched by {type(launcher).__name__}."
+        raise SettingsError([explained(what, "queue-missing")])
+    app = launcher.celery
+    create_execute_job_task(app)
+    import_module("secscore_pipeline.definitions")  # each run begins as a copy of this process, and need not
+    name, ended = f"secscore-{os.getpid()}@{socket.gethostname()}", Event()
+    living = Thread(target=_say_so, args=(app, name, ended), daemon=True)
+    living.start()
+    try:
+        app.worker_main(  # type: ignore[no-untyped-call]
+            [
+                "worker",
+                f"--concurrency={runs}",
+                "--max-tasks-per-child=1",  # what a run took goes with it
+                f"--hostname={name}",
+                "--loglevel=INFO",
+            ]
+        )
+    finally:
+        ended.set()
+        living.join()

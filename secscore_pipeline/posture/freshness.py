@@ -1,0 +1,149 @@
+"""How fresh each feed is: when its last complete sync ended, and from when that is too long ago.
+
+Status, metrics, the heartbeat and the alert `sync_overdue` all ask here, so that they agree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from zoneinfo import available_timezones
+
+import duckdb
+
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import SettingsError, value
+from secscore_pipeline.defs.dagster_internals import cron_string_iterator, is_valid_cron_schedule
+from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.text import describe_value
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.retention import SKEW
+
+LATE_AFTER = timedelta(hours=2)
+"""How long after the next run of a schedule a feed without a complete sync counts as overdue."""
+
+LOOKED_AHEAD = 100
+"""How many runs of a schedule are looked at for the longest time between two."""
+
+_A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class FeedFreshness:
+    """When a feed was read last.
+
+    Attributes:
+        feed: its name.
+        last_sync_at: when the newest of its fetches ended, however it ended, UTC; None where it was never read.
+        last_complete_at: when its last complete sync ended, UTC; None where there was none. A sync is complete when
+            each subscription in scope was read (its outcome is complete, no_score or unsupported), for each event type
+            that the feed is configured to read; of several batches, when that holds for all of them together.
+        last_complete_sync_id: that sync's id.
+    """
+
+    feed: str
+    last_sync_at: datetime | None = None
+    last_complete_at: datetime | None = None
+    last_complete_sync_id: str | None = None
+
+    def age(self, now: datetime) -> timedelta | None:
+        """Return the time since the last complete sync, never negative; None where there was none, or not before now.
+
+        Args:
+            now: UTC.
+        """
+        if self.last_complete_at is None or self.is_from_the_future(now):
+            return None
+        return max(now - self.last_complete_at, timedelta())
+
+    def is_from_the_future(self, now: datetime) -> bool:
+        """Return whether the last complete sync ended after now, so that nobody knows how old it is."""
+        return self.last_complete_at is not None and self.last_complete_at > now + SKEW
+
+    def problem(self, max_age: timedelta, now: datetime) -> str | None:
+        """Return a sentence that says why the feed is not fresh; None where it is.
+
+        Args:
+            max_age: how old its last complete sync may be.
+            now: UTC.
+        """
+        if self.last_sync_at is None:
+            return f"The feed {self.feed} was never read."
+        if self.last_complete_at is None:
+            return f"The feed {self.feed} was never read completely."
+        age = self.age(now)
+        if age is None:
+            return (
+                f"The last complete sync of the feed {self.feed} is dated {self.last_complete_at:%Y-%m-%d %H:%M} UTC, "
+                "which is yet to come: the clock was wrong then, or is now."
+            )
+        if age > max_age:
+            return f"The last complete sync of the feed {self.feed} was {describe(age)} ago."
+        return None
+
+
+def freshness_of(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -> list[FeedFreshness]:
+    """Return how fresh each configured feed is, in their order.
+
+    Args:
+        connection: open for reading.
+        feeds: those that are configured.
+    """
+    read = [(feed.name, event_type) for feed in feeds for event_type in _event_types(feed)]
+    configured = {"feeds": [name for name, _ in read], "event_types": [event_type for _, event_type in read]}
+    known = {row[0]: FeedFreshness(*row) for row in execute(connection, sql("last_syncs"), configured).fetchall()}
+    return [known.get(feed.name, FeedFreshness(feed.name)) for feed in feeds]
+
+
+def overdue_after(feed: Feed) -> timedelta:
+    """Return from which age of its last complete sync a feed is overdue by its schedule: 26 h where it runs daily.
+
+    Raises:
+        SettingsError: its schedule or time zone cannot be read.
+    """
+    return longest_gap(feed) + LATE_AFTER
+
+
+def longest_gap(feed: Feed) -> timedelta:
+    """Return the longest time between two of the next runs of a feed.
+
+    Raises:
+        SettingsError: its schedule or time zone cannot be read.
+    """
+    check_schedule(feed)
+    ticks = list(islice(cron_string_iterator(_A_MONDAY.timestamp(), feed.schedule, feed.time_zone), LOOKED_AHEAD))
+    return max(after - before for before, after in pairwise(ticks))
+
+
+def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
+    """Check the schedule of a feed.
+
+    Args:
+        feed: whose schedule and time zone are checked.
+        setting: the setting that the schedule stands in.
+
+    Raises:
+        SettingsError: its schedule or time zone cannot be read.
+    """
+    for name, given, is_known in (
+        (setting, feed.schedule, is_valid_cron_schedule(feed.schedule)),
+        ("SECSCORE_TIMEZONE", feed.time_zone, feed.time_zone in available_timezones()),
+    ):
+        if not is_known:
+            what = f"{describe_value(name, given)} cannot be read."
+            raise SettingsError([explained(what, "schedule-malformed", setting=setting)])
+
+
+def describe(age: timedelta) -> str:
+    """Return an age in words: minutes, hours or days."""
+    if age.days > 1:
+        return f"{age.days} days"
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+
+
+def _event_types(feed: Feed) -> list[str]:
+    """Return the event types that a feed is configured to read."""
+    given = value("SECSCORE_EVENT_TYPES", feed.settings)
+    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))

@@ -1,0 +1,103 @@
+"""How things stand at a glance: what each feed read last, the scores, and what wants attention."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.retention import SKEW
+
+
+class Standing(NamedTuple):
+    """How things stand.
+
+    Attributes:
+        feeds: a row for each feed that was ever read (see status.sql).
+        scores: a row for each tenant with a score (see status_scores.sql).
+        attention: a sentence for each thing that somebody should look at.
+        freshness: when each configured feed was read last.
+        overdue: the sentences of `attention` that say that a feed has had no complete sync for too long.
+        as_of: when it was asked, UTC.
+    """
+
+    feeds: list[dict[str, Any]]
+    scores: list[dict[str, Any]]
+    attention: list[str]
+    freshness: list[FeedFreshness]
+    overdue: list[str]
+    as_of: datetime
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as an object for JSON; its keys stay."""
+        return {**self._asdict(), "freshness": [self._freshness_record(feed) for feed in self.freshness]}
+
+    def _freshness_record(self, feed: FeedFreshness) -> dict[str, Any]:
+        age = feed.age(self.as_of)
+        return {**asdict(feed), "age_seconds": None if age is None else int(age.total_seconds())}
+
+
+def standing(
+    connection: duckdb.DuckDBPyConnection,
+    feeds: Sequence[Feed],
+    now: datetime,
+    max_age: timedelta | None = None,
+    alert_problems: Sequence[str] = (),
+) -> Standing:
+    """Say how things stand in a database.
+
+    Args:
+        connection: open for reading.
+        feeds: those that are configured.
+        now: UTC.
+        max_age: how old the last complete sync of each feed may be; None: as its schedule says.
+        alert_problems: what is wrong with alerts, a sentence each.
+
+    Raises:
+        SettingsError: the schedule of a feed cannot be read.
+    """
+    read = _rows(connection, "status", {"latest": now + SKEW})
+    scores = _rows(connection, "status_scores", {})
+    freshness = freshness_of(connection, feeds)
+    found = (fresh.problem(max_age or overdue_after(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
+    overdue = [problem for problem in found if problem]
+    told = {fresh.feed for fresh in freshness if fresh.is_from_the_future(now)}
+    future = [
+        f"A fetch of the feed {row['feed']} is dated {row['future_at']:%Y-%m-%d %H:%M} UTC, which is yet to come: the "
+        "clock was wrong then, or is now."
+        for row in read
+        if row["future_at"] and row["feed"] not in told
+    ]
+    not_read = [
+        f"{row['not_read']} of {row['subscriptions']} subscriptions of the feed {row['feed']} could not be read: "
+        "from posture.read_results where result = 'not_read'"
+        for row in read
+        if row["not_read"]
+    ]
+    return Standing(read, scores, [*overdue, *future, *not_read, *alert_problems], freshness, overdue, now)
+
+
+def alert_problems_of(database: Path) -> list[str]:
+    """Return a sentence for each channel with alerts that were set aside, or one that says why nobody knows.
+
+    Args:
+        database: the published database.
+    """
+    try:
+        return [found.sentence for found in alerts_set_aside(database)]
+    except JournalError as error:
+        return [str(error)]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, object]) -> list[dict[str, Any]]:
+    cursor = execute(connection, sql(name), asked)
+    columns = [column[0] for column in cursor.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

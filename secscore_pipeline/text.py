@@ -1,0 +1,184 @@
+"""Text that somebody else wrote, made fit to be shown: no secret, no control characters, no endless lines."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import unquote
+
+from secscore_pipeline.system.redaction import redact
+
+_CODE = re.compile(r"[A-Za-z0-9_.\- ]{1,100}")
+"""What codes and ids of Azure are made of; a code may hold blanks: Subscription Not Registered."""
+
+
+_MARKS = "\\`*[]<>|!#"
+"""The characters that mean something in Markdown."""
+
+
+def printable(text: str) -> str:
+    """Return `text` with everything that a terminal or browser might obey written out as its escape.
+
+    Line ends, escape sequences, NUL and the marks that turn the direction of writing become visible.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def in_markdown(text: str) -> str:
+    """Return `text` as it may stand in Markdown: no link, picture, table or HTML comes of it."""
+    return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in printable(text))
+
+
+def count_subscriptions(number: int) -> str:
+    """Return how many subscriptions there are in words.
+
+    >>> count_subscriptions(1), count_subscriptions(3)
+    ('1 subscription', '3 subscriptions')
+    """
+    return f"{number} {'subscription' if number == 1 else 'subscriptions'}"
+
+
+def list_some(names: Sequence[str], most: int) -> str:
+    """Return the first names of a list, and how many more there are.
+
+    >>> list_some(["a", "b", "c", "d"], 2)
+    'a, b and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def from_markdown(text: str) -> str:
+    """Return the text of which `in_markdown` made this, for whatever renders no Markdown: terminals, logs, alerts.
+
+    >>> from_markdown(in_markdown("forbidden [forbidden]"))
+    'forbidden [forbidden]'
+    """
+    return re.sub(rf"\\([{re.escape(_MARKS)}])", r"\1", text)
+
+
+def quoted(text: str, *secrets: str, length: int = 300) -> str:
+    """Return what a server said as it may stand in a message: short, printable, without a token or secret.
+
+    Args:
+        text: as received.
+        secrets: what must not appear, though a server or proxy may send it back.
+        length: characters to keep.
+    """
+    return printable(redact(text[: max(length * 20, 10_000)], *secrets)[:length])
+
+
+def bounded_code(given: object) -> str | None:
+    """Return a code or id that a server sent as it may be stored, logged and shown; None where it is no such thing.
+
+    Args:
+        given: what stands where a code should.
+
+    Source: Azure Resource Manager's error codes and request ids, which are letters, digits, `_`, `.`, `-` and blanks.
+    """
+    if not isinstance(given, str) or not _CODE.fullmatch(given):
+        return None
+    return given if redact(given) == given else None
+
+
+GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+
+
+def describe_value(name: str, text: str, *choices: str) -> str:
+    """Return a setting and what was given for it, for the beginning of a message.
+
+    The value itself is shown where it is a GUID, which is an identifier, or nearly one of the words to choose from. Of
+    any other it is said how long it is: a secret may stand in the place of another setting.
+
+    >>> describe_value("AZURE_CLOUD", "AzureClout", "AzureCloud")
+    'AZURE_CLOUD (10 characters, nearly AzureCloud)'
+
+    Args:
+        name: the setting's name.
+        text: what was given for it.
+        choices: the words that it may hold.
+    """
+    if GUID.fullmatch(text):
+        return f"{name}={text}"
+    near = get_close_matches(text.lower(), {choice.lower(): choice for choice in choices}, n=1, cutoff=0.8)
+    word = next((f", nearly {choice}" for choice in choices if near and choice.lower() == near[0]), "")
+    return f"{name} ({len(text)} {'character' if len(text) == 1 else 'characters'}{word})"
+
+
+_SUFFIXES = {".duckdb", ".db", ".html", ".yaml", ".yml", ".pem", ".crt", ".cer", ".key", ".pfx", ".p12", ".csv", ".env"}
+"""How names of files end that may be shown where no such file is: a secret does not end so."""
+
+
+_FOLDERS = {"data", "exports", "lake"}
+"""The folders of the settings' defaults."""
+
+
+def show_path(path: Path) -> str:
+    """Return a path that was given for something, for a message.
+
+    Of a part that is not there, and has neither a suffix of a file nor the name of a default folder, it is said how
+    long it is: it may be a secret.
+
+    >>> show_path(Path("/usr/nowhere/scores.duckdb"))
+    '/usr/<7 characters>/scores.duckdb'
+    """
+    try:
+        if path.exists() or path == path.parent:
+            return printable(str(path))
+    except (OSError, ValueError):  # a name that is too long, or holds NUL
+        return f"<{len(str(path))} characters>"
+    is_plain = path.suffix.lower() in _SUFFIXES or path.name in _FOLDERS
+    name = printable(path.name) if is_plain else f"<{len(path.name)} characters>"
+    return f"{show_path(path.parent).rstrip('/')}/{name}"
+
+
+_CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")
+"""The schemes of URLs in which what stands before @ is the name of a container."""
+
+
+def show_url(url: str) -> str:
+    """Return a URL as it may be shown: without user, password, query and fragment, in each part of a chained one.
+
+    >>> show_url("simplecache::ftp://me:secret@example.com/x?sig=secret")
+    'simplecache::ftp://example.com/x'
+    """
+    return printable("::".join(_show_part(part) for part in url.split("::")))
+
+
+def secrets_of_url(url: str) -> tuple[str, ...]:
+    """Return what of a URL must not be shown, as it stands there and decoded; the longest first."""
+    found = {text for part in url.split("::") for text in _hidden_in(part)}
+    found |= {unquote(text) for text in found}
+    return tuple(sorted(filter(None, found), key=len, reverse=True))
+
+
+def _hidden_in(part: str) -> Iterator[str]:
+    scheme, user, rest = _split_url(part)
+    if scheme not in _CONTAINERS:
+        yield user
+        yield user.partition(":")[2]
+    _, _, query = re.sub("#", "?", rest, count=1).partition("?")
+    yield query
+    for pair in re.split("[&;]", query):
+        yield pair.partition("=")[2]
+
+
+def _show_part(part: str) -> str:
+    if "://" not in part:
+        return part
+    scheme, user, rest = _split_url(part)
+    shown = re.split(r"[?#]", rest)[0]
+    return f"{scheme}://{user}@{shown}" if user and ":" not in user and scheme in _CONTAINERS else f"{scheme}://{shown}"
+
+
+def _split_url(part: str) -> tuple[str, str, str]:
+    """Return scheme, user with password, and the rest; a password may hold any character, / too, where it is wrong."""
+    scheme, separator, rest = part.partition("://")
+    if not separator:
+        return "", "", part
+    authority = re.split(r"[/?#]", rest)[0]
+    is_plain = re.fullmatch(r"[^:]*(:\d*)?|\[.*\](:\d*)?", authority)
+    end = authority.rfind("@") if "@" in authority else -1 if is_plain else rest.rfind("@")
+    return scheme.lower(), rest[: max(end, 0)], rest[end + 1 :]

@@ -1,0 +1,179 @@
+"""Whatever JSON stands where a record should be: it is kept as received, and no finding of it is invalid OCSF."""
+
+import json
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.defs.assets.ocsf import Normalization
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import writing
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+from secscore_pipeline_tests.conftest import failed_checks
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.sampled_from(
+        ["16", "<script>alert(1)</script>", "](javascript:x)", "\x00", "\u202eright", "🙂'\"\n", "x" * 5000]
+    ),
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner), max_leaves=5
+)
+NUMBER = st.one_of(st.integers(-5, 100), st.floats(-1, 100), ANYTHING)
+
+
+def like(**fields):
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+RECORD = like(
+    id=st.one_of(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), ANYTHING),
+    name=ANYTHING,
+    type=ANYTHING,
+    properties=st.one_of(
+        ANYTHING,
+        like(
+            displayName=ANYTHING,
+            score=st.one_of(ANYTHING, like(max=NUMBER, current=NUMBER, percentage=NUMBER)),
+            weight=NUMBER,
+            healthyResourceCount=NUMBER,
+            unhealthyResourceCount=NUMBER,
+            notApplicableResourceCount=NUMBER,
+            definition=st.one_of(
+                ANYTHING,
+                like(
+                    name=ANYTHING,
+                    properties=st.one_of(
+                        ANYTHING,
+                        like(
+                            displayName=ANYTHING,
+                            description=ANYTHING,
+                            maxScore=NUMBER,
+                            source=st.one_of(ANYTHING, like(sourceType=ANYTHING)),
+                            assessmentDefinitions=st.one_of(ANYTHING, st.lists(like(id=ANYTHING), max_size=3)),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    records=st.lists(st.one_of(RECORD, ANYTHING), min_size=1, max_size=12),
+    kind=st.sampled_from(["secure_scores", "secure_score_controls"]),
+)
+@example(
+    records=[{"id": "0", "properties": {"unhealthyResourceCount": 1}}],
+    kind="secure_score_controls",
+)
+def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind):
+    path = tmp_path_factory.mktemp("odd") / "odd.duckdb"
+    now = utc_now()
+    texts = [json.dumps(record) for record in records]
+    with writing(path) as connection, spooled(path) as spool:
+        spool.add_fetch(
+            FetchRow(
+                "run",
+                "tenant",
+                SUBSCRIPTION,
+                kind,
+                now,
+                now,
+                "complete",
+                200,
+                None,
+                None,
+                1,
+                len(texts),
+                (),
+                "https://x",
+                "x",
+            )
+        )
+        for position, text in enumerate(texts, 1):
+            spool.add_record(RecordRow(SUBSCRIPTION, 1, position, text))
+        spool.close()
+        load_snapshot(connection, spool, "run", kind, now)
+        added = normalize(connection, Normalization().mapping())
+        stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
+        rejected = connection.execute("select count(*) from raw.rejected").fetchone()
+        assert connection.execute(sql("held")).fetchall() == [(added,)]
+        findings = [
+            event(row)
+            for (row,) in connection.execute("select to_json(f) from ocsf.assessment_findings as f").fetchall()
+        ]
+    assert [text for (text,) in stored] == texts
+    assert added == len(findings)
+    assert added + rejected[0] == len(texts)
+    assert [problems(finding) for finding in findings if problems(finding)] == []
+
+
+def test_a_bad_record_is_set_aside_with_its_reason_and_stops_nobody(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    first = next(iter(azure.world.subscriptions))
+    good = json.dumps({"id": "/x/secureScores/ascScore", "name": "ascScore"})
+    azure.arm.verbatim[first, "secureScores"] = f'{{"value":[{good},5,{{"name":"no id"}},{good}]}}'.encode()
+    store.use(azure)
+    result = store.sync()
+    assert not next(c.passed for c in result.get_asset_check_evaluations() if c.check_name == "nothing_rejected")
+    assert store.query("select position, reason from raw.rejected order by position") == [
+        (2, "the record is no JSON object"),
+        (3, "the record has no id"),
+        (4, "the snapshot holds a record with this id already"),
+    ]
+    assert store.one("select count(*) from raw.secure_scores") == 5
+    with store.warehouse.get_reader() as connection:
+        message = connection.execute(
+            "select message, compliance.status, severity from ocsf.assessment_findings where finding_info.title is null"
+        ).fetchall()
+    assert message == [("ascScore: no score reported", "Warning", "Unknown")]
+
+
+def test_ten_megabytes_of_text_in_one_record(local_azure, store):
+    azure = local_azure(World(subscriptions=1))
+    (only,) = azure.world.subscriptions
+    record = {"id": "/x/secureScores/ascScore", "name": "ascScore", "properties": {"displayName": "é" * 5_000_000}}
+    azure.arm.verbatim[only, "secureScores"] = json.dumps({"value": [record]}, ensure_ascii=False).encode()
+    store.use(azure)
+    store.sync()
+    longest = "select max(length(finding_info.title)) from ocsf.assessment_findings"
+    assert store.one(longest) == 5_000_000
+
+
+def test_new_fields_and_changed_types_are_reported_as_drift(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    store.use(azure)
+    assert not {name for name in failed_checks(store.sync()) if "drift" in name}
+    first = next(iter(azure.world.subscriptions))
+    record = {
+        "id": "/x/secureScores/ascScore",
+        "name": "ascScore",
+        "properties": {"score": {"max": "58", "current": 3.5, "rank": 1}, "weight": None},
+        "etag": "new",
+    }
+    azure.arm.verbatim[first, "secureScores"] = json.dumps({"value": [record]}).encode()
+    result = store.sync()
+    assert "secure_scores: schema_drift" in failed_checks(result)
+    assert "secure_score_controls: schema_drift" not in failed_checks(result)
+    (check,) = (
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "schema_drift" and not check.passed
+    )
+    drifted = {row.data["field"]: row.data["received"] for row in check.metadata["examples"].records}
+    assert drifted["$.etag"] == "TEXT"
+    assert drifted["$.properties.score.rank"] == "NUMBER"
+    assert drifted["$.properties.score.max"] in ("TEXT", "MIXED")
+    assert "$.properties.weight" not in drifted

@@ -1,0 +1,132 @@
+"""The report: what it says, that it asks for nothing, and that hostile names stay names."""
+
+import base64
+import hashlib
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.defs.assets.report import REPORT
+from secscore_pipeline.emulator.world import Counts, State, World
+from secscore_pipeline.report.page import gather, write_report
+from secscore_pipeline.system.files import FileError
+from secscore_pipeline_tests.conftest import secscore
+
+MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
+
+
+@pytest.fixture(scope="module")
+def two_days(module_azure, module_store):
+    """Return a world that was looked at yesterday, and today when MFA had been lost; one subscription is forbidden."""
+    world = World(subscriptions=3)
+    world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
+    world.add_subscription("00000000-0000-0000-0000-000000000002", State.UNSCORED)
+    module_store.use(module_azure(world), *world.subscriptions)
+    module_store.sync()
+    module_store.write("update raw.fetches set observed_at = observed_at - interval 1 day")
+    for subscription in world.subscriptions.values():
+        if MFA in subscription.counts:
+            subscription.counts[MFA] = Counts(0, 30, 0)
+    module_store.sync()
+    return world
+
+
+def page_of(store):
+    with store.warehouse.get_published() as connection:
+        return gather(connection, utc_now()).page()
+
+
+def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_days, module_store):
+    page = page_of(module_store)
+    ((fraction,),) = module_store.query(
+        "select fraction from posture.tenant_score where lower(score) = 'ascscore' order by day desc limit 1"
+    )
+    assert f"<dd>{100 * fraction:.2f} %</dd>" in page
+    events = re.search(r'<ol class="events">(.*?)</ol>', page, re.DOTALL)
+    assert events is not None
+    assert "most by Enable MFA" in events[1]
+    ((control, points),) = module_store.query(
+        "select control, sum(points_to_win) from posture.opportunities group by all order by 2 desc limit 1"
+    )
+    assert f">{control}</bdi></td>" in page
+    assert f">{points:.2f}</td>" in page
+    assert (
+        "3 of 5 subscriptions read; 1 has no score; 1 not read. A subscription without a score is not counted" in page
+    )
+    assert "Simulated data of a local Azure" in page
+
+
+def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, module_store):
+    page = page_of(module_store)
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
+    assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest", page)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy[1].replace("&#43;", "+")
+    assert "default-src 'none'" in policy[1].replace("&#39;", "'")
+
+
+def test_hostile_names_stay_text(local_azure, store):
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
+    evil = "</script><script>alert(1)</script>\u202e{{ 7 * 7 }}"
+    store.write(f"update ocsf.entities set name = '{evil}'")
+    store.write("checkpoint")
+    with store.warehouse.get_reader() as connection:
+        page = gather(connection, utc_now()).page()
+    assert page.count("<script>") == 1
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\u202e" not in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_path):
+    world = World(subscriptions=1)
+    store.use(local_azure(world))
+    store.sync()
+    page = page_of(store)
+    assert "not known" in page
+    with store.warehouse.get_reader() as connection:
+        made = gather(connection, utc_now() + timedelta(days=1))
+    assert made.tenants[0].won_since(7) is None
+    assert not made.tenants[0].events
+    from secscore_pipeline.warehouse.connection import writing
+
+    with writing(tmp_path / "empty.duckdb") as connection:
+        assert "No subscription has been looked at yet" in gather(connection, utc_now()).page()
+
+
+def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, store, tmp_path):
+    store.use(local_azure(World(subscriptions=2)))
+    shown = {event.asset_key: event for event in store.sync(with_report=True).get_asset_materialization_events()}
+    metadata = shown[REPORT].materialization.metadata
+    path = Path(metadata["path"].value)
+    assert metadata["report"].value == path.as_uri()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text().startswith("<!doctype html>")
+    assert "| control | points to win | resources to fix |" in metadata["preview"].value
+    assert metadata["score_percentage"].value == round(
+        100 * store.one("select fraction from posture.tenant_score where lower(score) = 'ascscore'"), 2
+    )
+
+
+def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, module_store, tmp_path):
+    done = secscore("report", "--output", "here/report.html", cwd=tmp_path, env=module_store.settings)
+    assert "Report: here/report.html" in done.stdout
+    assert (tmp_path / "here" / "report.html").exists()
+    (tmp_path / "file").write_text("")
+    done = secscore("report", "--output", "file/report.html", cwd=tmp_path, env=module_store.settings, check=1)
+    assert "Traceback" not in done.stderr
+    assert "cannot be written (File exists)" in done.stderr
+    elsewhere = {**module_store.settings, "SECSCORE_DATABASE": str(tmp_path / "none.duckdb")}
+    done = secscore("report", cwd=tmp_path, env=elsewhere, check=1)
+    assert "[database-absent]" in done.stderr
+    with module_store.warehouse.get_published() as connection:
+        made = gather(connection, utc_now())
+    with pytest.raises(FileError, match="report-unwritable"):
+        write_report(made, tmp_path)

@@ -1,0 +1,164 @@
+"""The DuckDB file: private, held by one writer at a time, whole after a kill, and left alone when it is not ours."""
+
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from secscore_pipeline.emulator.world import World
+from secscore_pipeline.warehouse.connection import WarehouseError, reading, steps, writing
+from secscore_pipeline_tests.conftest import failed_checks, of_files
+from testbed.waiting import DEADLINE
+
+HOLD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def holder(path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
+    path = tmp_path / "held.duckdb"
+    with writing(path):
+        pass
+    process = holder(path)
+    try:
+        with (
+            pytest.raises(WarehouseError, match=rf"held open by process {process.pid}"),
+            writing(path, lock_patience=0.3),
+        ):
+            pass
+        with pytest.raises(WarehouseError, match="held open by process"), reading(path, lock_patience=0.3):
+            pass
+    finally:
+        process.communicate("")
+
+
+def test_a_file_that_is_let_go_of_is_opened(tmp_path):
+    path = tmp_path / "held.duckdb"
+    with writing(path):
+        pass
+    process = holder(path)
+    process.stdin.close()
+    with writing(path, lock_patience=DEADLINE) as connection:
+        assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
+    process.wait()
+    process.stdout.close()
+
+
+def test_everything_that_is_written_is_for_its_owner_alone(tmp_path):
+    path = tmp_path / "new" / "folder" / "store.duckdb"
+    with writing(path):
+        wal = path.with_name("store.duckdb.wal")
+        assert not wal.exists() or oct(wal.stat().st_mode & 0o777) == "0o600"
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
+
+
+def test_a_database_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "other.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table customers (id integer)")
+    before = path.read_bytes()
+    with pytest.raises(WarehouseError, match="something else"), writing(path):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
+    azure = local_azure(World(subscriptions=4))
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), **azure.settings(),
+        "SECSCORE_DATABASE": str(tmp_path / "store.duckdb"),
+    }  # fmt: skip
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "secscore_pipeline.cli", "sync"], cwd=tmp_path, env=env,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    errors = [run.communicate(timeout=DEADLINE)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], errors
+    with reading(tmp_path / "store.duckdb") as connection:
+        assert connection.execute(
+            "select count(*), count(distinct metadata.uid), count(*) filter (where activity_id = 1) "
+            "from ocsf.assessment_findings"
+        ).fetchone() == (128, 128, 64)
+
+
+@of_files
+def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store):
+    first, *later = steps("migrations")
+    assert later
+    store.path.parent.mkdir(parents=True)
+    with duckdb.connect(str(store.path)) as connection:
+        connection.execute("create schema meta")
+        connection.execute(
+            "create table meta.migrations (version integer primary key, name varchar not null, applied_at timestamptz)"
+        )
+        connection.execute(first.text)
+        connection.execute("insert into meta.migrations values (1, ?, now())", [first.name])
+        connection.execute(
+            "insert into raw.fetches select 'old', 't', 's', 'secure_scores', now(), now(), 'complete', 200, null, "
+            "null, 1, 1, [], 'https://arm', 'cloud', now()"
+        )
+        connection.execute(
+            "insert into raw.secure_scores select 'old', 't', 's', 'old-id', 'n', now(), 1, 1, null, ?",
+            ['{"id": "old-id", "properties": {"score": {"max": 4, "current": 3}}}'],
+        )
+    store.use(local_azure(World(subscriptions=1)))
+    store.sync()
+    assert store.one("select max(version) from meta.migrations") == later[-1].number
+    assert store.query("select count(*), count(observed_at) from raw.fetches") == [(3, 3)]
+    assert store.one(
+        "select message from ocsf.assessment_findings where finding_info.uid = 'old-id' and activity_id = 1"
+    ) == ("old-id: 3 of 4 points (75.00%)")
+
+
+def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store):
+    store.use(local_azure(World(subscriptions=2)))
+    store.sync()
+    # As if the clock had been a day ahead during the first run.
+    store.write("update raw.fetches set observed_at = observed_at + interval 1 day")
+    rebuilt = {"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}}
+    result = store.sync(config=rebuilt)
+    assert failed_checks(result) >= {"secure_scores: clock_runs_forward", "secure_score_controls: clock_runs_forward"}
+    lives = store.query(
+        "select list(time order by metadata.logged_time, time), list(activity_name order by time), "
+        "list(finding_info.first_seen_time) from ocsf.assessment_findings group by finding_info.uid"
+    )
+    assert len(lives) == 2 * 16
+    for times, activities, first_seen in lives:
+        assert times[0] < times[1]
+        assert activities == ["Create", "Update"]
+        assert set(first_seen) == {times[0]}
+
+
+def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
+    path = tmp_path / "held.duckdb"
+    with writing(path):
+        pass
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True"), str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    try:
+        with pytest.raises(WarehouseError, match=f"process {process.pid}"), writing(path, lock_patience=0.3):
+            pass
+        with reading(path, lock_patience=0.3) as connection:
+            assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
+    finally:
+        process.communicate("")
