@@ -32,8 +32,8 @@ import psutil
 from bench.history import lived, store_day
 from bench.processes import local_azure, peak_mb
 from bench.queries import QUESTIONS, constants, named_in
-from secscore_pipeline.defs.resources import TIME_TRAVEL, Warehouse
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.warehouse.warehouse import TIME_TRAVEL, Warehouse
 from testbed import postgresql
 from testbed.serving import cluster
 

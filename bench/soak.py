@@ -159,7 +159,7 @@ class _Service:
 
         from secscore_pipeline.definitions import defs
         from secscore_pipeline.defs.assets.report import REPORT
-        from secscore_pipeline.defs.resources import Warehouse
+        from secscore_pipeline.warehouse.warehouse import Warehouse
 
         self.folder, self.outside, self.soak, self.stack = folder, outside, soak, stack
         self.instance = stack.enter_context(dg.DagsterInstance.get())

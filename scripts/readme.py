@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from secscore_pipeline.config.settings import SETTINGS
-from secscore_pipeline.error_catalogue import PARTS, cure
+from secscore_pipeline.error_catalogue import PARTS
+from secscore_pipeline.errors import cure
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 TABLES_PAGE = README.parent / "docs" / "tables.md"

@@ -6,9 +6,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
 
-from secscore_pipeline.system.redaction import redact
-
-_CODE = re.compile(r"[A-Za-z0-9_.\- ]{1,100}")
 """What codes and ids of Azure are made of; a code may hold blanks: Subscription Not Registered."""
 
 
@@ -57,30 +54,6 @@ def from_markdown(text: str) -> str:
     'forbidden [forbidden]'
     """
     return re.sub(rf"\\([{re.escape(_MARKS)}])", r"\1", text)
-
-
-def quoted(text: str, *secrets: str, length: int = 300) -> str:
-    """Return what a server said as it may stand in a message: short, printable, without a token or secret.
-
-    Args:
-        text: as received.
-        secrets: what must not appear, though a server or proxy may send it back.
-        length: characters to keep.
-    """
-    return printable(redact(text[: max(length * 20, 10_000)], *secrets)[:length])
-
-
-def bounded_code(given: object) -> str | None:
-    """Return a code or id that a server sent as it may be stored, logged and shown; None where it is no such thing.
-
-    Args:
-        given: what stands where a code should.
-
-    Source: Azure Resource Manager's error codes and request ids, which are letters, digits, `_`, `.`, `-` and blanks.
-    """
-    if not isinstance(given, str) or not _CODE.fullmatch(given):
-        return None
-    return given if redact(given) == given else None
 
 
 GUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")

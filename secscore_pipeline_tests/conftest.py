@@ -16,11 +16,13 @@ import pytest
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.metadata import BY_HAND
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system import redaction
 from secscore_pipeline.warehouse.publishing import kept_files
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from testbed import postgresql
 from testbed.waiting import DEADLINE
 
@@ -108,6 +110,12 @@ def _job(with_report: bool) -> dg.JobDefinition:
     return definitions.resolve_job_def("lean")
 
 
+def resources_of_environment() -> dict[str, object]:
+    """Return the resources of a run that the environment's settings describe."""
+    warehouse = WarehouseResource.of(Warehouse.from_environment())
+    return {"azure": AzureConnection.from_environment(), "warehouse": warehouse}
+
+
 def warehouse_of(settings: Mapping[str, str]) -> Warehouse:
     """Return the store that settings name."""
     names = {"database": "SECSCORE_DATABASE", "work_database": "SECSCORE_WORK_DATABASE"}
@@ -151,7 +159,7 @@ class Store:
             result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,
-                resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
+                resources=resources_of_environment(),
                 run_config={"loggers": {"plain": {}}, **(config or {})},
                 tags=BY_HAND,
             )
@@ -220,7 +228,7 @@ def made_lake(postgres_server: postgresql.Server, tmp_path_factory: pytest.TempP
     database, home = postgres_server.new_database(), tmp_path_factory.mktemp("made")
     settings = {"SECSCORE_DATABASE": postgres_server.lake(database), "SECSCORE_DATA_PATH": str(home / "lake")}
     code = (
-        "from secscore_pipeline.defs.resources import Warehouse\n"
+        "from secscore_pipeline.warehouse.warehouse import Warehouse\n"
         "with Warehouse.from_environment().get_connection(): pass\n"
     )
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, cwd=home, check=True)

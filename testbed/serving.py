@@ -13,7 +13,7 @@ from typing import Any
 import redis
 import requests
 
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import warehouse_of
 from testbed.needs import use_need
 from testbed.postgresql import USER, Server

@@ -15,8 +15,7 @@ import requests
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.session import Session, asked_pause, complete_within
-from secscore_pipeline.system.redaction import register_secrets
-from secscore_pipeline.text import bounded_code, quoted
+from secscore_pipeline.system.redaction import bounded_code, quoted, register_secrets
 
 MAX_ANSWER_BYTES = 64 * 1024
 """How much a channel may answer."""

@@ -1,16 +1,16 @@
 """What happened that somebody should know of, read from the published database."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.error_catalogue import resolution_of
+from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.posture.freshness import FeedFreshness, describe
 from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import select_rows
 
 Row = dict[str, Any]
 
@@ -55,10 +55,10 @@ def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: 
     """
     asked = {"since": since, "threshold": threshold}
     return [
-        *_grouped("score_dropped", _rows(connection, "alert_drops", asked), _drop),
-        *_grouped("control_failed", _rows(connection, "alert_controls", asked), _failing),
-        *_grouped("coverage_lost", _rows(connection, "alert_coverage", asked), _lost),
-        *_grouped("scope_left", _rows(connection, "alert_departures", asked), _left),
+        *_grouped("score_dropped", select_rows(connection, sql("alert_drops"), asked), _drop),
+        *_grouped("control_failed", select_rows(connection, sql("alert_controls"), asked), _failing),
+        *_grouped("coverage_lost", select_rows(connection, sql("alert_coverage"), asked), _lost),
+        *_grouped("scope_left", select_rows(connection, sql("alert_departures"), asked), _left),
     ]
 
 
@@ -164,12 +164,12 @@ def briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | No
         connection: open for reading.
         due: when it was due, UTC: there is one briefing for it.
     """
-    days = _rows(connection, "report_path", {})
+    days = select_rows(connection, sql("report_path"), {})
     if not days:
         return None
     newest = max(day["day"] for day in days)
-    changes = _rows(connection, "report_changes", {"day": newest})
-    controls = _rows(connection, "report_controls", {})
+    changes = select_rows(connection, sql("report_changes"), {"day": newest})
+    controls = select_rows(connection, sql("report_controls"), {})
     lines: list[str] = []
     for tenant_id in dict.fromkeys(day["tenant_id"] for day in days):
         path = [day for day in days if day["tenant_id"] == tenant_id]
@@ -194,9 +194,3 @@ def _tenant(path: list[Row], changes: list[Row]) -> Iterator[str]:
     for change in changes[:3]:
         control = printable(change["control"] or "what no control explains")
         yield f"Moved: {control}, {change['points']:+.2f} points in {change['subscriptions']} subscriptions"
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, object]) -> list[Row]:
-    cursor = execute(connection, sql(name), asked)
-    columns = [column[0] for column in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.error_catalogue import ExplainedError
+from secscore_pipeline.errors import ExplainedError
 
 _Value = TypeVar("_Value")
 
@@ -317,3 +317,15 @@ def _moment(timestamp: float) -> datetime:
 def _alert(text: str) -> Alert:
     held = json.loads(text)
     return Alert(**{**held, "lines": tuple(held["lines"])})
+
+
+def alert_problems_of(database: Path) -> list[str]:
+    """Return a sentence for each channel with alerts that were set aside, or one that says why nobody knows.
+
+    Args:
+        database: the published database.
+    """
+    try:
+        return [found.sentence for found in alerts_set_aside(database)]
+    except JournalError as error:
+        return [str(error)]

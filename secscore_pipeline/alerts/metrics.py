@@ -16,12 +16,11 @@ from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import EVENT_TYPES
-from secscore_pipeline.defs.metadata import rows
-from secscore_pipeline.defs.resources import Warehouse
-from secscore_pipeline.error_catalogue import ExplainedError
+from secscore_pipeline.errors import ExplainedError
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
+from secscore_pipeline.warehouse.warehouse import Warehouse
 
 MARK = "# Metrics of secscore_pipeline: written anew after each sync."
 """What a metrics file begins with: a file that does not is somebody else's."""
@@ -108,7 +107,7 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
     try:
         with warehouse.get_published() as connection:
             freshness = freshness_of(connection, feeds)
-            fetches, scores = (rows(connection, sql(name)) for name in ("metrics_fetches", "status_scores"))
+            fetches, scores = (select_rows(connection, sql(name)) for name in ("metrics_fetches", "status_scores"))
         stored = [Sample("secscore_database_size_bytes", warehouse.published_size())]
         if not warehouse.lake:
             published_at = warehouse.published_path.stat().st_mtime

@@ -37,7 +37,8 @@ from secscore_pipeline.azure.session import (
     is_same_origin,
     is_untrusted,
 )
-from secscore_pipeline.text import bounded_code, printable, quoted
+from secscore_pipeline.system.redaction import bounded_code, quoted
+from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
 

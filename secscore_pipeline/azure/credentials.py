@@ -28,8 +28,8 @@ from secscore_pipeline.azure.session import (
     is_untrusted,
 )
 from secscore_pipeline.system.encodings import EncodingError, decode_text, read_text, unicode_encoding
-from secscore_pipeline.system.redaction import register_secrets, register_token
-from secscore_pipeline.text import GUID, quoted, show_path
+from secscore_pipeline.system.redaction import quoted, register_secrets, register_token
+from secscore_pipeline.text import GUID, show_path
 
 if TYPE_CHECKING:
     from cryptography import x509

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from secscore_pipeline.error_catalogue import ExplainedError, cure
+from secscore_pipeline.errors import ExplainedError, cure
 from secscore_pipeline.system.redaction import redact
 from secscore_pipeline.text import printable
 

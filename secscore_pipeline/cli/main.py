@@ -47,26 +47,26 @@ from secscore_pipeline.config.settings import (
     signal_settings,
     value,
 )
-from secscore_pipeline.error_catalogue import ExplainedError, explained
+from secscore_pipeline.errors import ExplainedError, explained
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.system.files import FileError, refuse_unwritable, replace_file, write_file
-from secscore_pipeline.system.redaction import RedactingFormatter, redact, register_secrets
+from secscore_pipeline.system.redaction import RedactingFormatter, quoted, redact, register_secrets
 from secscore_pipeline.system.streams import write_json, write_output
-from secscore_pipeline.text import describe_value, printable, quoted, show_path
+from secscore_pipeline.text import describe_value, printable, show_path
 
 if TYPE_CHECKING:
     import dagster as dg
     import pandas as pd
 
     from secscore_pipeline.cli.prompt_commands import Question
-    from secscore_pipeline.defs.resources import Warehouse
     from secscore_pipeline.emulator.faults import Fault
     from secscore_pipeline.emulator.limits import Limit
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.ingest.batches import Batch
     from secscore_pipeline.posture.query import Rows
     from secscore_pipeline.posture.status import Standing
+    from secscore_pipeline.warehouse.warehouse import Warehouse
 
 EXIT_NOTHING_STORED = 1
 EXIT_WRONG_SETTINGS = 2
@@ -695,10 +695,10 @@ def _without_log() -> Iterator[None]:
 def _print_connection() -> None:
     """Try the connection up to the list of the subscriptions, and print each step."""
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.defs.resources import AzureConnection
+    from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.connection_test import diagnose
 
-    for step in diagnose(AzureConnection.of(Feed()).process_config_and_initialize(), utc_now):
+    for step in diagnose(AzureConnection.of(Feed()), utc_now):
         if step.subscription_id:
             break
         mark, style = _MARKS[step.state]
@@ -727,8 +727,9 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
 
     from secscore_pipeline.config.settings import EVENT_TYPES
     from secscore_pipeline.defs.assets.ocsf import Normalization
-    from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
-    from secscore_pipeline.defs.resources import AzureConnection
+    from secscore_pipeline.ingest.connection import AzureConnection
+    from secscore_pipeline.ingest.fetches import take_snapshot
+    from secscore_pipeline.ingest.listing import list_subscriptions
     from secscore_pipeline.warehouse import sql
     from secscore_pipeline.warehouse.store import normalize
 
@@ -741,7 +742,7 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     for morning in track(missing, description="days", console=complaints, disable=not complaints.is_terminal):
         azure.world.live_until(morning.date())
         os.environ.update(azure.settings())
-        connection_to_azure: AzureConnection = AzureConnection.from_environment().process_config_and_initialize()
+        connection_to_azure: AzureConnection = AzureConnection.from_environment()
         snapshot_id, clock = f"simulated-{morning:%Y-%m-%d}", partial(_same, morning)
         list_subscriptions(connection_to_azure, warehouse, snapshot_id, value("SECSCORE_OWNER_TAG"), clock)
         for event_type in EVENT_TYPES.values():
@@ -1019,8 +1020,9 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
 
 def _standing(max_age: timedelta | None) -> "tuple[Standing, dict[str, Any]]":
     """Return how things stand, and where the published database is and how large."""
+    from secscore_pipeline.alerts.journal import alert_problems_of
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.posture.status import alert_problems_of, standing
+    from secscore_pipeline.posture.status import standing
 
     warehouse, feeds = _warehouse(), configured_feeds()
     with warehouse.get_published() as connection:
@@ -1554,7 +1556,7 @@ _MARKS = {"passed": ("✓", "green"), "warned": ("○", "yellow"), "failed": ("�
 def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
     """Show each step of the diagnosis of each feed, equal readings together, and return the exit code."""
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.defs.resources import AzureConnection
+    from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.connection_test import State, Step, diagnose, group_readings, summary
 
     def show(state: State, text: str) -> None:
@@ -1568,7 +1570,7 @@ def _test_connection(feeds: tuple[Feed, ...], *, as_json: bool = False) -> int:
         if len(feeds) > 1 and not as_json:
             console.rule(f"Feed {feed.name}")
         with console.status("Reading") if not as_json else nullcontext():
-            for step in diagnose(AzureConnection.of(feed).process_config_and_initialize(), utc_now):
+            for step in diagnose(AzureConnection.of(feed), utc_now):
                 ours.append(step)
                 if not (as_json or step.subscription_id):
                     show(step.state, step.line)
@@ -1594,17 +1596,17 @@ def _use_demo_database() -> None:
 
 
 def _warehouse() -> "Warehouse":
-    from secscore_pipeline.defs.resources import Warehouse
+    from secscore_pipeline.warehouse.warehouse import Warehouse
 
     return Warehouse.from_environment()
 
 
 def _rows(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-    from secscore_pipeline.defs.metadata import rows
     from secscore_pipeline.warehouse import sql
+    from secscore_pipeline.warehouse.connection import select_rows
 
     with _warehouse().get_reader() as connection:
-        return rows(connection, sql(name), dict(parameters or {}))
+        return select_rows(connection, sql(name), dict(parameters or {}))
 
 
 def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.DataFrame":

@@ -210,13 +210,13 @@ def _sign_in(known: dict[str, str], asked: _Interview, tell: Tell, complain: Tel
         The enabled subscriptions; None where the sign-in or the list failed for another reason than an answer.
     """
     from secscore_pipeline.azure.errors import AzureError, SignInError
-    from secscore_pipeline.defs.resources import AzureConnection
+    from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.connection_test import explain_sign_in
 
     while True:
         tell("Signing in ...")
         with settings_in_environment(known):
-            connection: AzureConnection = AzureConnection.of(Feed()).process_config_and_initialize()
+            connection: AzureConnection = AzureConnection.of(Feed())
             try:
                 settings = connection.settings()
                 connection.client().sign_in()

@@ -84,7 +84,8 @@ def serve_all(port: int, announce: Callable[[], object]) -> int:
     Raises:
         SettingsError: the port is taken, or a setting is malformed. Nothing was started.
     """
-    from secscore_pipeline.defs.webserver import own_hosts, refuse_taken_port
+    from secscore_pipeline.config.ui_hosts import own_hosts
+    from secscore_pipeline.defs.webserver import refuse_taken_port
 
     own_hosts(port)
     refuse_taken_port("127.0.0.1", port)

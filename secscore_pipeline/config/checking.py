@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from functools import partial
 
 from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.schedules import check_schedule
 from secscore_pipeline.config.settings import (
-    DEFAULTS,
     SETTINGS,
     SettingsError,
     alert_settings,
@@ -27,7 +27,8 @@ from secscore_pipeline.config.settings import (
     value,
     work_path,
 )
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.config.ui_hosts import own_hosts
+from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.text import printable
 
@@ -184,17 +185,10 @@ def _check_store() -> None:
 
 
 def _check_ui() -> None:
-    if os.environ.get("SECSCORE_UI_HOSTS") or os.environ.get("SECSCORE_DAGSTER_URL"):
-        from secscore_pipeline.defs.webserver import own_hosts  # a web server comes with it
-
-        own_hosts(0)
+    own_hosts(0)
 
 
 def _check_schedule(setting: str) -> None:
     cron, time_zone = value(setting), value("SECSCORE_TIMEZONE")
-    is_default = (cron, time_zone) == (DEFAULTS[setting], DEFAULTS["SECSCORE_TIMEZONE"])
-    is_off = setting == "SECSCORE_BRIEFING" and cron.lower() == "off"
-    if not (is_default or is_off):
-        from secscore_pipeline.posture.freshness import check_schedule  # Dagster comes with it, in a second
-
+    if not (setting == "SECSCORE_BRIEFING" and cron.lower() == "off"):
         check_schedule(Feed(schedule=cron, time_zone=time_zone), setting)

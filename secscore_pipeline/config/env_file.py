@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
 from secscore_pipeline.config.settings import SECRETS, SettingsError
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import EncodingError, read_text
 from secscore_pipeline.system.files import write_file
 from secscore_pipeline.text import printable

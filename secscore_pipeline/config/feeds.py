@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from secscore_pipeline.config.settings import SettingsError, expand_path, value
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.text import describe_value, show_path
 

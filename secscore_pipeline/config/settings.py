@@ -20,7 +20,7 @@ from secscore_pipeline.azure.credentials import (
 )
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.config.patterns import fits_pattern, normalize_name
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.system.redaction import register_secrets
 from secscore_pipeline.text import GUID, describe_value, printable, show_path

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,11 +13,12 @@ from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of, 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.schedules import check_schedule, last_due
 from secscore_pipeline.config.settings import SettingsError, alert_settings, schedules_are_on, value
-from secscore_pipeline.defs.dagster_internals import reverse_cron_string_iterator
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
-from secscore_pipeline.posture.freshness import FeedFreshness, check_schedule, freshness_of, overdue_after
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
@@ -132,7 +133,7 @@ def _overdue(feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: d
 def _ends(feed: Feed) -> datetime | None:
     """Return when a feed's credential ends; None where that is not known."""
     try:
-        connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
+        connection: AzureConnection = AzureConnection.of(feed)
         return connection.settings().credential.expires_at
     except (SettingsError, AzureError):  # the feed's own run says so
         return None
@@ -143,9 +144,9 @@ def _briefing_due(now: datetime) -> datetime | None:
     cron, zone = value("SECSCORE_BRIEFING"), value("SECSCORE_TIMEZONE")
     if cron.lower() == "off":
         return None
-    check_schedule(Feed(schedule=cron, time_zone=zone), "SECSCORE_BRIEFING")
-    newest: datetime = next(reverse_cron_string_iterator(now.timestamp(), cron, zone))
-    return newest.astimezone(UTC)
+    schedule = Feed(schedule=cron, time_zone=zone)
+    check_schedule(schedule, "SECSCORE_BRIEFING")
+    return last_due(schedule, now)
 
 
 def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:

@@ -12,12 +12,13 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import SettingsError, partial_failure_fails
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
-from secscore_pipeline.defs.metadata import failures_explained, preview, rows, unread
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
+from secscore_pipeline.defs.metadata import failures_explained, preview, unread
+from secscore_pipeline.defs.resources import WarehouseResource
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.text import from_markdown, in_markdown, printable
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import execute, select_rows
 
 SHOWN = 10
 """How many violations a check shows."""
@@ -107,10 +108,12 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
     )
-    def asset_checks(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    def asset_checks(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         fatal = unread(context) if asset == FINDINGS else []
-        with failures_explained(context), warehouse.get_reader() as connection:
+        with failures_explained(context), warehouse.store.get_reader() as connection:
             _look_at_newest(connection, snapshot_id_of(context))
             for check in checks:
                 if check.name in wanted:
@@ -131,7 +134,7 @@ def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    violations = rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
+    violations = select_rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
     return dg.AssetCheckResult(
         asset_key=check.asset,
         check_name=check.name,
@@ -167,9 +170,9 @@ def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
     name="valid_ocsf",
     description=f"The newest findings are valid OCSF (a sample of {SAMPLE}).",
 )
-def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
+def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
-    with failures_explained(context), warehouse.get_reader() as connection:
+    with failures_explained(context), warehouse.store.get_reader() as connection:
         _look_at_newest(connection, snapshot_id_of(context))
         found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}

@@ -21,9 +21,6 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, Worke
 # Tags of Dagster's own: where the code server of a run is, and whether a run that failed is started again.
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, GRPC_INFO_TAG, WILL_RETRY_TAG
 
-# A schedule's cron expression, read as Dagster's daemon reads it: another library would differ at the edges.
-from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule, reverse_cron_string_iterator
-
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -34,9 +31,6 @@ __all__ = [
     "DagsterHomeNotSetError",
     "LaunchRunContext",
     "WorkerStatus",
-    "cron_string_iterator",
-    "is_valid_cron_schedule",
-    "reverse_cron_string_iterator",
 ]
 
 

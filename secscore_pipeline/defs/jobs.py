@@ -10,6 +10,7 @@ import dagster as dg
 from secscore_pipeline.azure.errors import AzureError, RequestError
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.schedules import check_schedule, longest_gap
 from secscore_pipeline.config.settings import EXPORTS, batch_size, schedules_are_on
 from secscore_pipeline.defs.assets.exports import key_of
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
@@ -22,11 +23,10 @@ from secscore_pipeline.defs.dagster_internals import (
 )
 from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
 from secscore_pipeline.defs.metadata import preview
-from secscore_pipeline.defs.resources import AzureConnection
 from secscore_pipeline.defs.signals import signal_failure
 from secscore_pipeline.ingest.batches import Batch, dealt
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import State, Step, diagnose, summary
-from secscore_pipeline.posture.freshness import check_schedule, longest_gap
 
 GRACE = timedelta(hours=1)
 """How long a run may take before what it makes counts as late."""
@@ -133,7 +133,7 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     Raises:
         AzureError, SettingsError: the subscriptions could not be listed.
     """
-    connection: AzureConnection = AzureConnection.of(feed).process_config_and_initialize()
+    connection: AzureConnection = AzureConnection.of(feed)
     try:
         subscription_ids = connection.subscriptions(connection.directory())
     except RequestError as error:

@@ -8,7 +8,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import kept_days, value
 from secscore_pipeline.defs.dagster_internals import forget_run
 from secscore_pipeline.defs.metadata import POOL, failures_explained
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.retention import oldest_kept
 
@@ -17,12 +17,12 @@ from secscore_pipeline.warehouse.retention import oldest_kept
     pool=POOL,
     description="Compact the database, and let go of looks older than SECSCORE_RETENTION_DAYS where that is set.",
 )
-def compaction(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
+def compaction(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Keep the store small and publish it, and say what that gained."""
     with failures_explained(context):
         days = kept_days(value("SECSCORE_RETENTION_DAYS"))
         try:
-            done = warehouse.maintain(utc_now(), days)
+            done = warehouse.store.maintain(utc_now(), days)
         except WarehouseError as error:
             if error.failure != "database-absent":
                 raise

@@ -11,11 +11,11 @@ import duckdb
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.config.settings import SettingsError
 from secscore_pipeline.defs.run_launcher import report_run_stopped
-from secscore_pipeline.error_catalogue import may_pass
+from secscore_pipeline.errors import may_pass
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.system.stopping import is_requested, watch_run
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError, execute
+from secscore_pipeline.warehouse.connection import WarehouseError
 
 OWNERS = ["team:security-posture"]
 
@@ -105,15 +105,6 @@ def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.Table
             for name, kind, comment, nullable in columns
         ]
     )
-
-
-def rows(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None
-) -> list[dict[str, Any]]:
-    """Return a query's rows by column name, times as aware datetimes; it takes those of the parameters it names."""
-    cursor = execute(connection, query, parameters or {})
-    columns = [column[0] for column in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def preview(table: list[dict[str, Any]]) -> dg.TableMetadataValue:

@@ -15,11 +15,11 @@ from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import DEFAULT_NAME, configured_feeds
 from secscore_pipeline.config.settings import SettingsError, SignalSettings, batch_size, signal_settings
-from secscore_pipeline.defs.resources import Warehouse
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
 from secscore_pipeline.ingest.batches import Batch
 from secscore_pipeline.posture.freshness import freshness_of
 from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.warehouse import Warehouse
 
 HEARTBEAT_SECONDS = 15.0
 """How long the heartbeat takes at most, with all its tries."""
@@ -51,7 +51,7 @@ def signal_failure(context: dg.HookContext) -> None:
     settings = _settings(context.log)
     run = context.instance.get_run_by_id(context.run_id)
     if settings and settings.metrics_file and run:
-        _write_metrics(context.log, context.resources.warehouse, settings, run)
+        _write_metrics(context.log, context.resources.warehouse.store, settings, run)
 
 
 def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:

@@ -5,7 +5,6 @@ name that leads here is DNS rebinding), the page that asks (`Origin`), and that 
 with JSON, which no page can send to another site without that site's consent.
 """
 
-import re
 import socket
 from collections.abc import Collection
 from pathlib import Path
@@ -16,13 +15,10 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from secscore_pipeline.config.settings import SettingsError, value
-from secscore_pipeline.error_catalogue import explained
-from secscore_pipeline.text import describe_value
+from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.ui_hosts import PORTS, own_hosts
+from secscore_pipeline.errors import explained
 
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
 _SHUTDOWN_SECONDS = 1
 
 
@@ -69,33 +65,13 @@ class OwnOriginOnly:
 
     def _is_own(self, origin: str) -> bool:
         parts = urlsplit(origin)
-        if parts.scheme not in _PORTS or origin.lower() != f"{parts.scheme}://{parts.netloc}".lower():
+        if parts.scheme not in PORTS or origin.lower() != f"{parts.scheme}://{parts.netloc}".lower():
             return False
         return parts.netloc.lower() in self._hosts
 
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def own_hosts(port: int) -> set[str]:
-    """Return the names, with their ports, under which the UI is reached: loopback, and what SECSCORE_UI_HOSTS says.
-
-    Args:
-        port: where the UI listens.
-
-    Raises:
-        SettingsError: SECSCORE_UI_HOSTS holds something that is no host.
-    """
-    loopback = {f"{host}:{port}" for host in _LOOPBACK}
-    if port == _PORTS["http"]:
-        loopback |= set(_LOOPBACK)
-    given = value("SECSCORE_UI_HOSTS") or urlsplit(value("SECSCORE_DAGSTER_URL")).netloc
-    named = {host.strip().lower() for host in given.split(",") if host.strip()}
-    if wrong := sorted(host for host in named if not _HOST.fullmatch(host)):
-        what = f"{describe_value('SECSCORE_UI_HOSTS', wrong[0])} holds what is no host."
-        raise SettingsError([explained(what, "ui-host-malformed")])
-    return loopback | named
 
 
 def refuse_taken_port(host: str, port: int) -> None:

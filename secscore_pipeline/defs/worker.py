@@ -15,7 +15,7 @@ from redis import RedisError
 
 from secscore_pipeline.config.settings import SettingsError
 from secscore_pipeline.defs.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
 
 log = logging.getLogger(__name__)
 

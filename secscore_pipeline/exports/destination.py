@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 import fsspec.core
 from fsspec.implementations.local import LocalFileSystem
 
-from secscore_pipeline.text import printable, quoted, secrets_of_url, show_url
+from secscore_pipeline.system.redaction import quoted
+from secscore_pipeline.text import printable, secrets_of_url, show_url
 from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Batch:
         """Tell whether a subscription belongs to it."""
         digest = hashlib.sha256(subscription_id.lower().encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
+
+
+class Part(NamedTuple):
+    """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
+
+    batch: Batch
+    round_id: str
 
 
 def dealt(feed: str, subscription_ids: Iterable[str], size: int) -> list[Batch]:

@@ -21,8 +21,8 @@ from secscore_pipeline.azure.secure_score import Fetch, fetch_all
 from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.settings import AzureSettings, SettingsError
-from secscore_pipeline.defs.resources import AzureConnection
-from secscore_pipeline.error_catalogue import explained
+from secscore_pipeline.errors import explained
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.text import GUID, list_some
 
 _TRY_SECONDS = 10

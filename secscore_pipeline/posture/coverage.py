@@ -7,7 +7,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.azure.errors import Outcome, ReadResult
-from secscore_pipeline.error_catalogue import resolution_of
+from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.text import count_subscriptions, list_some, printable
 from secscore_pipeline.warehouse import sql
 

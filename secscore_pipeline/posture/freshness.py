@@ -5,28 +5,19 @@ Status, metrics, the heartbeat and the alert `sync_overdue` all ask here, so tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
-from zoneinfo import available_timezones
+from datetime import datetime, timedelta
 
 import duckdb
 
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SettingsError, value
-from secscore_pipeline.defs.dagster_internals import cron_string_iterator, is_valid_cron_schedule
-from secscore_pipeline.error_catalogue import explained
-from secscore_pipeline.text import describe_value
+from secscore_pipeline.config.schedules import longest_gap
+from secscore_pipeline.config.settings import value
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
 
 LATE_AFTER = timedelta(hours=2)
 """How long after the next run of a schedule a feed without a complete sync counts as overdue."""
-
-LOOKED_AHEAD = 100
-"""How many runs of a schedule are looked at for the longest time between two."""
-
-_A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -103,36 +94,6 @@ def overdue_after(feed: Feed) -> timedelta:
         SettingsError: its schedule or time zone cannot be read.
     """
     return longest_gap(feed) + LATE_AFTER
-
-
-def longest_gap(feed: Feed) -> timedelta:
-    """Return the longest time between two of the next runs of a feed.
-
-    Raises:
-        SettingsError: its schedule or time zone cannot be read.
-    """
-    check_schedule(feed)
-    ticks = list(islice(cron_string_iterator(_A_MONDAY.timestamp(), feed.schedule, feed.time_zone), LOOKED_AHEAD))
-    return max(after - before for before, after in pairwise(ticks))
-
-
-def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
-    """Check the schedule of a feed.
-
-    Args:
-        feed: whose schedule and time zone are checked.
-        setting: the setting that the schedule stands in.
-
-    Raises:
-        SettingsError: its schedule or time zone cannot be read.
-    """
-    for name, given, is_known in (
-        (setting, feed.schedule, is_valid_cron_schedule(feed.schedule)),
-        ("SECSCORE_TIMEZONE", feed.time_zone, feed.time_zone in available_timezones()),
-    ):
-        if not is_known:
-            what = f"{describe_value(name, given)} cannot be read."
-            raise SettingsError([explained(what, "schedule-malformed", setting=setting)])
 
 
 def describe(age: timedelta) -> str:

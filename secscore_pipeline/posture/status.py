@@ -1,18 +1,16 @@
 """How things stand at a glance: what each feed read last, the scores, and what wants attention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
 
 
@@ -64,8 +62,8 @@ def standing(
     Raises:
         SettingsError: the schedule of a feed cannot be read.
     """
-    read = _rows(connection, "status", {"latest": now + SKEW})
-    scores = _rows(connection, "status_scores", {})
+    read = select_rows(connection, sql("status"), {"latest": now + SKEW})
+    scores = select_rows(connection, sql("status_scores"), {})
     freshness = freshness_of(connection, feeds)
     found = (fresh.problem(max_age or overdue_after(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
     overdue = [problem for problem in found if problem]
@@ -83,21 +81,3 @@ def standing(
         if row["not_read"]
     ]
     return Standing(read, scores, [*overdue, *future, *not_read, *alert_problems], freshness, overdue, now)
-
-
-def alert_problems_of(database: Path) -> list[str]:
-    """Return a sentence for each channel with alerts that were set aside, or one that says why nobody knows.
-
-    Args:
-        database: the published database.
-    """
-    try:
-        return [found.sentence for found in alerts_set_aside(database)]
-    except JournalError as error:
-        return [str(error)]
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, name: str, asked: Mapping[str, object]) -> list[dict[str, Any]]:
-    cursor = execute(connection, sql(name), asked)
-    columns = [column[0] for column in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

@@ -22,7 +22,7 @@ from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, 
 from secscore_pipeline.system.files import replace_file
 from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import select_rows
 
 Row = dict[str, Any]
 
@@ -121,12 +121,13 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
         connection: open for reading.
         made_at: the present, UTC.
     """
-    source = _rows(connection, "report_source", {})[0]
-    days = _rows(connection, "report_path", {})
+    source = select_rows(connection, sql("report_source"), {})[0]
+    days = select_rows(connection, sql("report_path"), {})
     newest = days and max(day["day"] for day in days)
     since = {"day": newest or made_at.date()}
     parts = {
-        name: _rows(connection, f"report_{name}", since) for name in ("subscriptions", "controls", "changes", "gaps")
+        name: select_rows(connection, sql(f"report_{name}"), since)
+        for name in ("subscriptions", "controls", "changes", "gaps")
     }
     moves = {}
     for tenant_id, path in _by_tenant(days).items():
@@ -134,7 +135,7 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     moved_on = sorted({move["day"] for found in moves.values() for move in found})
     causes = {
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
-        for cause in _rows(connection, "report_causes", {"days": moved_on})
+        for cause in select_rows(connection, sql("report_causes"), {"days": moved_on})
     }
     tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"]]})
     tenants = []
@@ -167,12 +168,6 @@ def path_picture(report: Report) -> str | None:
     """Return the path of the tenant's score as a small SVG; None where there is none yet, or several tenants."""
     days = report.tenants[0].days if len(report.tenants) == 1 else []
     return small_path(days) if len(days) > 1 else None
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object]) -> list[Row]:
-    cursor = execute(connection, sql(name), parameters)
-    columns = [column[0] for column in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _by_tenant(days: Sequence[Row]) -> dict[str, list[Row]]:

@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from secscore_pipeline.error_catalogue import ExplainedError
+from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.system.scratch import scratch_folder
 from secscore_pipeline.text import printable
 
 _HEAD = 4_096
@@ -79,9 +80,6 @@ def write_file(path: Path, text: str, failure: str = "file-unwritable") -> None:
     Raises:
         FileError: nothing can be written there.
     """
-    # DuckDB comes with it: not before something is written.
-    from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
-
     target = follow_link(path)
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,11 +88,10 @@ def write_file(path: Path, text: str, failure: str = "file-unwritable") -> None:
             new.touch(mode=0o600)
             new.write_text(text, encoding="utf-8")
             new.replace(target)
-    except (OSError, WarehouseError) as error:
+    except OSError as error:
         raise _unwritable(path, error, failure) from error
 
 
-def _unwritable(path: Path, error: Exception, failure: str) -> FileError:
-    cause = error if isinstance(error, OSError) else error.__cause__
-    reason = (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+def _unwritable(path: Path, error: OSError, failure: str) -> FileError:
+    reason = error.strerror or type(error).__name__
     return FileError(f"{printable(str(path))} cannot be written ({reason}).", failure)

@@ -13,6 +13,10 @@ from collections import deque
 from threading import Lock
 from urllib.parse import quote, quote_plus
 
+from secscore_pipeline.text import printable
+
+_CODE = re.compile(r"[A-Za-z0-9_.\- ]{1,100}")
+
 REDACTED = "***"
 """What stands in the place of a secret."""
 
@@ -139,3 +143,27 @@ def take_over_library_loggers() -> None:
         if not any(isinstance(handler, _Forwarder) for handler in logger.handlers):
             logger.handlers[:] = [_Forwarder()]
             logger.propagate = False
+
+
+def quoted(text: str, *secrets: str, length: int = 300) -> str:
+    """Return what a server said as it may stand in a message: short, printable, without a token or secret.
+
+    Args:
+        text: as received.
+        secrets: what must not appear, though a server or proxy may send it back.
+        length: characters to keep.
+    """
+    return printable(redact(text[: max(length * 20, 10_000)], *secrets)[:length])
+
+
+def bounded_code(given: object) -> str | None:
+    """Return a code or id that a server sent as it may be stored, logged and shown; None where it is no such thing.
+
+    Args:
+        given: what stands where a code should.
+
+    Source: Azure Resource Manager's error codes and request ids, which are letters, digits, `_`, `.`, `-` and blanks.
+    """
+    if not isinstance(given, str) or not _CODE.fullmatch(given):
+        return None
+    return given if redact(given) == given else None

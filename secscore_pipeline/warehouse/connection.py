@@ -1,24 +1,24 @@
 """Opens the DuckDB file: owner-only, migrated, always closed, and with a clear word when it cannot be opened."""
 
-import fcntl
 import hashlib
 import logging
 import os
 import random
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.error_catalogue import ExplainedError
+from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.system import scratch
+from secscore_pipeline.system.scratch import open_folder
 from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.text import show_path
 from secscore_pipeline.warehouse import sql
@@ -171,69 +171,18 @@ def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
 
 @contextmanager
 def scratch_folder(database: Path) -> Iterator[Path]:
-    """Make a private folder beside the database, which goes when the block ends.
-
-    Folders that killed processes left there go first: a living one holds a lock on its own. Anything else of such a
-    name is passed over.
+    """Make a private folder beside the database, which goes when the block ends: `scratch.scratch_folder`, which see.
 
     Raises:
         WarehouseError: something could not be written there.
     """
-    prefix = f"{database.name}.scratch-"
     try:
-        for left in list(database.parent.iterdir()):
-            if left.name.startswith(prefix):
-                _clear(left)
-        with (
-            tempfile.TemporaryDirectory(prefix=prefix, dir=database.parent, ignore_cleanup_errors=True) as folder,
-            _locked(Path(folder)),
-        ):
-            yield Path(folder)
+        with scratch.scratch_folder(database) as folder:
+            yield folder
     except OSError as error:
         raise WarehouseError(
             f"Nothing can be written beside {database} ({error.strerror or error}).", "database-unwritable"
         ) from error
-
-
-def _clear(left: Path) -> None:
-    """Delete what a killed process left; what is no folder, or not ours to delete, stays."""
-    try:
-        with _locked(left) as is_ours:
-            if is_ours:
-                shutil.rmtree(left)
-    except OSError as error:
-        log.debug("%s is passed over (%s).", left, error)
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes that ask for it by this; whoever has it is waited for."""
-    with _folder(folder) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however.
-
-    Raises:
-        OSError: it is a link, or no folder.
-    """
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:  # its owner has just cleared it away
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 def _make(path: Path, lock_patience: float) -> None:
@@ -273,18 +222,9 @@ def put_in_place(new: Path, path: Path, mode: int = 0o600) -> int:
     new.chmod(mode)
     size = new.stat().st_size
     new.replace(path)
-    with _folder(path.parent) as handle:
+    with open_folder(path.parent) as handle:
         os.fsync(handle)
     return size
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def execute(
@@ -294,6 +234,15 @@ def execute(
     for statement in duckdb.extract_statements(text):
         connection.execute(statement, {name: parameters[name] for name in statement.named_parameters})
     return connection
+
+
+def select_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Return a query's rows by column name, times as aware datetimes; it takes those of the parameters it names."""
+    cursor = execute(connection, query, parameters or {})
+    columns = [column[0] for column in cursor.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 @contextmanager

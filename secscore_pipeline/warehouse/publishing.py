@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import duckdb
 
+from secscore_pipeline.system.scratch import lock_folder
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
     applied_migrations,
     damaged,
-    held,
     holds_something,
     make_folder,
     put_in_place,
@@ -63,7 +63,7 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
     """
     make_folder(published.parent)
     target = published.resolve()
-    with _failures_told(path, published), scratch_folder(target) as folder, held(target.parent):
+    with _failures_told(path, published), scratch_folder(target) as folder, lock_folder(target.parent):
         copy = folder / "copy.duckdb"
         _copy_whole(path, copy)
         warnings = _refuse_loss(path, copy, published, folder)
@@ -91,7 +91,7 @@ def begin_with(path: Path, published: Path) -> None:
         if not is_whole(copy):
             raise damaged(published)
         copy.chmod(0o600)
-        with held(target.parent):
+        with lock_folder(target.parent):
             if holds_something(path):  # another process was quicker, and its file is as good
                 return
             # The log of the file that is gone: DuckDB would replay it into the copy.

@@ -126,7 +126,7 @@ def alerting(receiver, elsewhere, store, monkeypatch):
 def send(alerts=ALERTS, now=None):
     """Deliver alerts over what is set, as one tick does."""
     from secscore_pipeline.defs.alerting import channels
-    from secscore_pipeline.defs.resources import Warehouse
+    from secscore_pipeline.warehouse.warehouse import Warehouse
 
     clock = (lambda: now) if now else utc_now
     with journal_of(Warehouse.from_environment().published_path, clock()) as journal:

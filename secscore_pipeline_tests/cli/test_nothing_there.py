@@ -5,7 +5,7 @@ import pytest
 
 from secscore_pipeline.cli.main import main
 from secscore_pipeline.defs.maintenance import maintain
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline_tests.conftest import secscore
 
 READ_SOMETHING = {
@@ -73,7 +73,7 @@ def test_a_lake_that_is_not_there_is_nothing_too(tmp_path):
 
 
 def test_the_upkeep_of_dagster_makes_no_database(tmp_path):
-    warehouse = Warehouse(database=str(tmp_path / "data" / "none.duckdb"))
+    used = {"warehouse": WarehouseResource(database=str(tmp_path / "data" / "none.duckdb"))}
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-        assert maintain.execute_in_process(instance=instance, resources={"warehouse": warehouse}).success
+        assert maintain.execute_in_process(instance=instance, resources=used).success
     assert list(tmp_path.iterdir()) == []

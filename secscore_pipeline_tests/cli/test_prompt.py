@@ -10,9 +10,10 @@ import pytest
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.cli.terminal_table import fit_answer
 from secscore_pipeline.defs.assets.ocsf import Normalization
-from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import of_files, secscore
 from secscore_pipeline_tests.posture.test_analyst import on_a_terminal
@@ -25,7 +26,7 @@ def eight(module_azure, module_store):
     """Return a store with the first two days of eight subscriptions, one with a second score."""
     world = World(subscriptions=8, mixed=True)
     module_store.use(module_azure(world))
-    connection = AzureConnection.from_environment().process_config_and_initialize()
+    connection = AzureConnection.from_environment()
     for number in range(2):
         moment = datetime(2026, 3, 1, 5, tzinfo=UTC) + timedelta(days=number)
         world.live_until(moment.date())

@@ -4,8 +4,8 @@ import pytest
 
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.patterns import fits_pattern, normalize_name
-from secscore_pipeline.defs.resources import AzureConnection
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline_tests.conftest import secscore
 
 NAMES = ("[PROD] Web", "Payments", "[TEST] Web", "What?", "Whats", "data*lake", "data-lake", "!dev", "Größe, EU", "a]b")
@@ -28,7 +28,7 @@ def read(azure, monkeypatch):
     def names(**settings):
         for name, text in {**azure.settings("*"), **unset, **settings}.items():
             monkeypatch.setenv(name, text)
-        connection = AzureConnection.from_environment().process_config_and_initialize()
+        connection = AzureConnection.from_environment()
         read = connection.subscriptions(connection.directory())
         return {azure.world.subscriptions[one].name for one in read}
 
@@ -82,7 +82,7 @@ def test_a_name_with_a_comma_can_be_written_in_a_file_of_feeds(azure, tmp_path, 
         encoding="utf-8",
     )
     (feed,) = configured_feeds()
-    connection = AzureConnection.of(feed).process_config_and_initialize()
+    connection = AzureConnection.of(feed)
     read = connection.subscriptions(connection.directory())
     assert {azure.world.subscriptions[one].name for one in read} == {"Größe, EU", "[PROD] Web"}
 

@@ -66,9 +66,10 @@ def test_the_schedules_are_off_until_switched_on():
 
 
 def test_the_secret_never_stands_in_the_configuration(monkeypatch):
-    from secscore_pipeline.defs.resources import AzureConnection
+    from secscore_pipeline.config.feeds import Feed
+    from secscore_pipeline.defs.resources import AzureResource
 
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "marked-secret")
-    connection = AzureConnection.from_environment()
+    connection = AzureResource.of(Feed())
     assert "marked-secret" not in repr(connection)
     assert "marked-secret" not in str(connection.model_dump())

@@ -6,7 +6,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline_tests.conftest import failed_checks, of_files
+from secscore_pipeline_tests.conftest import failed_checks, of_files, resources_of_environment
 
 FINDINGS = "select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid"
 
@@ -248,7 +248,6 @@ def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, che
     import dagster as dg
 
     from secscore_pipeline.definitions import defs
-    from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 
     store.use(local_azure(World(subscriptions=2)))
     store.sync()
@@ -262,7 +261,7 @@ def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, che
         result = dg.materialize(
             defs.asset_checks or [],
             instance=instance,
-            resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
+            resources=resources_of_environment(),
             selection=dg.AssetSelection.checks(*wanted),
         )
     assert failed_checks(result) == {check}

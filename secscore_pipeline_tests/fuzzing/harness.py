@@ -24,11 +24,12 @@ from secscore_pipeline.azure import credentials
 from secscore_pipeline.azure.arm import ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.redaction import RedactingFormatter
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.commands import Commands
 from secscore_pipeline_tests.fuzzing.leaks import find_secret
 from secscore_pipeline_tests.fuzzing.servers import HostileAzure, HostileReceiver
@@ -169,7 +170,7 @@ class Harness:
         tokens = MsalTokenSource(credential, cloud, bundle, Retry(total=1, backoff_factor=0.01), QUICK.read_timeout)
         return ArmClient(cloud, tokens, bundle, 8, QUICK)
 
-    def connection(self, **fields: str) -> AzureConnection:
+    def connection(self, **settings: str) -> AzureConnection:
         """Return a connection to the hostile Azure whose client soon gives up."""
         client = self.client()
 
@@ -177,10 +178,8 @@ class Harness:
             def client(self) -> ArmClient:
                 return client
 
-        settings = self.azure.settings()
-        given = {field: settings[name] for field, name in Hasty._names().items() if name in settings}
-        defaults = {"max_connections": "8", "event_types": "secure_scores,secure_score_controls", "entities": "on"}
-        return Hasty(**{**defaults, **given, **fields})
+        defaults = {"SECSCORE_MAX_CONNECTIONS": "8", "SECSCORE_ENTITIES": "on"}
+        return Hasty({**defaults, **self.azure.settings(), **settings})
 
     @cached_property
     def _templates(self) -> dict[str, Path]:

@@ -37,15 +37,17 @@ from secscore_pipeline.config.settings import (
     value,
 )
 from secscore_pipeline.defs.assets.ocsf import Normalization
-from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import diagnose, summary
+from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.report.page import report_path
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.cases import (
     ArmCase,
     Case,
@@ -244,7 +246,7 @@ def check_listing(harness: Harness, case: ListingCase) -> None:
     azure.forget()
     script = azure.script(_PLACES[case.at], case.answers)
     group = "landing-zones" if case.at == "descendants" else ""
-    connection = harness.connection(subscription_ids="*", management_group_id=group)
+    connection = harness.connection(AZURE_SUBSCRIPTION_IDS="*", AZURE_MANAGEMENT_GROUP_ID=group)
     warehouse, shown = harness.warehouse(), []
     with harness.observed() as seen:
         try:
@@ -341,7 +343,7 @@ def _open_store() -> None:
 
 def _read_connection() -> None:
     for feed in configured_feeds():
-        AzureConnection.of(feed).process_config_and_initialize().settings()
+        AzureConnection.of(feed).settings()
 
 
 _ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (

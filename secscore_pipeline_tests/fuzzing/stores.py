@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.cases import Damage
 
 if TYPE_CHECKING:

@@ -29,12 +29,12 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.defs.resources import AzureConnection
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import Federation, State, World
 from secscore_pipeline.error_catalogue import FAILURES
 from secscore_pipeline.ingest import connection_test as diagnosis
+from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline_tests.conftest import secscore
 from testbed.waiting import DEADLINE
 
@@ -138,7 +138,7 @@ class Stage:
     def diagnose(self):
         for name, text in self.settings.items():
             self.monkeypatch.setenv(name, text)
-        connection = AzureConnection.from_environment().process_config_and_initialize()
+        connection = AzureConnection.from_environment()
         return list(diagnosis.diagnose(connection, utc_now))
 
 
@@ -485,7 +485,7 @@ def scope_of(azure, monkeypatch, **settings):
     with monkeypatch.context() as environment:
         for name, text in {**azure.settings(), "AZURE_SUBSCRIPTION_IDS": "*", **settings}.items():
             environment.setenv(name, text)
-        connection = AzureConnection.from_environment().process_config_and_initialize()
+        connection = AzureConnection.from_environment()
         return set(connection.subscriptions(connection.directory()))
 
 

@@ -1,6 +1,7 @@
 """Who is in scope, who has left it, and who only cannot be read: over real sockets, in real stores."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -13,15 +14,18 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.defs.assets.ocsf import Normalization
-from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse, connection_resource
+from secscore_pipeline.defs.resources import connection_resource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.validation import event, lake_problems, problems
 from secscore_pipeline.posture.status import standing
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import forget_findings, normalize, retain
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import secscore
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
@@ -45,12 +49,11 @@ def read(store, azure, moment=None, *subscription_ids, is_normalized=True, **set
 def read_as(store, connection, moment=None, *, is_normalized=True):
     """Read everything that a connection is for."""
     moment = moment or utc_now()
-    made = connection.process_config_and_initialize()
     warehouse, run_id, said = Warehouse.from_environment(), f"run {connection.feed} {moment}", []
-    if (owner_tag := made.settings().owner_tag) is not None:
-        list_subscriptions(made, warehouse, run_id, owner_tag, lambda: moment)
+    if (owner_tag := connection.settings().owner_tag) is not None:
+        list_subscriptions(connection, warehouse, run_id, owner_tag, lambda: moment)
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-        take_snapshot(made, warehouse, event_type, run_id, lambda: moment, said.append)
+        take_snapshot(connection, warehouse, event_type, run_id, lambda: moment, said.append)
     if is_normalized:
         with store.warehouse.get_connection() as opened:
             normalize(opened, Normalization().mapping())
@@ -60,8 +63,7 @@ def read_as(store, connection, moment=None, *, is_normalized=True):
 def feed_of(store, azure, name, *others):
     """Return the connection of a feed that is configured beside others."""
     store.use(azure, "*")
-    known = {"feed": name, "other_feeds": list(others), "client_secret": azure.settings()["AZURE_CLIENT_SECRET"]}
-    return AzureConnection.from_environment().model_copy(update=known)
+    return replace(AzureConnection.from_environment(), feed=name, other_feeds=others)
 
 
 @pytest.fixture
@@ -183,7 +185,7 @@ def test_nobody_has_left_where_a_list_could_not_be_read(azure, store):
     for struck in (LIST, "descendants"):
         azure.faults[:] = [Fault(Kind.STATUS, path=struck, status=400)]
         with pytest.raises(AzureError):
-            read_as(store, AzureConnection.from_environment().model_copy(update={"entities": "off"}))
+            read_as(store, AzureConnection.from_environment().with_settings(SECSCORE_ENTITIES="off"))
         assert store.one(LEFT) == 0
         assert len(store.query(CURRENT)) == 4
     azure.faults.clear()
@@ -284,10 +286,11 @@ def test_a_subscription_that_goes_to_another_feed_goes_on_there(azure, local_azu
     assert store.one("select feed from posture.current_scores where subscription_id = ?", moves) == "south"
     assert store.query("from posture.gaps where subscription_id = ?", moves) == []
     # South is taken from feeds.yaml, and its other subscription with it; who is left goes on in a feed of another name.
-    renamed = north.model_copy(update={"feed": "north-2", "other_feeds": ["new"]})
+    renamed = replace(north, feed="north-2", other_feeds=("new",))
     read_as(store, renamed, FIRST + timedelta(days=3))
     assert len(store.query(CURRENT)) == 5
-    read_as(store, south.model_copy(update={"feed": "new", "subscription_ids": moves}), FIRST + timedelta(days=3))
+    new = replace(south.with_settings(AZURE_SUBSCRIPTION_IDS=moves), feed="new")
+    read_as(store, new, FIRST + timedelta(days=3))
     read_as(store, renamed, FIRST + timedelta(days=4))
     (gone,) = beyond.world.subscriptions.keys() - {moves}
     assert (gone, "left", "excluded") in store.query(COVERAGE)
@@ -313,7 +316,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
         azure.world.subscriptions[one].state = State.NORMAL
     store.use(azure, "*")
     first = store.sync()
-    again = AzureConnection.from_environment().process_config_and_initialize()
+    again = AzureConnection.from_environment()
     assert again.directory("another run").visible
     azure.world.subscriptions[others[0]].state = State.DISABLED
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
@@ -339,7 +342,7 @@ def test_a_read_that_began_before_somebody_left_does_not_bring_it_back_for_good(
     slow, *_ = azure.world.subscriptions
     store.use(azure, "*")
     read(store, azure)
-    connection = AzureConnection.from_environment().process_config_and_initialize()
+    connection = AzureConnection.from_environment()
     directory = connection.directory("slow run")
     assert len(directory.visible) == 4
     azure.world.subscriptions[slow].state = State.DISABLED

@@ -8,10 +8,10 @@ import pytest
 
 from secscore_pipeline.azure.credentials import tenant_of
 from secscore_pipeline.azure.secure_score import SECURE_SCORES
-from secscore_pipeline.defs.assets.raw import take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.warehouse.connection import steps
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 
@@ -257,7 +257,7 @@ def test_days_missed_before_a_move_are_the_old_tenants(provider, store):
     moved = provider.world.subscriptions[first]
     before, own = moved.tenant_id, provider.world.tenant_id
     store.use(provider, first)
-    connection = AzureConnection.from_environment().process_config_and_initialize()
+    connection = AzureConnection.from_environment()
     for day, tenant_id in ((1, before), (4, own), (6, own)):
         moved.tenant_id = tenant_id
         take_snapshot(

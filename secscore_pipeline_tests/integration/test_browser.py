@@ -10,12 +10,14 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import EVENT_TYPES
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.assets.ocsf import Normalization
-from secscore_pipeline.defs.assets.raw import list_subscriptions, take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.report.page import gather, write_report
 from secscore_pipeline.warehouse.store import normalize
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import Store
 from secscore_pipeline_tests.support.browsing import (
     browser,
@@ -144,7 +146,7 @@ def large(tmp_path_factory):
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
     with pytest.MonkeyPatch.context() as patch, LocalAzure(world) as azure:
         Store(folder / "store" / "secscore.duckdb", patch).use(azure, "*")
-        connection = AzureConnection.from_environment().process_config_and_initialize()
+        connection = AzureConnection.from_environment()
         warehouse = Warehouse.from_environment()
         for ago in (1, 0):
             then = utc_now() - timedelta(days=ago)

@@ -8,11 +8,11 @@ from datetime import timedelta
 import duckdb
 import pytest
 
-from secscore_pipeline.defs.resources import Warehouse
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.publishing import kept_files
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files, secscore, warehouse_of
 from testbed.waiting import DEADLINE
 
@@ -219,7 +219,7 @@ def test_a_kill_between_keeping_and_replacing_keeps_each_file_once(azure, store,
 import os, signal
 from secscore_pipeline.warehouse import publishing
 publishing.put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 Warehouse.from_environment().publish()
 """
     for _ in range(2):

@@ -17,7 +17,8 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, World
-from secscore_pipeline.text import printable, quoted
+from secscore_pipeline.system.redaction import quoted
+from secscore_pipeline.text import printable
 from secscore_pipeline_tests.azure.test_transport import QUICK, client_of
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.fuzzing.leaks import written

@@ -17,9 +17,10 @@ from secscore_pipeline.defs import metadata as tables
 from secscore_pipeline.defs.jobs import fresh, schedules
 from secscore_pipeline.defs.maintenance import forget_runs, maintain
 from secscore_pipeline.defs.metadata import RETRIES
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline_tests.conftest import of_files
+from secscore_pipeline_tests.conftest import of_files, resources_of_environment
 from testbed.postgresql import USER
 from testbed.serving import ROOT, Service
 from testbed.waiting import awaited
@@ -86,12 +87,10 @@ def test_run_says_how_it_is_used():
 
 def run_unattended(instance):
     """Run the job as a schedule would, with hardly a wait between two tries."""
-    from secscore_pipeline.defs.resources import AzureConnection, Warehouse
-
     impatient = dg.define_asset_job("impatient")
     definitions = dg.Definitions(
         assets=defs.assets, asset_checks=defs.asset_checks, jobs=[impatient],
-        resources={"azure": AzureConnection.from_environment(), "warehouse": Warehouse.from_environment()},
+        resources=resources_of_environment(),
         executor=dg.in_process_executor,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patched:
@@ -156,7 +155,7 @@ def test_the_upkeep_lets_go_of_old_looks_and_keeps_the_store_small(local_azure, 
 
 
 def maintained(store, instance):
-    used = {"warehouse": store.warehouse}
+    used = {"warehouse": WarehouseResource.of(store.warehouse)}
     return maintain.execute_in_process(instance=instance, resources=used, raise_on_error=False)
 
 

@@ -16,9 +16,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.ui_hosts import own_hosts
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.resources import LAUNCHPAD_FIELDS
-from secscore_pipeline.defs.webserver import own_hosts
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import secscore

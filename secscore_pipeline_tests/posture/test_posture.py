@@ -7,10 +7,11 @@ import pytest
 
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.defs.assets.ocsf import Normalization
-from secscore_pipeline.defs.assets.raw import take_snapshot
-from secscore_pipeline.defs.resources import AzureConnection, Warehouse
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.warehouse.store import normalize
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
@@ -20,7 +21,7 @@ FIRST = datetime(2026, 3, 1, 5, tzinfo=UTC)
 def snapshot(store, azure, moment, *subscription_ids):
     """Take one whole snapshot as if it were taken at `moment`."""
     store.use(azure, *subscription_ids)
-    connection = AzureConnection.from_environment().process_config_and_initialize()
+    connection = AzureConnection.from_environment()
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         take_snapshot(connection, Warehouse.from_environment(), event_type, f"run {moment}", lambda: moment)
     with store.warehouse.get_connection() as opened:

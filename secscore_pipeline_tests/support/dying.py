@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from secscore_pipeline.cli.main import main
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.stores import print_rows
 
 FILES = frozenset({"replace", "rename", "link", "unlink", "fsync", "sendfile", "chmod", "mkdir", "rmdir"})

@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Barrier
@@ -16,13 +17,13 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from secscore_pipeline.config.settings import SettingsError
-from secscore_pipeline.defs.resources import Warehouse
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse import transactions as turns
 from secscore_pipeline.warehouse.connection import WarehouseError, quoted
 from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
 from secscore_pipeline.warehouse.moving import move
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import Store, secscore
 from testbed import postgresql
 from testbed.waiting import DEADLINE, awaited
@@ -41,7 +42,7 @@ select
 
 READING = """
 import sys
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline.warehouse.connection import WarehouseError
 warehouse, each, reads = Warehouse.from_environment(), int(sys.argv[1]), 0
 print("reading", flush=True)
@@ -154,7 +155,7 @@ def test_a_writer_that_is_killed_gives_its_turn_to_the_next(lake, processes):
         pass
     code = """
 import sys
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline.warehouse.transactions import transaction
 with Warehouse.from_environment().get_connection() as connection, transaction(connection):
     connection.execute("insert into raw.bodies values (7, 1, 1, '{}')")
@@ -349,7 +350,7 @@ def test_a_catalog_that_does_not_answer_for_a_while_is_waited_for(local_azure, t
 def test_a_host_whose_files_would_lie_elsewhere_is_refused(lake):
     with lake.warehouse.get_connection():
         pass
-    other = lake.warehouse.model_copy(update={"data_path": str(lake.path.with_name("elsewhere"))})
+    other = replace(lake.warehouse, data_path=str(lake.path.with_name("elsewhere")))
     for opened in (other.get_connection, other.get_published):
         with pytest.raises(WarehouseError, match="data-path-differs"), opened():
             pass

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from secscore_pipeline.defs.resources import Warehouse
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files, secscore
 from testbed import hammering
 from testbed.waiting import DEADLINE
@@ -169,7 +169,7 @@ def test_a_kill_while_publishing_leaves_the_old_file_whole(local_azure, store, p
     before = store.published.read_bytes()
     code = f"""
 import os, pathlib, signal
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 {instant} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 Warehouse.from_environment().publish()
 """
@@ -187,7 +187,7 @@ def test_where_there_is_no_room_for_the_copy_the_old_file_stays(local_azure, sto
     before = store.published.read_bytes()
     code = """
 import resource, signal, sys
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.warehouse.warehouse import Warehouse
 warehouse = Warehouse.from_environment()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

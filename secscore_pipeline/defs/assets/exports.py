@@ -5,7 +5,7 @@ import dagster as dg
 from secscore_pipeline.config.settings import EXPORTS, export_layout, exported_formats, value
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.metadata import OWNERS, failures_explained
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.defs.resources import WarehouseResource
 
 _SAYS = {
     "jsonl": "Every finding as a line of JSON, valid OCSF 1.8.0, a file a day.",
@@ -35,7 +35,7 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
         owners=OWNERS,
         description=f"{_SAYS[form]} Written where SECSCORE_EXPORTS names it; what is there already stays.",
     )
-    def exported(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    def exported(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         from secscore_pipeline.exports.destination import Destination
         from secscore_pipeline.exports.export import Lake, export
 
@@ -43,12 +43,12 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
             if form not in exported_formats():
                 context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
                 return dg.MaterializeResult(metadata={"is_written": False})
-            warehouse.refuse_absent()
+            warehouse.store.refuse_absent()
             destination = Destination(value("SECSCORE_EXPORT_URL"))
             lake = Lake(*export_layout())
             with (
-                destination.scratch_folder(warehouse.path) as folder,
-                warehouse.get_published(reachable=[folder]) as connection,
+                destination.scratch_folder(warehouse.store.path) as folder,
+                warehouse.store.get_published(reachable=[folder]) as connection,
             ):
                 done = export(connection, form, destination, lake, folder, tell=context.log.info)
         for note in done.notes:

@@ -9,10 +9,10 @@ import duckdb
 from secscore_pipeline import ocsf
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
-from secscore_pipeline.defs.metadata import OWNERS, POOL, column_schema, failures_explained, preview, rows, unread
-from secscore_pipeline.defs.resources import Warehouse, batch_of
+from secscore_pipeline.defs.metadata import OWNERS, POOL, column_schema, failures_explained, preview, unread
+from secscore_pipeline.defs.resources import WarehouseResource, batch_of
 from secscore_pipeline.warehouse import sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import execute, select_rows
 from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
@@ -81,7 +81,7 @@ _LAUNCHPAD = {
     pool=POOL,
     metadata={"dagster/table_name": "ocsf.assessment_findings"},
 )
-def assessment_findings(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Every observation of a secure score or control as an OCSF Assessment Finding (99402001).
 
     Adds the snapshots that are not in the table yet; a second run adds nothing.
@@ -96,8 +96,8 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: Warehouse)
         added = normalize(connection, Normalization(**chosen).mapping())
         told = {} if batch_of(context) else newest_round(connection)
         columns = column_schema(connection, "ocsf.assessment_findings")
-        clouds = rows(connection, "select distinct cloud_partition from raw.fetches order by all")
-        held = rows(connection, sql("held"))[0]
+        clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
+        held = select_rows(connection, sql("held"))[0]
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
@@ -125,8 +125,8 @@ def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.
     """
-    scores = rows(connection, sql("scores"), {"limit": SHOWN})
-    return {"scores": preview(list(map(_shown, scores))), **_sum_up(rows(connection, sql("totals")))}
+    scores = select_rows(connection, sql("scores"), {"limit": SHOWN})
+    return {"scores": preview(list(map(_shown, scores))), **_sum_up(select_rows(connection, sql("totals")))}
 
 
 def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:

@@ -6,11 +6,12 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import batch_size
 from secscore_pipeline.defs.assets.ocsf import FINDINGS, newest_round
 from secscore_pipeline.defs.assets.raw import SHOWS, snapshot_id_of
-from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, preview, rows
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, preview
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.defs.signals import signal_sync
 from secscore_pipeline.posture.coverage import read_coverage
 from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import select_rows
 
 DATABASE = dg.AssetKey(["posture", "database"])
 
@@ -23,26 +24,26 @@ DATABASE = dg.AssetKey(["posture", "database"])
     owners=OWNERS,
     pool=POOL,
 )
-def database(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Publish the DuckDB file for readers, with every table and view: never locked, and replaced as a whole.
 
     Who has it open reads on undisturbed; who opens it sees all of a run, or nothing of it.
     """
     started_at = utc_now()
     with failures_explained(context):
-        published = warehouse.publish()
-        with warehouse.get_published() as connection:
-            counts = rows(connection, sql("row_counts"))
+        published = warehouse.store.publish()
+        with warehouse.store.get_published() as connection:
+            counts = select_rows(connection, sql("row_counts"))
             coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
             told = newest_round(connection) if batch_size() else {}
     for warning in published.warnings:
         context.log.warning("%s", warning)
-    context.log.info("published: %s (%.1f MB)", warehouse.shown, published.size / 1e6)
-    signal_sync(context.log, warehouse, context.run, context.run.tags.get(SHOWS) or snapshot_id_of(context))
+    context.log.info("published: %s (%.1f MB)", warehouse.store.shown, published.size / 1e6)
+    signal_sync(context.log, warehouse.store, context.run, context.run.tags.get(SHOWS) or snapshot_id_of(context))
     return dg.MaterializeResult(
         metadata={
-            "database": dg.MetadataValue.path(warehouse.shown),
+            "database": dg.MetadataValue.path(warehouse.store.shown),
             "bytes": published.size,
             **coverage.metadata,
             "tables": preview(counts),

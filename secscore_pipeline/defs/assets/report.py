@@ -9,7 +9,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import value
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.metadata import OWNERS, failures_explained
-from secscore_pipeline.defs.resources import Warehouse
+from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.text import in_markdown
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SHOWN = 5
 
 
 @dg.asset(key=REPORT, deps=[DATABASE], group_name="posture", kinds={"html"}, owners=OWNERS)
-def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Write the report: the score and its path, what moved it, what is to win, what is missing, in one HTML file.
 
     It asks for nothing from any network, and can be mailed, printed and kept.
@@ -32,7 +32,7 @@ def report(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Materi
 
     path = page.report_path(value("SECSCORE_REPORT"))
     with failures_explained(context):
-        with warehouse.get_published() as connection:
+        with warehouse.store.get_published() as connection:
             made = page.gather(connection, utc_now())
         size = page.write_report(made, path)
     picture = page.path_picture(made)

@@ -1,0 +1,76 @@
+"""Schedules, as cron writes them: checked, and how far apart their runs are."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+from croniter import croniter
+
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.errors import explained
+from secscore_pipeline.text import describe_value
+
+_RUNS_COMPARED = 100
+"""How many runs of a schedule are compared for the longest time between two."""
+
+_A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+_FEBRUARY_LENGTH = 29
+
+
+def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
+    """Check the schedule of a feed.
+
+    Args:
+        feed: whose schedule and time zone are checked.
+        setting: the setting that the schedule stands in.
+
+    Raises:
+        SettingsError: its schedule or time zone cannot be read.
+    """
+    for name, given, is_known in (
+        (setting, feed.schedule, is_valid_cron(feed.schedule)),
+        ("SECSCORE_TIMEZONE", feed.time_zone, feed.time_zone in available_timezones()),
+    ):
+        if not is_known:
+            what = f"{describe_value(name, given)} cannot be read."
+            raise SettingsError([explained(what, "schedule-malformed", setting=setting)])
+
+
+def is_valid_cron(text: str) -> bool:
+    """Tell whether a text is a cron expression that Dagster takes: five fields, of days that there are."""
+    if not croniter.is_valid(text):
+        return False
+    fields, *_ = croniter.expand(text)
+    if len(fields) != 5:
+        return False
+    days, months = fields[2], fields[3]
+    return not (months == [2] and len(days) == 1 and days[0] != "*" and int(days[0]) > _FEBRUARY_LENGTH)
+
+
+def longest_gap(feed: Feed) -> timedelta:
+    """Return the longest time between two of the next runs of a feed.
+
+    Raises:
+        SettingsError: its schedule or time zone cannot be read.
+    """
+    check_schedule(feed)
+    start = _A_MONDAY.astimezone(ZoneInfo(feed.time_zone))
+    runs: Iterator[datetime] = croniter(feed.schedule, start).all_next(datetime)
+    moments = [run.astimezone(UTC) for run in islice(runs, _RUNS_COMPARED)]
+    return max(after - before for before, after in pairwise(moments))
+
+
+def last_due(feed: Feed, now: datetime) -> datetime:
+    """Return when the newest run of a schedule was due, UTC.
+
+    Args:
+        feed: whose schedule it is, in its time zone.
+        now: UTC; a run that is due at this moment is the newest.
+    """
+    # croniter looks for what lies before a second: from the next one, the present one counts too.
+    local = now.astimezone(ZoneInfo(feed.time_zone)).replace(microsecond=0) + timedelta(seconds=1)
+    runs: Iterator[datetime] = croniter(feed.schedule, local).all_prev(datetime)
+    return next(runs).astimezone(UTC)

@@ -1,0 +1,208 @@
+"""Reads every subscription for an event type, and stores what Azure answered, as received."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
+from secscore_pipeline.azure.secure_score import EventType, Fetch, fetch_all
+from secscore_pipeline.azure.subscriptions import Directory
+from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.ingest.batches import Part
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.progress import report_progress
+from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
+from secscore_pipeline.posture.coverage import Coverage, count_results
+from secscore_pipeline.text import count_subscriptions, list_some, printable
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.store import (
+    FetchRow,
+    RecordRow,
+    ScopeChange,
+    ScopeRow,
+    Spool,
+    leave_scope,
+    load_snapshot,
+    spooled,
+)
+from secscore_pipeline.warehouse.warehouse import Warehouse
+
+NAMED = 20
+"""How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
+
+
+class Snapshot(NamedTuple):
+    """What a run's look at every subscription for one event type came to.
+
+    Attributes:
+        left: the subscriptions that left the scope.
+        returned: those that had left and are back.
+    """
+
+    subscriptions: int
+    outcomes: Counter[str]
+    records: int
+    requests: int
+    errors: list[str]
+    left: list[ScopeChange]
+    returned: list[ScopeChange]
+
+    @property
+    def coverage(self) -> Coverage:
+        """How many of the subscriptions were read for the event type."""
+        return count_results(Outcome(outcome).result for outcome in self.outcomes.elements())
+
+
+def take_snapshot(
+    azure: AzureConnection,
+    warehouse: Warehouse,
+    event_type: EventType,
+    snapshot_id: str,
+    clock: Clock = utc_now,
+    tell: Callable[[str], object] = str,
+    part: Part | None = None,
+) -> Snapshot:
+    """Read every subscription with no database open, then load the snapshot in one transaction.
+
+    Args:
+        azure: whom to ask, about which subscriptions.
+        warehouse: where to store the snapshot.
+        event_type: what to read.
+        snapshot_id: the run that looks.
+        clock: tells the present time.
+        tell: is told how far the reading is.
+        part: which of the subscriptions, where they are dealt into batches.
+
+    Raises:
+        AzureError, SettingsError, WarehouseError: each says what happened and what to do.
+    """
+    settings = azure.settings()
+    with warehouse.get_connection():
+        pass  # made, migrated and free to be written: better known before an hour of reading than after
+    cloud = azure.cloud()
+    directory = azure.directory(snapshot_id)
+    resolved = _resolve_scope(azure, warehouse, directory, snapshot_id)
+    left = _note_scope(azure, warehouse, snapshot_id, resolved, clock)
+    if left:
+        tell(describe_left(left))
+    in_scope = refuse_empty(resolved)
+    tenant_ids = directory.tenant_ids
+    subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
+    if azure.other_feeds:
+        _refuse_what_others_read(azure, warehouse, subscription_ids)
+    total = len(subscription_ids)
+    outcomes: Counter[str] = Counter()
+    errors: list[str] = []
+    records = requests = 0
+    known = {
+        "snapshot_id": snapshot_id,
+        "round_id": part.round_id if part else None,
+        "feed": azure.feed,
+        "arm_endpoint": cloud.arm_endpoint,
+        "cloud_partition": cloud.partition,
+        "subscriptions_in_scope": len(in_scope),
+    }
+    with spooled(warehouse.path) as spool:
+        looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
+        for done, look in enumerate(looks, 1):
+            _spool(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
+            outcomes[look.outcome] += 1
+            records += look.records
+            requests += len(look.request_ids)
+            if look.error and look.outcome.result is ReadResult.NOT_READ:
+                errors.append(f"{look.subscription_id}: {look.error}")
+            if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
+                tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
+        spool.close()
+        with warehouse.get_connection() as connection:
+            returned = load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
+    taken = Snapshot(total, outcomes, records, requests, errors, left, returned)
+    if not report_progress(event_type.name, total, total):
+        tell(f"{event_type.name}: {taken.coverage.sentence}")
+    if returned:
+        tell(describe_returned(returned))
+    return taken
+
+
+def _resolve_scope(
+    azure: AzureConnection, warehouse: Warehouse, directory: Directory, snapshot_id: str
+) -> ResolvedScope:
+    """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
+    resolved = azure.resolve_scope(directory)
+    if not resolved.not_read or azure.settings().scope.subscription_ids is None:
+        return resolved
+    asked: dict[str, object] = {"snapshot_id": snapshot_id, "ids": list(resolved.not_read)}
+    with warehouse.get_reader() as connection:
+        known = {row["subscription_id"] for row in select_rows(connection, sql("read_before"), asked)}
+    return resolved.with_read(one for one in resolved.not_read if one not in known)
+
+
+def _note_scope(
+    azure: AzureConnection, warehouse: Warehouse, snapshot_id: str, resolved: ResolvedScope, clock: Clock
+) -> list[ScopeChange]:
+    """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
+    if resolved.reason_of_others is None or azure.has_own_scope:
+        return []
+    scope = ScopeRow(
+        snapshot_id,
+        azure.feed,
+        tuple(azure.other_feeds),
+        resolved.subscription_ids,
+        {one: str(reason) for one, reason in resolved.not_read.items()},
+        resolved.reason_of_others,
+        clock(),
+    )
+    with warehouse.get_connection() as connection:
+        return leave_scope(connection, scope, clock())
+
+
+def describe_left(changes: Sequence[ScopeChange]) -> str:
+    """Say which subscriptions have left the scope, and why."""
+    named = [f"{_named(one)} ({Reason(one.reason).words})" for one in changes if one.reason]
+    return f"{count_subscriptions(len(changes))} left the scope: {list_some(named, NAMED)}"
+
+
+def describe_returned(changes: Sequence[ScopeChange]) -> str:
+    """Say which subscriptions are in scope again."""
+    verb = "is" if len(changes) == 1 else "are"
+    named = list_some(list(map(_named, changes)), NAMED)
+    return f"{count_subscriptions(len(changes))} {verb} in scope again: {named}"
+
+
+def _named(change: ScopeChange) -> str:
+    return printable(change.name or change.subscription_id)
+
+
+def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
+    """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
+    asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
+    with warehouse.get_reader() as connection:
+        for row in select_rows(connection, sql("read_by_others"), asked):
+            what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
+            raise RequestError(what, "feeds-overlap")
+
+
+def _spool(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
+    """Keep a look and its records until the whole snapshot is read; `known` is what all looks of it share."""
+    spool.add_fetch(
+        FetchRow(
+            **known,
+            subscription_id=look.subscription_id,
+            event_type=look.event_type.name,
+            started_at=look.started_at,
+            finished_at=look.finished_at,
+            outcome=look.outcome,
+            http_status=look.http_status,
+            error_code=look.error_code,
+            error=look.error,
+            pages=len(look.pages),
+            records=look.records,
+            request_ids=look.request_ids,
+        )
+    )
+    for page in look.pages:
+        for position, record in enumerate(page.records, 1):
+            spool.add_record(
+                RecordRow(subscription_id=look.subscription_id, page=page.number, position=position, record=record)
+            )

@@ -1,0 +1,118 @@
+"""Lists the subscriptions and the management groups above them, and stores what differs from the list before."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from secscore_pipeline.azure.errors import RequestError
+from secscore_pipeline.azure.subscriptions import Directory, Hierarchy
+from secscore_pipeline.clock import Clock, utc_now
+from secscore_pipeline.config.settings import AzureSettings
+from secscore_pipeline.ingest.batches import Part
+from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.warehouse import sql
+from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.store import ConnectionTenant, GroupsRow, ListedRow, ListingRow, load_listing
+from secscore_pipeline.warehouse.warehouse import Warehouse
+
+
+class Listing(NamedTuple):
+    """What a run's list of the subscriptions came to: how many there are, and what is new, by what happened to it.
+
+    Attributes:
+        groups: which tenants' management groups were read, and why those of others could not be.
+        rows: how many the table then holds.
+    """
+
+    subscriptions: int
+    news: dict[str, list[str]]
+    groups: tuple[GroupsRow, ...]
+    rows: int
+
+
+def list_subscriptions(
+    azure: AzureConnection,
+    warehouse: Warehouse,
+    snapshot_id: str,
+    owner_tag: str,
+    clock: Clock = utc_now,
+    part: Part | None = None,
+) -> Listing | None:
+    """List the subscriptions and the management groups above them, and store what differs from the list before.
+
+    Args:
+        azure: whom to ask.
+        warehouse: where to store it.
+        snapshot_id: the run that lists.
+        owner_tag: the tag that names a subscription's owner.
+        clock: tells the present time.
+        part: the run's part in a round, of which one run lists for all.
+
+    Returns:
+        What came of it; None where another run of the round has listed them.
+
+    Raises:
+        AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
+    """
+    round_id = part.round_id if part else snapshot_id
+    if part and is_there(warehouse, "is_listed", feed=azure.feed, round_id=round_id):
+        return None
+    settings, directory = azure.settings(), azure.directory(snapshot_id)
+    seen = directory.visible
+    tenant = azure.tenant()
+    groups, hierarchies = _read_groups(directory, tenant, settings)
+    listing = ListingRow(
+        snapshot_id,
+        azure.feed,
+        clock(),
+        groups,
+        settings.cloud.arm_endpoint,
+        owner_tag,
+        round_id,
+    )
+    listed = [
+        ListedRow(one.subscription_id, one.tenant_id or None, one.record, _place_of(one.subscription_id, hierarchies))
+        for one in seen
+    ]
+    news: dict[str, list[str]] = {}
+    with warehouse.get_connection() as connection:
+        load_listing(connection, listing, listed, tenant, clock())
+        for row in select_rows(connection, sql("listing_news"), {"snapshot_id": snapshot_id, "feed": azure.feed}):
+            news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
+        held = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
+    return Listing(len(seen), news, groups, held)
+
+
+def _read_groups(
+    directory: Directory, tenant: ConnectionTenant, settings: AzureSettings
+) -> tuple[tuple[GroupsRow, ...], list[Hierarchy]]:
+    """Read the management groups of each tenant by itself: below the one that is set, else below its root group.
+
+    The group that is set is one of the connection's own tenant: Azure Lighthouse delegates no management groups.
+    """
+    groups, hierarchies = [], []
+    others = sorted(set(directory.tenant_ids.values()))
+    if top_group := settings.scope.management_group:
+        others = [one for one in others if one != tenant.tenant_id]
+        error = None
+        try:
+            hierarchies.append(directory.below(top_group))
+        except RequestError as failed:
+            error = str(failed)
+        groups.append(GroupsRow(tenant.tenant_id, top_group, error))
+    for tenant_id, found in directory.below_roots(others, settings.max_connections):
+        if isinstance(found, Hierarchy):
+            hierarchies.append(found)
+        groups.append(GroupsRow(tenant_id, tenant_id, None if isinstance(found, Hierarchy) else found))
+    return tuple(sorted(groups)), hierarchies
+
+
+def _place_of(subscription_id: str, hierarchies: Sequence[Hierarchy]) -> tuple[str, ...] | None:
+    """Return the management groups above a subscription, in the one hierarchy that holds it; None where none does."""
+    places = (hierarchy.above(subscription_id) for hierarchy in hierarchies)
+    return next((place for place in places if place is not None), None)
+
+
+def is_there(warehouse: Warehouse, counted: str, **asked: object) -> bool:
+    """Tell whether a query that counts rows finds any."""
+    with warehouse.get_connection() as connection:
+        return execute(connection, sql(counted), asked).fetchone() != (0,)

@@ -1,0 +1,87 @@
+"""Folders that several processes may want: private ones for what is on its way, and locks on them."""
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """Make a private folder beside a file, which goes when the block ends.
+
+    Folders that killed processes left there go first: a living one holds a lock on its own. Anything else of such a
+    name is passed over.
+
+    Args:
+        beside: the file, whether it is there or not.
+
+    Raises:
+        OSError: something could not be written there.
+    """
+    prefix = f"{beside.name}.scratch-"
+    for left in list(beside.parent.iterdir()):
+        if left.name.startswith(prefix):
+            _clear(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=beside.parent, ignore_cleanup_errors=True) as folder,
+        _locked(Path(folder)),
+    ):
+        yield Path(folder)
+
+
+def _clear(left: Path) -> None:
+    """Delete what a killed process left; what is no folder, or not ours to delete, stays."""
+    try:
+        with _locked(left) as is_ours:
+            if is_ours:
+                shutil.rmtree(left)
+    except OSError as error:
+        log.debug("%s is passed over (%s).", left, error)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder against other processes that do the same; whoever has it is waited for."""
+    with open_folder(folder) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however.
+
+    Raises:
+        OSError: it is a link, or no folder.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:  # its owner has just cleared it away
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    """Open a folder, for locking or flushing it; yields its file descriptor."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
