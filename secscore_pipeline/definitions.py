@@ -6,23 +6,18 @@ import dagster as dg
 
 from secscore_pipeline.config.checking import check_settings
 from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.defs.alerting import sensors
 from secscore_pipeline.defs.asset_checks import asset_checks
 from secscore_pipeline.defs.assets.exports import export_assets
 from secscore_pipeline.defs.assets.ocsf import assessment_findings
 from secscore_pipeline.defs.assets.posture import database
 from secscore_pipeline.defs.assets.raw import raw_assets
 from secscore_pipeline.defs.assets.report import report
-from secscore_pipeline.defs.jobs import (
-    fresh,
-    plain_logger,
-    schedules,
-    sync_job,
-    test_connection,
-    whole_rounds,
-)
+from secscore_pipeline.defs.jobs import sync_job, test_connection
+from secscore_pipeline.defs.logger import plain_logger
 from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
 from secscore_pipeline.defs.resources import connection_resource, io_manager_resource, warehouse_resource
+from secscore_pipeline.defs.schedules import fresh, schedules
+from secscore_pipeline.defs.sensors import sensors, whole_rounds
 
 
 def gathered(feeds: Sequence[Feed]) -> dg.Definitions:

@@ -15,7 +15,7 @@ import pytest
 
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.defs.assets.report import REPORT
-from secscore_pipeline.defs.metadata import BY_HAND
+from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World

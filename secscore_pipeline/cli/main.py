@@ -1105,7 +1105,7 @@ def alert(is_test: bool, acknowledge: bool) -> None:
     Exit code: 0 when every channel took everything, 1 when one did not.
     """
     from secscore_pipeline.alerts.journal import journal_path
-    from secscore_pipeline.defs.alerting import acknowledge_alerts, channels, send_test, tell_news
+    from secscore_pipeline.alerts.notify import acknowledge_alerts, channels, send_test, tell_news
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     if acknowledge:
@@ -1339,7 +1339,8 @@ def _sync_round(instance: "dg.DagsterInstance", feed: Feed, round_id: str) -> Sy
     """Run the job for each batch of a feed, one after the other, then publish; say what failed and how it ended."""
     from secscore_pipeline.azure.errors import AzureError
     from secscore_pipeline.defs.assets.posture import DATABASE
-    from secscore_pipeline.defs.jobs import READING, round_of
+    from secscore_pipeline.defs.jobs import READING
+    from secscore_pipeline.defs.schedules import round_of
 
     try:
         batches = round_of(feed, instance)
@@ -1381,9 +1382,8 @@ def _run(
     from secscore_pipeline.cli.progress import bars
     from secscore_pipeline.definitions import defs
     from secscore_pipeline.defs.assets.exports import key_of
-    from secscore_pipeline.defs.assets.raw import ROUND, SHOWS
     from secscore_pipeline.defs.assets.report import REPORT
-    from secscore_pipeline.defs.metadata import BY_HAND
+    from secscore_pipeline.defs.partitions import BY_HAND, ROUND, SHOWS
     from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
     from secscore_pipeline.system.processes import ProcessIdentity
 

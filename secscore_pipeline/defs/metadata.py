@@ -10,6 +10,7 @@ import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.run_launcher import report_run_stopped
 from secscore_pipeline.errors import may_pass
 from secscore_pipeline.system.files import FileError
@@ -27,10 +28,6 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL
 
 READ = "is_read"
 """The check of a raw asset that tells whether anything could be read for it; its description says why not."""
-
-BY_HAND = {"secscore/started_by": "command line"}
-"""The tag of a run that somebody waits for."""
-
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 

@@ -13,11 +13,12 @@ import pytest
 from secscore_pipeline.alerts.channels import Slack, Teams
 from secscore_pipeline.alerts.events import NAMED, Alert, credential_ends
 from secscore_pipeline.alerts.journal import journal_of
+from secscore_pipeline.alerts.notify import LATE, tell_news
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.settings import SettingsError, alert_settings
 from secscore_pipeline.definitions import defs
-from secscore_pipeline.defs.alerting import LATE, sensors, tell_news
+from secscore_pipeline.defs.sensors import sensors
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
 from testbed.receiver import Receiver
@@ -165,7 +166,7 @@ def test_a_kill_between_two_messages_repeats_none(world, store, receiver):
     store.sync()
     code = """
 import os, signal
-from secscore_pipeline.defs.alerting import tell_news
+from secscore_pipeline.alerts.notify import tell_news
 from secscore_pipeline.alerts.journal import Journal
 from secscore_pipeline.config.feeds import configured_feeds
 note = Journal.note_delivery

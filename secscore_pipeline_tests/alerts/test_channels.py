@@ -15,10 +15,11 @@ from secscore_pipeline.alerts import tell as telling
 from secscore_pipeline.alerts.channels import ChannelError, Slack, Teams, Webhook
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside, journal_of, journal_path
+from secscore_pipeline.alerts.notify import tell_news, tell_of
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.definitions import defs
-from secscore_pipeline.defs.alerting import sensors, tell_news, tell_of
+from secscore_pipeline.defs.sensors import sensors
 from secscore_pipeline_tests.conftest import secscore
 from testbed.receiver import Receiver
 
@@ -125,7 +126,7 @@ def alerting(receiver, elsewhere, store, monkeypatch):
 
 def send(alerts=ALERTS, now=None):
     """Deliver alerts over what is set, as one tick does."""
-    from secscore_pipeline.defs.alerting import channels
+    from secscore_pipeline.alerts.notify import channels
     from secscore_pipeline.warehouse.warehouse import Warehouse
 
     clock = (lambda: now) if now else utc_now

@@ -17,7 +17,7 @@ from secscore_pipeline.cli.monitoring import parse_age
 from secscore_pipeline.config.feeds import Feed, configured_feeds
 from secscore_pipeline.definitions import gathered as build_definitions
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.assets.raw import ROUND, SHOWS
+from secscore_pipeline.defs.partitions import ROUND, SHOWS
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after

@@ -15,8 +15,9 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.settings import SettingsError, parallel_runs
 from secscore_pipeline.definitions import gathered
-from secscore_pipeline.defs.jobs import READING, round_of
-from secscore_pipeline.defs.metadata import BY_HAND
+from secscore_pipeline.defs.jobs import READING
+from secscore_pipeline.defs.partitions import BY_HAND
+from secscore_pipeline.defs.schedules import round_of
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.batches import Batch, dealt

@@ -14,10 +14,10 @@ from secscore_pipeline.config.feeds import Feed, configured_feeds
 from secscore_pipeline.config.settings import SettingsError
 from secscore_pipeline.definitions import defs, gathered
 from secscore_pipeline.defs import metadata as tables
-from secscore_pipeline.defs.jobs import fresh, schedules
 from secscore_pipeline.defs.maintenance import forget_runs, maintain
 from secscore_pipeline.defs.metadata import RETRIES
 from secscore_pipeline.defs.resources import WarehouseResource
+from secscore_pipeline.defs.schedules import fresh, schedules
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, resources_of_environment

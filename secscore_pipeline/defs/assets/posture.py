@@ -2,13 +2,15 @@
 
 import dagster as dg
 
+from secscore_pipeline.alerts.signals import signal_sync
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import batch_size
 from secscore_pipeline.defs.assets.ocsf import FINDINGS, newest_round
-from secscore_pipeline.defs.assets.raw import SHOWS, snapshot_id_of
+from secscore_pipeline.defs.assets.raw import snapshot_id_of
+from secscore_pipeline.defs.hooks import attempts_of
 from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, preview
+from secscore_pipeline.defs.partitions import SHOWS
 from secscore_pipeline.defs.resources import WarehouseResource
-from secscore_pipeline.defs.signals import signal_sync
 from secscore_pipeline.posture.coverage import read_coverage
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import select_rows
@@ -40,7 +42,8 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.store.shown, published.size / 1e6)
-    signal_sync(context.log, warehouse.store, context.run, context.run.tags.get(SHOWS) or snapshot_id_of(context))
+    sync_id = context.run.tags.get(SHOWS) or snapshot_id_of(context)
+    signal_sync(context.log, warehouse.store, attempts_of(context.run), sync_id)
     return dg.MaterializeResult(
         metadata={
             "database": dg.MetadataValue.path(warehouse.store.shown),

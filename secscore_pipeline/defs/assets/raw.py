@@ -12,6 +12,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import batch_size
 from secscore_pipeline.defs.metadata import OWNERS, POOL, READ, column_schema, failure, failures_explained
+from secscore_pipeline.defs.partitions import BATCHES, ROUND
 from secscore_pipeline.defs.resources import batch_of, connection_of
 from secscore_pipeline.errors import explained
 from secscore_pipeline.ingest.batches import Part
@@ -29,15 +30,6 @@ log = logging.getLogger(__name__)
 NAMES_READ = "names_read"
 """The check of the subscriptions that tells whether they could be listed."""
 
-
-BATCHES = dg.DynamicPartitionsDefinition(name="batches")
-"""The partitions of the raw assets where SECSCORE_BATCH_SIZE is set: each round adds those that are new."""
-
-ROUND = "secscore/round"
-"""The tag of runs that together read every subscription of a feed once."""
-
-SHOWS = "secscore/shows"
-"""The tag of a run that publishes and reports a round."""
 
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))

@@ -1,20 +1,17 @@
-"""Alerts in Dagster and on the command line: what is new, told over the channels that are set."""
+"""Finds what is new, and tells it over the channels that are set; sensors and the command line call this."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
 from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened, sync_overdue
-from secscore_pipeline.alerts.journal import Journal, JournalError, journal_of, journal_path
+from secscore_pipeline.alerts.journal import Journal, journal_of, journal_path
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.schedules import check_schedule, last_due
-from secscore_pipeline.config.settings import SettingsError, alert_settings, schedules_are_on, value
+from secscore_pipeline.config.settings import SettingsError, alert_settings, value
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.warehouse.connection import WarehouseError
@@ -26,9 +23,6 @@ if TYPE_CHECKING:
 
 LATE = timedelta(days=1)
 """How long after it was observed a thing may come to a lake, where several runs read side by side."""
-
-EVERY = 60
-"""How often the sensor looks, in seconds."""
 
 
 def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Told":
@@ -147,67 +141,3 @@ def _briefing_due(now: datetime) -> datetime | None:
     schedule = Feed(schedule=cron, time_zone=zone)
     check_schedule(schedule, "SECSCORE_BRIEFING")
     return last_due(schedule, now)
-
-
-def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
-    """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
-    status = dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED
-
-    @dg.sensor(
-        name="alerts",
-        minimum_interval_seconds=EVERY,
-        default_status=status,
-        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
-        "syncs, credentials that end, and the week's briefing: each once.",
-    )
-    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return _delivered(context.log, lambda: tell_news(feeds))
-
-    @dg.run_failure_sensor(
-        name="failed_runs",
-        default_status=status,
-        description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
-    )
-    def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _delivered(context.log, lambda: tell_of(run_failed(context)))
-
-    return [alerts, failed_runs]
-
-
-def run_failed(context: dg.RunFailureSensorContext) -> Alert:
-    """Return the alert of a run that failed: the first sentence of each failed step, which holds its cure."""
-    run = context.dagster_run
-    steps = [event.step_failure_data for event in context.get_step_failure_events()]
-    said = [
-        step.user_failure_data.description
-        if step.user_failure_data and step.user_failure_data.description
-        else step.error.message.strip().splitlines()[0]
-        for step in steps
-        if step.error
-    ]
-    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition")
-    return Alert(
-        f"run_failed/{run.run_id}",
-        "run_failed",
-        f"The run of {run.job_name} {f'for the feed {feed} ' if feed else ''}failed",
-        tuple(dict.fromkeys(said)) or (context.failure_event.message or "",),
-        "Open the run; docs/troubleshooting.md has each failure by the name at its end.",
-        run.run_id,
-    )
-
-
-def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipReason:
-    """Deliver, log what could not be, and return the tick's word on it all: one sentence, whatever was in the way."""
-    try:
-        if not channels():
-            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
-        told = deliver()
-    except (SettingsError, WarehouseError, JournalError) as error:
-        log.error("%s", error)  # noqa: TRY400 - the sentence is all there is to say
-        return dg.SkipReason(str(error))
-    for name, why in told.failed.items():
-        log.warning("%s: %s It is tried again at a later tick.", name, why)
-    for sentence in told.set_aside:
-        log.error("Set aside, and not sent again: %s", sentence)
-    failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
-    return dg.SkipReason(f"{told.sent} messages sent.{failed}")

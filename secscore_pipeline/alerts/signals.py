@@ -7,16 +7,13 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-import dagster as dg
 import duckdb
 
 from secscore_pipeline.alerts.channels import ChannelError, exchange
 from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
-from secscore_pipeline.clock import Clock, utc_now
-from secscore_pipeline.config.feeds import DEFAULT_NAME, configured_feeds
-from secscore_pipeline.config.settings import SettingsError, SignalSettings, batch_size, signal_settings
+from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.settings import SettingsError, SignalSettings, signal_settings
 from secscore_pipeline.errors import explained
-from secscore_pipeline.ingest.batches import Batch
 from secscore_pipeline.posture.freshness import freshness_of
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -28,30 +25,37 @@ HEARTBEAT_TRIES = 4
 """How often it is sent at most, where its receiver cannot be reached."""
 
 
-def signal_sync(log: logging.Logger, warehouse: Warehouse, run: dg.DagsterRun, sync_id: str) -> None:
+def signal_sync(log: logging.Logger, warehouse: Warehouse, attempts: Mapping[str, datetime], sync_id: str) -> None:
     """Tell whoever watches of a run that has published: the metrics, and the heartbeat where its sync is complete.
 
     Args:
         log: is warned of what did not arrive.
         warehouse: what was published.
-        run: the run.
+        attempts: when the run tried to read which feed, UTC.
         sync_id: the id of the sync that it read, or completed.
     """
+    signal_attempts(log, warehouse, attempts)
     settings = _settings(log)
-    if settings and settings.metrics_file:
-        _write_metrics(log, warehouse, settings, run)
     if settings and settings.heartbeat_url:
         for feed in _complete_feeds(log, warehouse, sync_id):
             send_heartbeat(log, settings.heartbeat_url, feed)
 
 
-@dg.failure_hook(name="signal_failure", required_resource_keys={"warehouse"})
-def signal_failure(context: dg.HookContext) -> None:
-    """Write the metrics of a run that fails: when a feed was tried to be read, and how old what is known is."""
-    settings = _settings(context.log)
-    run = context.instance.get_run_by_id(context.run_id)
-    if settings and settings.metrics_file and run:
-        _write_metrics(context.log, context.resources.warehouse.store, settings, run)
+def signal_attempts(log: logging.Logger, warehouse: Warehouse, attempts: Mapping[str, datetime]) -> None:
+    """Write the metrics of a run: when a feed was tried to be read, and how old what is known is.
+
+    Args:
+        log: is warned of what could not be written.
+        warehouse: what was published.
+        attempts: when the run tried to read which feed, UTC.
+    """
+    settings = _settings(log)
+    if settings is None or settings.metrics_file is None:
+        return
+    try:
+        write_metrics(settings.metrics_file, warehouse, configured_feeds(), attempts)
+    except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
+        log.warning("%s", error)
 
 
 def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
@@ -85,15 +89,6 @@ def _settings(log: logging.Logger) -> SignalSettings | None:
         return None
 
 
-def _write_metrics(log: logging.Logger, warehouse: Warehouse, settings: SignalSettings, run: dg.DagsterRun) -> None:
-    if settings.metrics_file is None:
-        return
-    try:
-        write_metrics(settings.metrics_file, warehouse, configured_feeds(), _attempts(run))
-    except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
-        log.warning("%s", error)
-
-
 def _complete_feeds(log: logging.Logger, warehouse: Warehouse, sync_id: str) -> list[str]:
     """Return the feeds whose last complete sync is this one: none, or one."""
     try:
@@ -103,14 +98,3 @@ def _complete_feeds(log: logging.Logger, warehouse: Warehouse, sync_id: str) -> 
         log.warning("%s", error)
         return []
     return [feed.feed for feed in found if feed.last_complete_sync_id == sync_id]
-
-
-def _attempts(run: dg.DagsterRun, clock: Clock = utc_now) -> Mapping[str, datetime]:
-    """Return the feed that a run has just tried to read, with the present time; nothing where it reads none."""
-    partition = run.tags.get("dagster/partition")
-    feed = run.tags.get("secscore/feed")
-    if partition:
-        feed = Batch.of(partition).feed if batch_size() else partition
-    elif feed is None and not batch_size():
-        feed = DEFAULT_NAME
-    return {feed: clock()} if feed else {}

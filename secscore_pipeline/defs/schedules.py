@@ -1,0 +1,125 @@
+"""What runs by the clock: a schedule for each feed, two for the upkeep, and from when an asset counts as late."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, timedelta
+from typing import Any
+
+import dagster as dg
+
+from secscore_pipeline.azure.errors import AzureError, RequestError
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.schedules import check_schedule, longest_gap
+from secscore_pipeline.config.settings import batch_size, schedules_are_on
+from secscore_pipeline.defs.jobs import READING, sync_job
+from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
+from secscore_pipeline.defs.partitions import BATCHES, BATCHES_OF_ROUND, BY_SCHEDULE, ROUND
+from secscore_pipeline.ingest.batches import Batch, dealt
+from secscore_pipeline.ingest.connection import AzureConnection
+
+GRACE = timedelta(hours=1)
+"""How long a run may take before what it makes counts as late."""
+
+
+def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
+    """Make the schedules: one for each feed, and two for the upkeep. They are off until they are switched on.
+
+    Raises:
+        SettingsError: SECSCORE_SCHEDULE or SECSCORE_TIMEZONE cannot be read.
+    """
+    return [
+        *map(_schedule_of, feeds),
+        _scheduled(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC"),
+        _scheduled(maintain, "maintain", "0 4 * * 0", "UTC"),
+    ]
+
+
+def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
+    """Make a feed's schedule: a run, or with SECSCORE_BATCH_SIZE a run for each batch of its subscriptions."""
+    check_schedule(feed)
+    known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
+    tags = BY_SCHEDULE | {f"secscore/{name}": text for name, text in known.items() if text}
+
+    def run(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        if not batch_size():
+            yield dg.RunRequest(partition_key=feed.partition, tags=tags)
+            return
+        round_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        batches = _round_or_the_one_before(feed, context)
+        for batch in batches:
+            yield dg.RunRequest(
+                run_key=f"{round_id}/{batch.key}",
+                partition_key=batch.key,
+                asset_selection=READING,
+                tags={**tags, ROUND: round_id, BATCHES_OF_ROUND: str(len(batches))},
+            )
+
+    name = feed.partition or "sync_schedule"
+    return _scheduled(
+        sync_job, name, feed.schedule, feed.time_zone, f"Reads the feed {feed.name}.", execution_fn=run, metadata=known
+    )
+
+
+def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
+    """Return the batches that a feed's subscriptions are dealt into now, each known to Dagster as a partition.
+
+    One batch where none is in scope any more: its run stores that, and fails with the reason.
+
+    Raises:
+        AzureError, SettingsError: the subscriptions could not be listed.
+    """
+    connection: AzureConnection = AzureConnection.of(feed)
+    try:
+        subscription_ids = connection.subscriptions(connection.directory())
+    except RequestError as error:
+        if error.failure != "nothing-in-scope":
+            raise
+        subscription_ids = ()
+    batches = dealt(feed.name, subscription_ids, batch_size() or 1) or [Batch(feed.name, 1, 1)]
+    instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
+    return batches
+
+
+def _round_or_the_one_before(feed: Feed, context: dg.ScheduleEvaluationContext) -> list[Batch]:
+    """Return the batches of a feed now; those known from before where its subscriptions cannot be listed just now.
+
+    A tick that fails is made up for by nothing, and nobody is told. A run is tried again, and its failure is told.
+    """
+    try:
+        return round_of(feed, context.instance)
+    except AzureError as error:
+        known = map(Batch.of, context.instance.get_dynamic_partitions(BATCHES.name or ""))
+        before = [batch for batch in known if batch.feed == feed.name]
+        if not before:
+            raise
+        context.log.warning("The subscriptions are dealt as before, since they could not be listed. %s", error)
+        finest = max(batch.count for batch in before)
+        return [batch for batch in before if batch.count == finest]
+
+
+def _scheduled(
+    job: Any, name: str, cron: str, time_zone: str, description: str = "", **options: Any
+) -> dg.ScheduleDefinition:
+    is_on = schedules_are_on()
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
+        description=f"{description} Off until it is switched on.".strip() if not is_on else description,
+        **options,
+    )
+
+
+def fresh(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
+    """Give assets a freshness policy by the schedules: late after a run was missed, stale after two were.
+
+    Dagster's daemon judges it, and shows it in the UI.
+    """
+    gap = max(map(longest_gap, feeds))
+    policy = dg.FreshnessPolicy.time_window(fail_window=2 * gap + GRACE, warn_window=gap + GRACE)
+
+    def judged(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(freshness_policy=policy)
+
+    return list(dg.map_asset_specs(judged, assets))

@@ -1,0 +1,137 @@
+"""What runs by what happens: alerts of what is new and of failed runs, and the end of a round of batches."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.journal import JournalError
+from secscore_pipeline.alerts.notify import channels, tell_news, tell_of
+from secscore_pipeline.clock import utc_now
+from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.settings import SettingsError, batch_size, schedules_are_on
+from secscore_pipeline.defs.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
+from secscore_pipeline.defs.jobs import SHOWING, sync_job
+from secscore_pipeline.defs.partitions import BATCHES_OF_ROUND, BY_SCHEDULE, BY_SENSOR, ROUND, SHOWS
+from secscore_pipeline.warehouse.connection import WarehouseError
+
+if TYPE_CHECKING:
+    from secscore_pipeline.alerts.tell import Told
+
+EVERY = 60
+"""How often the sensor of alerts looks, in seconds."""
+
+LOOKED_BACK = timedelta(days=2)
+"""How old the runs are at most that are looked at for rounds that have ended."""
+
+
+def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+    """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
+    status = dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=EVERY,
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
+        "syncs, credentials that end, and the week's briefing: each once.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        return _delivered(context.log, lambda: tell_news(feeds))
+
+    @dg.run_failure_sensor(
+        name="failed_runs",
+        default_status=status,
+        description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
+    )
+    def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+        return _delivered(context.log, lambda: tell_of(run_failed(context)))
+
+    return [alerts, failed_runs]
+
+
+def run_failed(context: dg.RunFailureSensorContext) -> Alert:
+    """Return the alert of a run that failed: the first sentence of each failed step, which holds its cure."""
+    run = context.dagster_run
+    steps = [event.step_failure_data for event in context.get_step_failure_events()]
+    said = [
+        step.user_failure_data.description
+        if step.user_failure_data and step.user_failure_data.description
+        else step.error.message.strip().splitlines()[0]
+        for step in steps
+        if step.error
+    ]
+    feed = run.tags.get("secscore/feed") or run.tags.get("dagster/partition")
+    return Alert(
+        f"run_failed/{run.run_id}",
+        "run_failed",
+        f"The run of {run.job_name} {f'for the feed {feed} ' if feed else ''}failed",
+        tuple(dict.fromkeys(said)) or (context.failure_event.message or "",),
+        "Open the run; docs/troubleshooting.md has each failure by the name at its end.",
+        run.run_id,
+    )
+
+
+def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipReason:
+    """Deliver, log what could not be, and return the tick's word on it all: one sentence, whatever was in the way."""
+    try:
+        if not channels():
+            return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
+        told = deliver()
+    except (SettingsError, WarehouseError, JournalError) as error:
+        log.error("%s", error)  # noqa: TRY400 - the sentence is all there is to say
+        return dg.SkipReason(str(error))
+    for name, why in told.failed.items():
+        log.warning("%s: %s It is tried again at a later tick.", name, why)
+    for sentence in told.set_aside:
+        log.error("Set aside, and not sent again: %s", sentence)
+    failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
+    return dg.SkipReason(f"{told.sent} messages sent.{failed}")
+
+
+def whole_rounds() -> list[dg.SensorDefinition]:
+    """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
+    if not batch_size():
+        return []
+
+    @dg.sensor(
+        name="whole_rounds",
+        job=sync_job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED,
+        description="Publishes, reports and exports once all batches of a round have ended.",
+    )
+    def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        asked = dg.RunsFilter(tags=BY_SCHEDULE, created_after=utc_now() - LOOKED_BACK)
+        rounds: dict[str, list[dg.DagsterRun]] = {}
+        for run in context.instance.get_runs(asked):
+            if ROUND in run.tags:
+                rounds.setdefault(run.tags[ROUND], []).append(run)
+        requests = [
+            # Once for so many runs: a batch that somebody starts again later is published too.
+            dg.RunRequest(
+                run_key=f"{round_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id}
+            )
+            for round_id, runs in rounds.items()
+            if _is_whole(runs, retries_are_on=context.instance.run_retries_enabled)
+        ]
+        return dg.SensorResult(run_requests=requests)
+
+    return [ended]
+
+
+def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:
+    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again."""
+    started = {run.tags.get("dagster/partition") for run in runs}
+    return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(
+        run.is_finished and not _is_tried_again(run, retries_are_on=retries_are_on) for run in runs
+    )
+
+
+def _is_tried_again(run: dg.DagsterRun, *, retries_are_on: bool) -> bool:
+    """Tell whether Dagster may start a run once more that failed, and has not yet; it says so a moment after."""
+    said = run.tags.get(WILL_RETRY_TAG, "true" if run.is_failure and retries_are_on else "false")
+    return said == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
