@@ -117,12 +117,15 @@ def tables_page() -> str:
             "Common questions, asked with `from`; a subscription is named by its id or its name.",
             "",
         ]
-        lines += ["| macro | a row is |", "|---|---|"]
+        lines += ["| macro | a row is | arguments | example |", "|---|---|---|---|"]
         macros = connection.execute(
             "select schema_name || '.' || function_name || '(' || array_to_string(parameters, ', ') || ')', comment "
             "from duckdb_functions() where function_type = 'table_macro' and schema_name = 'posture' order by all"
         ).fetchall()
-        lines += [f"| `{name}` | {comment.removeprefix('One row: ')} |" for name, comment in macros]
+        for name, comment in macros:
+            meaning, *arguments, example = comment.removeprefix("One row: ").splitlines()
+            example = example.removeprefix("Example: ")
+            lines.append(f"| `{name}` | {meaning} | {'; '.join(arguments)} | `{example}` |")
     return "\n".join(lines) + "\n"
 
 

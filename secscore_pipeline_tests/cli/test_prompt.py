@@ -121,7 +121,10 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
         (b"sql> ", b"DESCRIBE posture.current_scores;\n"),
         (b"The subscription, lower case.", b""),
         (b"sql> ", b"\\d to_win\n"),
-        (b"to_win(subscription)", b""),
+        (b"name or id of a subscription, in any case", b""),
+        (b"from posture.to_win('payments-prod');", b""),
+        (b"sql> ", b"\\d move_by\n"),
+        (b"Did you mean posture.moved_by", b""),
         (b"sql> ", b"\\d curent_scores\n"),
         (b"Did you mean posture.current_scores", b""),
         (b"sql> ", b"current_scores\n"),
@@ -160,3 +163,11 @@ def test_a_macro_says_that_there_is_no_such_subscription(eight, module_store, tm
     found = module_store.query(f"from posture.{question.replace('$', repr(eight.name.upper()))}")
     assert found == module_store.query(f"from posture.{question.replace('$', repr(eight.subscription_id.upper()))}")
     assert found or question.startswith("moved_by")  # on two days a subscription may have stayed as it was
+    assert {row[-2:] for row in found} <= {(eight.subscription_id, eight.name)}
+
+
+def test_every_view_has_the_names_that_azure_lists(eight, module_store):
+    for view in ("daily_score", "coverage", "entities", "current_scores"):
+        asked = f"select distinct subscription_name from posture.{view} where subscription_id = ?"
+        assert module_store.query(asked, eight.subscription_id) == [(eight.name,)]
+    assert module_store.one("select count(subscription_name) = count(*) from posture.changes")

@@ -10,6 +10,7 @@ from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files
@@ -298,6 +299,41 @@ def test_every_column_of_every_table_is_commented(local_azure, store):
         )
         == []
     )
+
+
+def test_whatever_has_a_subscription_has_its_name_beside_its_id(twenty_days, module_store):
+    listed = module_store.query(
+        "select view_name from duckdb_views() where schema_name = 'posture' and not internal and "
+        "database_name = current_database()"
+    )
+    relations = [f"posture.{view}" for (view,) in listed] + [
+        "posture.named_subscriptions('x')", "posture.scores_on('2026-03-01')", "posture.path_of('x')",
+        "posture.moved_between('2026-03-01', '2026-03-02')", "posture.to_win('x')",
+        "posture.moved_by('x', '2026-03-01')",
+    ]  # fmt: skip
+    columns = {one: [row[0] for row in module_store.query(f"describe from {one}")] for one in relations}
+    having = {one: names for one, names in columns.items() if "subscription_id" in names}
+    assert [
+        one for one, names in having.items() if names[names.index("subscription_id") :][1] != "subscription_name"
+    ] == []
+    assert len(having) == 11 + 6
+
+
+@of_files  # a lake has no comments on the columns of views
+def test_every_macro_says_what_its_arguments_are_and_has_an_example_that_binds(twenty_days, module_store):
+    macros = module_store.query(
+        "select function_name, parameters from duckdb_functions() "
+        "where function_type = 'table_macro' and schema_name = 'posture'"
+    )
+    assert len(macros) == 6
+    for macro, parameters in macros:
+        call, *arguments, example = module_store.query(sql("describe"), {"name": macro})
+        assert call[:2] == (f"{macro}({', '.join(parameters)})", "macro")
+        assert [(name, kind in ("VARCHAR", "DATE"), bool(meaning)) for name, kind, meaning in arguments] == [
+            (name, True, True) for name in parameters
+        ]
+        assert (example[0], f"posture.{macro}(" in example[2]) == ("Example", True)
+        assert module_store.query(f"describe {example[2].rstrip(';')}")
 
 
 def test_a_day_is_a_day_in_utc_wherever_the_reader_is(local_azure, store):

@@ -1,6 +1,18 @@
--- One row: one column of the table or view of a name, with its meaning; or one macro of that name. Of several schemas
--- that have the name, the first in the order of posture, ocsf, raw.
-with described as (
+-- One row: one column of the table or view of a name, with its meaning; or, of a macro of that name, how it is called, one
+-- of its arguments, or an example, as its comment has them a line each. Of several schemas that have the name, the first
+-- in the order of posture, ocsf, raw.
+with macros as (
+    select
+        schema_name,
+        function_name,
+        function_name || '(' || array_to_string(parameters, ', ') || ')' as call,
+        unnest(string_split(coalesce(comment, ''), chr(10))) as line,
+        generate_subscripts(string_split(coalesce(comment, ''), chr(10)), 1) as line_number
+    from duckdb_functions()
+    where function_type = 'table_macro'
+        and schema_name = 'posture'
+),
+described as (
     select schema_name, table_name, column_index, column_name as "column", data_type as type, comment as meaning
     from duckdb_columns()
     where database_name = current_database()
@@ -9,13 +21,11 @@ with described as (
     select
         schema_name,
         function_name,
-        0,
-        function_name || '(' || array_to_string(parameters, ', ') || ')',
-        'macro',
-        regexp_replace(comment, '^One row: ', 'a row is ')
-    from duckdb_functions()
-    where function_type = 'table_macro'
-        and schema_name = 'posture'
+        line_number,
+        if(line_number = 1, call, regexp_extract(line, '^(\w+)', 1)),
+        if(line_number = 1, 'macro', regexp_extract(line, '^\w+ (\w+): ', 1)),
+        if(line_number = 1, regexp_replace(line, '^One row: ', 'a row is '), regexp_replace(line, '^[^:]+: ', ''))
+    from macros
 )
 select
     "column",

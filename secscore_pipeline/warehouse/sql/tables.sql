@@ -13,7 +13,7 @@ with relations as (
     where function_type = 'table_macro'
         and schema_name = 'posture'
 )
-select schema_name || '.' || table_name as name, regexp_replace(comment, '^One row: ', '') as "a row is"
+select schema_name || '.' || table_name as name, regexp_replace(split_part(comment, chr(10), 1), '^One row: ', '') as "a row is"
 from relations
 where database_name = current_database()
     and schema_name in ('posture', 'ocsf', 'raw')

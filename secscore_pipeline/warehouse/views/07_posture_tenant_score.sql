@@ -5,7 +5,18 @@ create or replace macro posture.weighted(fraction, weight) as
 -- One row: one score of one subscription, as it last was on a day. Without a score or with maximum 0: left out; so is one
 -- that left the scope later that day.
 create or replace view posture.daily_score as
-select day, cloud_partition, tenant_id, subscription_id, entity_id, score, "current", "max", fraction, weight
+select
+    day,
+    cloud_partition,
+    tenant_id,
+    subscription_id,
+    subscription_name,
+    entity_id,
+    score,
+    "current",
+    "max",
+    fraction,
+    weight
 from posture.score_history
 anti join ocsf.departures as departures
     on departures.subscription_id = score_history.subscription_id

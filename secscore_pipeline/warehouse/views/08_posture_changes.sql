@@ -8,6 +8,7 @@ with looks as (
         snapshot_id,
         tenant_id,
         subscription_id,
+        entity_id,
         observed_at,
         ocsf.day_of(observed_at) as day,
         lag(look_id) over (partition by subscription_id order by look_id) as previous_look_id,
@@ -45,6 +46,7 @@ compared as (
         snapshot_id,
         tenant_id,
         subscription_id,
+        entity_id,
         observed_at,
         day,
         previous_observed_at,
@@ -63,7 +65,17 @@ compared as (
         coalesce(sum(unhealthy) filter (where not is_now), 0) as unhealthy_before,
         coalesce(sum(unhealthy) filter (where is_now), 0) as unhealthy_after
     from paired
-    group by look_id, snapshot_id, tenant_id, subscription_id, observed_at, day, previous_observed_at, finding_id, score
+    group by
+        look_id,
+        snapshot_id,
+        tenant_id,
+        subscription_id,
+        entity_id,
+        observed_at,
+        day,
+        previous_observed_at,
+        finding_id,
+        score
 ),
 -- A resource that left one side while one joined the other was fixed or broken; the rest came or went.
 counted as (
@@ -103,6 +115,7 @@ select
     explained.previous_observed_at,
     explained.tenant_id,
     explained.subscription_id,
+    entities.name as subscription_name,
     explained.score,
     explained.control_id,
     explained.control,
@@ -126,6 +139,7 @@ select
     explained.look_id,
     explained.snapshot_id
 from explained
+left join ocsf.entities as entities using (entity_id)
 where explained.current_after <> explained.current_before
     or explained.max_after <> explained.max_before
     or explained.healthy_after <> explained.healthy_before

@@ -125,6 +125,8 @@ comment on column posture.changes.observed_at is 'When it was observed, UTC.';
 comment on column posture.changes.day is 'The day (UTC) of observed_at.';
 comment on column posture.changes.previous_observed_at is 'When the look before was made, UTC.';
 comment on column posture.changes.subscription_id is 'The subscription, lower case.';
+comment on column posture.daily_score.subscription_name is 'What the subscription was called then; null where it was not known.';
+comment on column posture.changes.subscription_name is 'What the subscription was called then; null where it was not known.';
 comment on column posture.changes.appeared is 'Whether the look before had not seen the control.';
 comment on column posture.changes.disappeared is 'Whether this look no longer saw the control.';
 comment on column posture.changes.points is 'Points won since the look before; negative: lost.';
@@ -147,6 +149,7 @@ comment on column posture.control_history.control is 'The control''s display nam
 comment on column posture.control_history.snapshot_id is 'The run that looked (Dagster run id).';
 
 comment on column posture.coverage.subscription_id is 'The subscription, lower case.';
+comment on column posture.coverage.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.coverage.last_complete_at is 'The last complete look, UTC.';
 comment on column posture.coverage.age is 'How long ago that was.';
 comment on column posture.coverage.last_look_at is 'The last look, UTC.';
@@ -172,6 +175,8 @@ comment on column posture.current_scores.observed_at is 'When it was observed, U
 comment on column posture.current_scores.is_newest_look is 'Whether no later look, failed or without a score, followed.';
 comment on column posture.current_scores.snapshot_id is 'The run that looked (Dagster run id).';
 
+comment on column posture.gaps.subscription_name is 'What the subscription is called; null where it is not known.';
+comment on column posture.gaps.day is 'The day (UTC) without a complete look.';
 comment on column posture.gaps.subscription_id is 'The subscription, lower case.';
 
 comment on column posture.opportunities.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
@@ -193,7 +198,7 @@ comment on column posture.score_history.fraction is 'current / max, 0..1; null w
 comment on column posture.score_history.snapshot_id is 'The run that looked (Dagster run id).';
 
 comment on column posture.tenant_score.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
-comment on column posture.tenant_score.points is 'Points.';
+comment on column posture.tenant_score.points is 'Points of all of them together; fraction is not points / points_max, but the average by weight.';
 comment on column posture.tenant_score.points_max is 'Points that could be reached.';
 comment on column posture.tenant_score.subscriptions is 'Subscriptions that had a score.';
 

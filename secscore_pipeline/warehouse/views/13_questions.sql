@@ -31,13 +31,14 @@ suggested as (
     select string_agg(name, ', ') as names
     from nearest
 )
-select subscription_id
+select subscription_id, name as subscription_name
 from matching
+left join posture.entities using (subscription_id)
 union all
 select error(
     'No such subscription: ' || coalesce(subscription, 'null')
     || coalesce('. The nearest names: ' || names, '') || '.'
-)
+), null
 from suggested
 where not exists (from matching);
 
@@ -65,17 +66,26 @@ order by fraction_won nulls last, now_seen.subscription_id, score;
 
 -- One row: one day of one subscription's score.
 create or replace macro posture.path_of(subscription) as table
-select day, score, "current", "max", fraction, status, observed_at
+select day, score, "current", "max", fraction, status, observed_at, subscription_id, subscription_name
 from posture.score_history
 where is_last_of_day
-    and subscription_id in (from posture.named_subscriptions(subscription))
+    and subscription_id in (select named.subscription_id from posture.named_subscriptions(subscription) as named)
 order by score, day;
 
 -- One row: one control of one subscription with points to win, most points first.
 create or replace macro posture.to_win(subscription) as table
-select control, points_to_win, unhealthy_resources, points_per_resource, fraction_to_win, score, observed_at
+select
+    control,
+    points_to_win,
+    unhealthy_resources,
+    points_per_resource,
+    fraction_to_win,
+    score,
+    observed_at,
+    subscription_id,
+    subscription_name
 from posture.opportunities
-where subscription_id in (from posture.named_subscriptions(subscription))
+where subscription_id in (select named.subscription_id from posture.named_subscriptions(subscription) as named)
 order by points_to_win desc, control;
 
 -- One row: one control that moved a subscription's score since a day, and by what; the causes add up to the points.
@@ -90,18 +100,40 @@ select
     changes.points_by_controls,
     changes.resources_fixed,
     changes.fraction,
-    changes.score
+    changes.score,
+    changes.subscription_id,
+    changes.subscription_name
 from posture.changes as changes
 where changes.day >= since_day
-    and changes.subscription_id in (from posture.named_subscriptions(subscription))
+    and changes.subscription_id in (
+        select named.subscription_id from posture.named_subscriptions(subscription) as named
+    )
 order by changes.day, abs(changes.points) desc;
 
+-- A macro's comment: what one row is; a line for each argument, with its type; and an example.
 comment on macro table posture.named_subscriptions is
-    'One row: the id of one subscription of that name or id, in any case; an error that names the nearest where there is none.';
-comment on macro table posture.scores_on is 'One row: one score of one subscription, as it last was on a day.';
+    'One row: the id and the name of one subscription of that name or id, in any case; an error that names the nearest where there is none.
+subscription VARCHAR: name or id of a subscription, in any case
+Example: from posture.named_subscriptions(''payments-prod'');';
+comment on macro table posture.scores_on is
+    'One row: one score of one subscription, as it last was on a day.
+asked_day DATE: a day of UTC, as year-month-day
+Example: from posture.scores_on(''2026-11-01'');';
 comment on macro table posture.moved_between is
-    'One row: one score of one subscription that had it on both days, and how far it moved between them.';
-comment on macro table posture.path_of is 'One row: one day of one subscription''s score.';
-comment on macro table posture.to_win is 'One row: one control of one subscription with points to win, most points first.';
+    'One row: one score of one subscription that had it on both days, and how far it moved between them.
+first_day DATE: the earlier day of UTC, as year-month-day
+last_day DATE: the later day of UTC, as year-month-day
+Example: from posture.moved_between(''2026-11-01'', ''2026-11-30'');';
+comment on macro table posture.path_of is
+    'One row: one day of one subscription''s score.
+subscription VARCHAR: name or id of a subscription, in any case
+Example: from posture.path_of(''payments-prod'');';
+comment on macro table posture.to_win is
+    'One row: one control of one subscription with points to win, most points first.
+subscription VARCHAR: name or id of a subscription, in any case
+Example: from posture.to_win(''payments-prod'');';
 comment on macro table posture.moved_by is
-    'One row: one control that moved a subscription''s score since a day, and by what; the causes add up to the points.';
+    'One row: one control that moved a subscription''s score since a day, and by what; the causes add up to the points.
+subscription VARCHAR: name or id of a subscription, in any case
+since_day DATE: the first day of UTC that counts, as year-month-day
+Example: from posture.moved_by(''payments-prod'', ''2026-11-01'');';

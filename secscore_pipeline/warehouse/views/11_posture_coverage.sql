@@ -11,38 +11,50 @@ join (
 -- One row: one day (UTC) without a complete fetch of a subscription that was in scope, between its first one and the
 -- newest fetch of all. A day on which it left the scope counts as out of scope, one on which it came back as in scope.
 create or replace view posture.gaps as
-with complete as (
+with dated as not materialized ( -- so that a filter on a subscription is applied first
     -- By what the clock said then; no day is missed that is yet to come, whatever a wrong clock has dated a fetch.
-    select distinct tenant_id, subscription_id, event_type, ocsf.day_of(least(observed_at, finished_at)) as day
+    select
+        tenant_id,
+        subscription_id,
+        event_type,
+        outcome = 'complete' as is_complete,
+        ocsf.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
-    where outcome = 'complete'
+    where day <= ocsf.day_of(now())
+),
+newest as (
+    select max(day) as day
+    from dated
 ),
 tenants as (
     select subscription_id, event_type, tenant_id, min(day) as day
-    from complete
+    from dated
+    where is_complete
     group by subscription_id, event_type, tenant_id
 ),
-newest as (
-    select max(ocsf.day_of(least(observed_at, finished_at))) as day
-    from raw.fetches
-    where ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now())
+complete as (
+    select subscription_id, event_type, list_sort(list(distinct day)) as days
+    from dated
+    where is_complete
+    group by subscription_id, event_type
 ),
-days as (
+-- Each day with the next one that has a complete fetch: only what lies between two is made.
+neighbours as (
     select
-        tenants.subscription_id,
-        tenants.event_type,
-        unnest(generate_series(min(tenants.day), newest.day, interval 1 day)) as day
-    from tenants
+        complete.subscription_id,
+        complete.event_type,
+        unnest(complete.days) as day,
+        unnest(list_append(complete.days[2:], newest.day + 1)) as next_day
+    from complete
     cross join newest
-    group by tenants.subscription_id, tenants.event_type, newest.day
 ),
 missing as (
-    select days.subscription_id, days.event_type, cast(days.day as date) as day
-    from days
-    anti join complete
-        on complete.subscription_id = days.subscription_id
-        and complete.event_type = days.event_type
-        and complete.day = cast(days.day as date)
+    select
+        subscription_id,
+        event_type,
+        cast(unnest(generate_series(day + 1, next_day - 1, interval 1 day)) as date) as day
+    from neighbours
+    where next_day > day + 1
 ),
 dated_changes as (
     select
@@ -58,7 +70,12 @@ scope_by_day as (
     from dated_changes
     group by subscription_id, day
 )
-select tenants.tenant_id, missing.subscription_id, missing.event_type, missing.day
+select
+    tenants.tenant_id,
+    missing.subscription_id,
+    entities.name as subscription_name,
+    missing.event_type,
+    missing.day
 from missing
 asof join tenants
     on tenants.subscription_id = missing.subscription_id
@@ -67,12 +84,13 @@ asof join tenants
 asof left join scope_by_day
     on scope_by_day.subscription_id = missing.subscription_id
     and scope_by_day.day <= missing.day
+left join posture.entities as entities on entities.subscription_id = missing.subscription_id
 where scope_by_day.state is distinct from 'left';
 
 -- One row: one subscription and event type: whether it is in scope and can be read, how fresh what we know is, and what
 -- failed last.
 create or replace view posture.coverage as
-with dated as (
+with dated as not materialized ( -- so that a filter on a subscription is applied first
     select
         *,
         ocsf.read_result_of(outcome) <> 'not_read' as is_read,
@@ -115,6 +133,7 @@ select
     looked.feed,
     looked.tenant_id,
     looked.subscription_id,
+    entities.name as subscription_name,
     looked.event_type,
     case
         when scope.state = 'left' then 'left'
@@ -138,7 +157,8 @@ select
 from looked
 join ocsf.subscription_scope as scope using (subscription_id)
 left join unread using (subscription_id, event_type)
-left join missed using (subscription_id, event_type);
+left join missed using (subscription_id, event_type)
+left join posture.entities as entities using (subscription_id);
 
 comment on view ocsf.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
 comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete look, its age, its last failure.';
