@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.errors import resolution_of
+from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.freshness import FeedFreshness, describe
 from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse import sql
@@ -91,7 +93,7 @@ def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[
 
 
 def _left(row: Row) -> str:
-    return f"{printable(row['subscription'])} ({row['reason'].replace('_', ' ')})"
+    return f"{printable(row['subscription'])} ({Reason(row['reason']).words})"
 
 
 def _drop(row: Row) -> str:
@@ -108,7 +110,8 @@ def _failing(row: Row) -> str:
 
 
 def _lost(row: Row) -> str:
-    return f"{printable(row['subscription'])} ({row['outcome']}): {printable(resolution_of(row['error'] or ''))}"
+    why = Outcome(row["outcome"]).words
+    return f"{printable(row['subscription'])} ({why}): {printable(resolution_of(row['error'] or ''))}"
 
 
 def credential_ends(feed: str, ends: datetime, now: datetime) -> Alert | None:

@@ -32,6 +32,26 @@ class Outcome(StrEnum):
         """What it means for coverage."""
         return RESULTS[self]
 
+    @property
+    def words(self) -> str:
+        """The outcome as people read it, of one subscription; the code itself is for programs."""
+        return _WORDS[self]
+
+
+_WORDS: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.COMPLETE: "read",
+        Outcome.NO_SCORE: "no score yet",
+        Outcome.NOT_REGISTERED: "not registered",
+        Outcome.DISABLED: "disabled",
+        Outcome.UNSUPPORTED: "unsupported",
+        Outcome.FORBIDDEN: "forbidden",
+        Outcome.NOT_FOUND: "not found",
+        Outcome.THROTTLED: "throttled",
+        Outcome.FAILED: "failed",
+    }
+)
+
 
 class ReadResult(StrEnum):
     """What an outcome means for coverage: each subscription counts in one of these, everywhere."""

@@ -53,7 +53,7 @@ from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.system.files import FileError, refuse_unwritable, replace_file, write_file
 from secscore_pipeline.system.redaction import RedactingFormatter, quoted, redact, register_secrets
 from secscore_pipeline.system.streams import write_json, write_output
-from secscore_pipeline.text import describe_value, printable, show_path
+from secscore_pipeline.text import count_subscriptions, describe_value, printable, show_path
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -640,7 +640,9 @@ def _faults(given: tuple[str, ...]) -> "list[Fault]":
 
 
 @main.command(cls=_CommandWithoutFile)
-@click.option("--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many.")
+@click.option(
+    "--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many at its beginning."
+)
 @click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How long the past is.")
 def demo(subscriptions: int, days: int) -> None:
     """Run everything once against a local Azure with a simulated past, and print what came of it.
@@ -651,12 +653,17 @@ def demo(subscriptions: int, days: int) -> None:
 
     today = utc_now()
     with _local_azure(subscriptions) as azure:
-        console.rule("1. Connection")
-        _print_connection()
-        console.rule(f"2. The {days} days before today (simulated)")
+        console.rule(f"1. The {days} days before today (simulated)")
         _simulate_past(azure, today, days)
         azure.world.live_until(today.date())
         os.environ.update(azure.settings())
+        console.print(
+            f"The simulated tenant began with {count_subscriptions(subscriptions)} and has "
+            f"{len(azure.world.subscriptions)} today."
+        )
+        # After the past, in which subscriptions came: the same number of them is then seen, read and counted.
+        console.rule("2. Connection")
+        _print_connection()
         console.rule("3. Today: materialize every asset")
         with _without_log():
             result = _sync((Feed(),), names_unread=False)
@@ -1640,7 +1647,8 @@ def _print_scores(most: int = 20) -> None:
     """Print the lowest scores, and what the words in them mean; other scores than the main one are only named."""
     found = _rows("scores", {"limit": None})
     scores = [row for row in found if row["score"] == _MAIN_SCORE] or found
-    table = Table(title="Secure scores, lowest first", title_justify="left", padding=(0, 1, 0, 0), box=None)
+    which = f"the lowest {most} of {len(scores)}" if len(scores) > most else "lowest first"
+    table = Table(title=f"Secure scores, {which}", title_justify="left", padding=(0, 1, 0, 0), box=None)
     is_named = any(row["subscription_name"] for row in scores)
     length = 8 if is_named and console.width < _WIDE else 36  # beside a name, the beginning of an id will do
     table.add_column("Subscription", min_width=length, no_wrap=True)
@@ -1655,8 +1663,6 @@ def _print_scores(most: int = 20) -> None:
         cells = (row["subscription_id"][:length], *names, points, percent, row["status"], str(row["score"]))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
-    if len(scores) > most:
-        console.print(f"… and {len(scores) - most} more.")
     if any(row["status"] == "Fail" for row in scores):
         console.print("Fail: less than 100 %, so there are points to win. Pass: 100 %.")
     others = sorted({row["score"] for row in found} - {row["score"] for row in scores})

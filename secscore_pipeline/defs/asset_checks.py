@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import duckdb
 
-from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.azure.errors import AzureError, Outcome
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import SettingsError, partial_failure_fails
@@ -134,7 +134,8 @@ def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    violations = select_rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
+    found = select_rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
+    violations = [{**row, "outcome": Outcome(row["outcome"]).words} if "outcome" in row else row for row in found]
     return dg.AssetCheckResult(
         asset_key=check.asset,
         check_name=check.name,

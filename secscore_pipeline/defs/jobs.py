@@ -45,7 +45,7 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
                 steps.append(step)
                 log = context.log.error if step.state is State.FAILED else context.log.info
                 log("%s: %s", feed.name, step.line)
-        shown = preview([step.record for step in steps])
+        shown = preview([step.row for step in steps])
         wrong = [step for step in steps if step.state is State.FAILED]
         if wrong:
             raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)

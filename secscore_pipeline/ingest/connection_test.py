@@ -76,9 +76,14 @@ class Step:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The step as tables and JSON show it."""
+        """The step as JSON shows it, for programs."""
         outcome = self.outcome.value if self.outcome else None
         return {**asdict(self), "state": self.state.value, "seconds": round(self.seconds, 3), "outcome": outcome}
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The step as a table shows it, for people."""
+        return {**self.record, "outcome": self.outcome.words if self.outcome else None}
 
 
 def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
@@ -223,7 +228,7 @@ def _count(steps: Sequence[Step]) -> str:
     outcome, number = steps[0].outcome, len(steps)
     if outcome is Outcome.NO_SCORE:
         return f"{number} {'has' if number == 1 else 'have'} no score yet"
-    return f"{number} {str(outcome or Outcome.FAILED).replace('_', ' ')}"
+    return f"{number} {(outcome or Outcome.FAILED).words}"
 
 
 def _listed(steps: Sequence[Step]) -> str:

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     NOT_LISTED = "not_listed"
     MOVED = "moved"
     EXCLUDED = "excluded"
+    UNKNOWN = "unknown"
 
     @property
     def words(self) -> str:
@@ -30,6 +31,7 @@ _WORDS = {
     Reason.NOT_LISTED: "no longer listed",
     Reason.MOVED: "moved out of the management group",
     Reason.EXCLUDED: "excluded by a setting",
+    Reason.UNKNOWN: "no longer read",
 }
 
 

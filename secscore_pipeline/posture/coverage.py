@@ -87,7 +87,7 @@ class Cause(NamedTuple):
         """The cause in a line: how many subscriptions, why, and their names."""
         answer = " ".join(str(part) for part in (self.http_status, self.error_code) if part is not None)
         names = list_some(list(map(printable, self.subscriptions)), NAMED)
-        why = f"{self.outcome.replace('_', ' ')}{f' ({printable(answer)})' if answer else ''}"
+        why = f"{Outcome(self.outcome).words}{f' ({printable(answer)})' if answer else ''}"
         entry = f" [{self.failure}]" if self.failure else ""
         return f"{count_subscriptions(len(self.subscriptions))} {why}: {names}{entry}"
 

@@ -17,6 +17,8 @@ import duckdb
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from secscore_pipeline.azure.errors import Outcome
+from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
 from secscore_pipeline.system.files import replace_file
@@ -28,6 +30,9 @@ Row = dict[str, Any]
 
 EVENTS = 6
 """How many of the days that moved a score most the path names."""
+
+LEFT = 20
+"""How many of the subscriptions that left the scope it names."""
 
 CONTROLS = 10
 """How many controls the chart shows; the table has them all."""
@@ -43,7 +48,7 @@ class Tenant:
     Attributes:
         days: its path, a row a day, oldest first.
         events: the days that moved its score most, with their numbers in the chart and what moved it.
-        subscriptions, controls, changes, gaps: a row each, in the order in which they are shown.
+        subscriptions, controls, changes, gaps, left: a row each, in the order in which they are shown.
     """
 
     tenant_id: str
@@ -54,6 +59,7 @@ class Tenant:
     controls: list[Row]
     changes: list[Row]
     gaps: list[Row]
+    left: list[Row]
 
     @property
     def newest(self) -> Row | None:
@@ -111,6 +117,7 @@ class Report:
             script_hash=_hash(script),
             version=version("secscore_pipeline"),
             controls_shown=CONTROLS,
+            left_shown=LEFT,
         )
 
 
@@ -124,10 +131,10 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     source = select_rows(connection, sql("report_source"), {})[0]
     days = select_rows(connection, sql("report_path"), {})
     newest = days and max(day["day"] for day in days)
-    since = {"day": newest or made_at.date()}
+    asked = {"day": newest or made_at.date(), "made_on": made_at.date()}
     parts = {
-        name: select_rows(connection, sql(f"report_{name}"), since)
-        for name in ("subscriptions", "controls", "changes", "gaps")
+        name: select_rows(connection, sql(f"report_{name}"), asked)
+        for name in ("subscriptions", "controls", "changes", "gaps", "left")
     }
     moves = {}
     for tenant_id, path in _by_tenant(days).items():
@@ -137,7 +144,7 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
         for cause in select_rows(connection, sql("report_causes"), {"days": moved_on})
     }
-    tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"]]})
+    tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"], *parts["left"]]})
     tenants = []
     for tenant_id in tenant_ids:
         path = _by_tenant(days).get(tenant_id, [])
@@ -238,6 +245,21 @@ def _shown(text: object) -> str:
     return "" if text is None else printable(str(text))
 
 
+def _outcome(code: str) -> str:
+    return Outcome(code).words
+
+
+def _reason(code: str) -> str:
+    return Reason(code).words
+
+
+def _days(gap: Row) -> str:
+    """Say how many days a subscription misses; one that was never read misses all since the first try."""
+    if gap["last_complete_at"] is not None:
+        return str(gap["days_missed"])
+    return f"never read in {gap['days_unreadable']} {_plural('day', gap['days_unreadable'])}"
+
+
 def _svg(chart: Mapping[str, Any], name: str) -> Markup:
     return Markup(as_svg(chart, name))  # noqa: S704 - the library escapes every text in it
 
@@ -250,6 +272,9 @@ def _environment() -> Environment:
         "signed": _signed,
         "moment": _moment,
         "shown": _shown,
+        "outcome": _outcome,
+        "reason": _reason,
+        "days": _days,
         "svg": _svg,
         "plural": _plural,
     }

@@ -32,6 +32,13 @@ def test_the_demo_fits_a_screen_and_says_each_failure_once(demo):
     failures = [line for line in lines if line.startswith(("✗", "!"))]
     assert failures == ["✗ 1 subscription forbidden (403 AuthorizationFailed): " + failures[0].split(": ")[1]]
     assert re.search(r"^\d+ of \d+ subscriptions read; 1 has no score; 1 not read\.$", shown, re.MULTILINE)
+    today = re.search(r"began with 5 subscriptions and has (\d+) today", shown)[1]
+    assert int(today) > 5
+    assert f"The identity sees {today} subscriptions; {today} are to be read." in shown
+    assert f" of {today} subscriptions read; " in shown
+    scores = int(today) - 2
+    assert f"Secure scores, the lowest 8 of {scores}" in shown or scores <= 8
+    assert f"over {scores} subscriptions." in shown
     assert "Score from" in shown
     assert "Fail: less than 100 %" in shown
     assert "ascScoreGrace: a second score" in shown

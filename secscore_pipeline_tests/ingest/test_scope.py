@@ -99,6 +99,8 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert store.query("select subscriptions, fraction from posture.tenant_score") == [(2, 0.75)]
     report = (store.path.parents[1] / "report.html").read_text()
     assert re.search(r"Subscriptions read</dt><dd>2 of 2<", report)
+    assert "a-prod</bdi>: no longer listed, since " in report
+    assert "b-prod</bdi>: disabled, since " in report
     assert gone not in report
     assert off not in report
     with store.warehouse.get_published() as connection:

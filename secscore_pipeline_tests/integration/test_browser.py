@@ -57,7 +57,7 @@ TOO_PALE = """() => {
         return "rgb(255, 255, 255)";
     };
     const found = new Set();
-    for (const element of document.querySelectorAll("body *:not(script):not(meter)")) {
+    for (const element of document.querySelectorAll("body *:not(script)")) {
         const says = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
         if (!says || !element.checkVisibility()) continue;
         const style = getComputedStyle(element);
@@ -182,8 +182,24 @@ def test_the_report_is_readable_light_and_dark_wide_and_narrow(ui, chromium, loo
         assert page.evaluate(TOO_PALE) == []
         is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 27)"
         assert is_dark is (look == "dark")
-        path = page.locator("figure.path")
+        path = page.locator(".path")
         assert path.evaluate("it => it.scrollLeft + it.clientWidth >= it.scrollWidth - 1")
+
+
+@pytest.mark.parametrize("width", [360, 500])
+def test_captions_are_readable_on_a_narrow_screen_and_bars_have_one_colour(ui, chromium, width):
+    with new_page(chromium, viewport={"width": width, "height": 800}) as page:
+        page.goto(ui.report.as_uri())
+        for folded in page.locator("details:not([open]) > summary").all():
+            folded.click()
+        captions = page.locator("figcaption, caption span").evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right, box.width])"
+        )
+        assert len(captions) == 6
+        assert [box for box in captions if box[0] < 0 or box[1] > width or box[2] < 100] == []
+        bars = page.locator(".bar rect:last-child")
+        colours = bars.evaluate_all("all => [...new Set(all.map((one) => getComputedStyle(one).fill))]")
+        assert colours == ["rgb(37, 99, 235)"]
 
 
 def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
@@ -206,8 +222,9 @@ def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
     expect(page.get_by_role("main")).to_match_aria_snapshot("""
         - region "Score of the tenant":
           - heading "Score of the tenant" [level=2]
-          - group:
-            - img /The score by day, from .* % on .* to .* % on .*/
+          - figure /Score in percent by day/:
+            - group "The score by day":
+              - img /The score by day, from .* % on .* to .* % on .*/
         - region "What is missing"
         - region "Where points are still to win"
         - region "What changed this week"

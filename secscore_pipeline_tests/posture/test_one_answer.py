@@ -95,6 +95,13 @@ def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, 
         assert f"{EXPECTED.sentence}." in report.page()
         (lost,) = (alert for alert in happened(connection, began, 2) if alert.kind == "coverage_lost")
         assert lost.title == f"{EXPECTED.not_read - 1} subscriptions can no longer be read"  # one never could
+    codes = [outcome for outcome in Outcome if "_" in outcome]
+    examples = [evaluation.metadata["examples"] for evaluation in result.get_asset_check_evaluations()
+                if "examples" in evaluation.metadata]  # fmt: skip
+    checked = [evaluation.description for evaluation in result.get_asset_check_evaluations()]
+    for text in (report.page(), *lost.lines, *log, *map(str, examples), *checked):
+        assert not [code for code in codes if code in text], text
+    assert len(examples) > 0
     (feed,) = json.loads(secscore("status", "--json", cwd=tmp_path, env=module_store.settings, check=1).stdout)["feeds"]
     assert Coverage(feed["read"], feed["without_score"], feed["not_read"]) == EXPECTED
     assert feed["subscriptions"] == EXPECTED.subscriptions

@@ -313,9 +313,8 @@ def test_whatever_has_a_subscription_has_its_name_beside_its_id(twenty_days, mod
     ]  # fmt: skip
     columns = {one: [row[0] for row in module_store.query(f"describe from {one}")] for one in relations}
     having = {one: names for one, names in columns.items() if "subscription_id" in names}
-    assert [
-        one for one, names in having.items() if names[names.index("subscription_id") :][1] != "subscription_name"
-    ] == []
+    beside = {one: names[names.index("subscription_id") + 1] for one, names in having.items()}
+    assert {one: name for one, name in beside.items() if name != "subscription_name"} == {}
     assert len(having) == 11 + 6
 
 

@@ -3,14 +3,17 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.emulator.world import Counts, State, World
+from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.report.page import gather, write_report
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline_tests.conftest import secscore
@@ -57,6 +60,54 @@ def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_
         "3 of 5 subscriptions read; 1 has no score; 1 not read. A subscription without a score is not counted" in page
     )
     assert "Simulated data of a local Azure" in page
+
+
+def test_it_explains_its_figures_in_words(two_days, module_store):
+    page = page_of(module_store)
+    ((ratio,),) = module_store.query(
+        "select points / points_max from posture.tenant_score where score = 'ascScore' order by day desc limit 1"
+    )
+    assert f"All points divided by all maximum points ({100 * ratio:.2f} %) is another figure." in page
+    forbidden = next(one.name for one in two_days.subscriptions.values() if one.state is State.FORBIDDEN)
+    days = module_store.one(
+        "select current_date - ocsf.day_of(min(since)) + 1 from posture.coverage where subscription_name = ?", forbidden
+    )
+    gaps, changes, subscriptions = re.findall(
+        r'<section class="card" aria-labelledby="(?:gaps|changes|subscriptions)-1">(.*?)</section>', page, re.DOTALL
+    )
+    assert f"never read in {days} day" in gaps
+    assert "<td>no score yet</td>" in subscriptions
+    assert not re.search("|".join(code for code in Outcome if "_" in code), page)
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", changes)
+    explained = re.findall(r"<dt>(.*?)</dt><dd>.{20,}</dd>", changes)
+    assert explained == [*heads[1:6], ", ".join(heads[6:8])]
+    rows = [re.findall(r'data-v="(.*?)"', row) for row in changes.split("<tr>")[2:]]
+    assert rows
+    for points, *causes, _fixed, _broken, _subscriptions in rows:
+        assert float(points) == pytest.approx(sum(map(float, causes)), abs=1e-6)
+    assert [row[5:7] for row in rows if row[6] != "0"][0][0] == "0"  # what was lost is broken, and not fixed negatively
+    assert "Left the scope" not in page
+
+
+def test_it_names_who_left_the_scope_and_counts_the_rest(two_days, module_store):
+    with module_store.warehouse.get_published() as connection:
+        made = gather(connection, utc_now())
+    since = utc_now()
+    left = [
+        {"tenant_id": "t", "subscription_id": f"id-{n}", "name": None if n else "<b>", "reason": reason, "since": since}
+        for n, reason in enumerate([*Reason] * 4)
+    ]
+    (tenant,) = made.tenants
+    page = replace(made, tenants=[replace(tenant, left=left)]).page()
+    assert len(left) == 24
+    assert f'<bdi class="name">&lt;b&gt;</bdi>: deleted, since {since:%Y-%m-%d %H:%M} UTC</li>' in page
+    assert page.count(", since ") == 20
+    assert "… and 4 more" in page
+    assert "not_listed" not in page
+    gone = replace(tenant, days=[], events=[], subscriptions=[], controls=[], changes=[], gaps=[], left=left[:1])
+    page = replace(made, tenants=[gone]).page()
+    assert "Left the scope" in page
+    assert "Score of the tenant" not in page
 
 
 def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, module_store):

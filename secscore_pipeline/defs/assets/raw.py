@@ -256,5 +256,5 @@ def _nothing_read(event_type: EventType, taken: Snapshot) -> str:
     reasons = {error.split(": ", 1)[1] for error in taken.errors}
     if len(reasons) == 1:
         return f"No {event_type.name} could be read: {reasons.pop()}"
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in taken.outcomes.most_common())
+    counted = ", ".join(f"{count} {Outcome(outcome).words}" for outcome, count in taken.outcomes.most_common())
     return f"No {event_type.name} could be read ({counted}). The first: {taken.errors[0]}"

@@ -8,7 +8,8 @@ select
     sum(points_by_resources) as points_by_resources,
     sum(points_by_maximum) as points_by_maximum,
     sum(points_by_controls) as points_by_controls,
-    sum(resources_fixed) as resources_fixed,
+    coalesce(sum(resources_fixed) filter (where resources_fixed > 0), 0) as resources_fixed,
+    coalesce(-sum(resources_fixed) filter (where resources_fixed < 0), 0) as resources_broken,
     count(distinct subscription_id) as subscriptions
 from posture.changes
 where day > cast($day as date) - 7

@@ -1,16 +1,21 @@
--- One row: one subscription that could not be read last, or has days without a complete look; what was lost first.
+-- One row: one subscription that could not be read last, or has days without a complete look; what was lost first. One
+-- without any complete look misses no day, and says for how many days (UTC) it could not be read.
 select
     coverage.tenant_id,
     coverage.subscription_id,
-    entities.name,
+    coverage.subscription_name as name,
     string_agg(distinct coverage.event_type, ', ' order by coverage.event_type) as event_types,
     max_by(coverage.last_outcome, coverage.last_look_at) as last_outcome,
     max(coverage.last_complete_at) as last_complete_at,
     max_by(coverage.last_failure, coverage.last_failure_at) as last_failure,
-    max(coverage.days_missed) as days_missed
+    max(coverage.days_missed) as days_missed,
+    max(cast($made_on as date) - ocsf.day_of(coverage.since) + 1) as days_unreadable
 from posture.coverage as coverage
-left join posture.entities as entities using (subscription_id)
 where coverage.is_in_scope
     and (ocsf.read_result_of(coverage.last_outcome) = 'not_read' or coverage.days_missed > 0)
-group by coverage.tenant_id, coverage.subscription_id, entities.name
-order by max(ocsf.read_result_of(coverage.last_outcome) = 'not_read') desc, days_missed desc, entities.name;
+group by coverage.tenant_id, coverage.subscription_id, coverage.subscription_name
+order by
+    max(ocsf.read_result_of(coverage.last_outcome) = 'not_read') desc,
+    max(coverage.last_complete_at) is null desc,
+    days_missed desc,
+    name;
