@@ -641,7 +641,11 @@ def _faults(given: tuple[str, ...]) -> "list[Fault]":
 
 @main.command(cls=_CommandWithoutFile)
 @click.option(
-    "--subscriptions", default=8, show_default=True, type=click.IntRange(1, 50_000), help="How many at its beginning."
+    "--subscriptions",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 50_000),
+    help="How many the simulated tenant begins with.",
 )
 @click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="How long the past is.")
 def demo(subscriptions: int, days: int) -> None:

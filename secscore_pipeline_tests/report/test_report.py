@@ -85,7 +85,8 @@ def test_it_explains_its_figures_in_words(two_days, module_store):
     assert rows
     for points, *causes, _fixed, _broken, _subscriptions in rows:
         assert float(points) == pytest.approx(sum(map(float, causes)), abs=1e-6)
-    assert [row[5:7] for row in rows if row[6] != "0"][0][0] == "0"  # what was lost is broken, and not fixed negatively
+    lost = next(row for row in rows if row[0].startswith("-"))
+    assert (lost[5], int(lost[6]) > 0) == ("0", True)
     assert "Left the scope" not in page
 
 

@@ -72,7 +72,8 @@ comment on column posture.control_history.subscription_name is 'What the subscri
 comment on column posture.current_scores.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.current_controls.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.opportunities.subscription_name is 'What the subscription is called; null where it is not known.';
-comment on column posture.entities.subscription_name is 'What the subscription is called, as in every other view: the same as name.';
+comment on column posture.entities.subscription_name is 'The same as name, under the name that it has in every view.';
+comment on column posture.entities.name is 'What the subscription is called; null where it is not known.';
 comment on column posture.entities.management_group_path is 'The names of the management groups it lies in, outermost first.';
 comment on column posture.entities.is_listed is 'Whether the newest list still holds it; false: this is how it was listed last.';
 comment on column posture.entities.first_listed_at is 'When it was first listed, UTC.';

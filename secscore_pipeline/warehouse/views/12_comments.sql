@@ -157,7 +157,7 @@ comment on column posture.coverage.last_outcome is 'How the last look ended.';
 comment on column posture.coverage.last_failure_at is 'The last look that failed, UTC.';
 comment on column posture.coverage.last_failure is 'Why it failed and what to do.';
 comment on column posture.coverage.days_complete is 'Days (UTC) with a complete look.';
-comment on column posture.coverage.days_missed is 'Days without one since the first, while it was in scope: as many as in posture.gaps.';
+comment on column posture.coverage.days_missed is 'Days without one since the first, while it was in scope: as many as in posture.gaps; 0 where days_complete is 0.';
 comment on column posture.coverage.state is 'in_scope; left (out of scope: no current view has it); or unreadable (in scope, but the last look failed).';
 comment on column posture.coverage.reason is
     'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), unknown; why it is unreadable: the outcome of the last look.';
