@@ -18,5 +18,5 @@ select
 from compared
 where observed_at > $since
     and subscription_id in (select scope.subscription_id from raw.current_scope as scope where scope.state = 'in_scope')
-    and 100 * (fraction_before - fraction) >= $threshold
+    and round(100 * (fraction_before - fraction), 2) >= $threshold
 order by fraction - fraction_before, subscription;

@@ -36,6 +36,11 @@ create or replace macro ocsf.spell_id(name) as
 create or replace macro ocsf.spell_score(name) as
     if(lower(name) = 'ascscore', 'ascScore', ocsf.spell_id(name));
 
+-- What is computed, rounded as Azure Resource Manager rounds what it computes: points to two digits, a percentage (0..1)
+-- to four; without the digits that binary fractions leave, and never a negative zero.
+create or replace macro ocsf.round_points(points) as round(points, 2) + 0;
+create or replace macro ocsf.round_percentage(percentage) as round(percentage, 4) + 0;
+
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
 create or replace macro ocsf.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);

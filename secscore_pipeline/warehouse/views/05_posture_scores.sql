@@ -1,5 +1,6 @@
 -- The scores as they stand and as they stood. A fraction is 0..1; it is null where nothing is scored (maximum 0) or no
--- score was given, and never 0 in their place.
+-- score was given, and never 0 in their place. What is computed is rounded as Azure rounds: a fraction to four digits,
+-- points to two; what adds up or is averaged is computed of points that are not rounded.
 create schema if not exists posture;
 
 -- One row: one observation of one secure score.
@@ -18,7 +19,7 @@ select
     observations.display_name,
     observations."current",
     observations."max",
-    observations."current" / nullif(observations."max", 0) as fraction,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.compliance_status as status,
     observations.snapshot_id
@@ -46,7 +47,7 @@ select
     observations.display_name as control,
     observations."current",
     observations."max",
-    observations."current" / nullif(observations."max", 0) as fraction,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.healthy,
     observations.unhealthy,

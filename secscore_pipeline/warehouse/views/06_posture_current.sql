@@ -11,7 +11,7 @@ select
     observations.display_name,
     observations."current",
     observations."max",
-    observations."current" / nullif(observations."max", 0) as fraction,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.compliance_status as status,
     observations.observed_at,
@@ -39,7 +39,7 @@ select
     observations.display_name as control,
     observations."current",
     observations."max",
-    observations."current" / nullif(observations."max", 0) as fraction,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.healthy,
     observations.unhealthy,
@@ -65,10 +65,11 @@ select
     score,
     control_id,
     control,
-    "max" - "current" as points_to_win,
+    ocsf.round_points("max" - "current") as points_to_win,
     unhealthy as unhealthy_resources,
-    "max" / nullif(healthy + unhealthy, 0) as points_per_resource,
-    ("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0) as fraction_to_win,
+    round("max" / nullif(healthy + unhealthy, 0), 4) as points_per_resource,
+    ocsf.round_percentage(("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0))
+        as fraction_to_win,
     rank() over (partition by tenant_id, score order by "max" - "current" desc) as place,
     observed_at
 from posture.current_controls

@@ -34,9 +34,9 @@ select
     cloud_partition,
     tenant_id,
     score,
-    posture.weighted(fraction, weight) as fraction,
-    sum("current") as points,
-    sum("max") as points_max,
+    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    ocsf.round_points(sum("current")) as points,
+    ocsf.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score

@@ -99,12 +99,12 @@ counted as (
 explained as (
     select
         *,
-        if(is_comparable, coalesce((max_after - max_before) * ratio_before, 0), 0) as points_by_maximum,
-        if(is_comparable, coalesce(max_after * fixed / nullif(healthy_before + unhealthy_before, 0), 0), 0)
+        if(is_comparable, coalesce(ocsf.round_points((max_after - max_before) * ratio_before), 0), 0) as points_by_maximum,
+        if(is_comparable, coalesce(ocsf.round_points(max_after * fixed / nullif(healthy_before + unhealthy_before, 0)), 0), 0)
             as points_by_fixes,
         case
-            when not was_here then current_after
-            when not is_here then -current_before
+            when not was_here then ocsf.round_points(current_after)
+            when not is_here then ocsf.round_points(-current_before)
             else 0
         end as points_by_controls
     from counted
@@ -121,21 +121,24 @@ select
     explained.control,
     explained.is_here and not explained.was_here as appeared,
     explained.was_here and not explained.is_here as disappeared,
-    explained.current_after - explained.current_before as points,
-    explained.max_after - explained.max_before as points_max,
+    ocsf.round_points(explained.current_after - explained.current_before) as points,
+    ocsf.round_points(explained.max_after - explained.max_before) as points_max,
     explained.fixed as resources_fixed,
     explained.healthy_after + explained.unhealthy_after - explained.healthy_before - explained.unhealthy_before
         as resources_more,
     explained.points_by_fixes,
     explained.points_by_controls,
     explained.points_by_maximum,
-    -- What is left is the resources that came and went, with the rounding of points to two digits.
-    explained.current_after - explained.current_before - explained.points_by_fixes - explained.points_by_controls
-        - explained.points_by_maximum as points_by_resources,
-    (
+    -- What is left is the resources that came and went, with the rounding of points and causes to two digits.
+    ocsf.round_points(
+        explained.current_after - explained.current_before - explained.points_by_fixes - explained.points_by_controls
+        - explained.points_by_maximum
+    ) as points_by_resources,
+    -- Ten digits: rounded to four, those of many controls would not add up to the score's.
+    round((
         explained.current_after - explained.current_before
         - explained.score_before / nullif(explained.score_max_before, 0) * (explained.max_after - explained.max_before)
-    ) / nullif(explained.score_max_after, 0) as fraction,
+    ) / nullif(explained.score_max_after, 0), 10) + 0 as fraction,
     explained.look_id,
     explained.snapshot_id
 from explained

@@ -37,9 +37,9 @@ select
     tags.tag.key as tag,
     tags.tag.value as value,
     score,
-    posture.weighted(fraction, weight) as fraction,
-    sum("current") as points,
-    sum("max") as points_max,
+    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    ocsf.round_points(sum("current")) as points,
+    ocsf.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score
@@ -55,9 +55,9 @@ select
     places.place.id as management_group_id,
     any_value(places.place.name order by entity_id desc) as management_group,
     score,
-    posture.weighted(fraction, weight) as fraction,
-    sum("current") as points,
-    sum("max") as points_max,
+    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    ocsf.round_points(sum("current")) as points,
+    ocsf.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score

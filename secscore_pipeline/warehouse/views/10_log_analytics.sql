@@ -13,7 +13,7 @@ select
     cast(null as varchar) as _IsBillable,
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
-    observations."current" / nullif(observations."max", 0) as PercentageScore,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
     json_extract(bodies.record, '$.properties') as Properties,
     cast(null as varchar) as _ResourceId,
     observations.type as ResourceProviderType,
@@ -45,7 +45,7 @@ select
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
     try_cast(observations.not_applicable as integer) as NotApplicableResources,
-    observations."current" / nullif(observations."max", 0) as PercentageScore,
+    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
     json_extract(bodies.record, '$.properties') as Properties,
     to_json(list_transform(
         definitions.definition.check_uids,

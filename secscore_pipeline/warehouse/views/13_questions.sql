@@ -59,7 +59,7 @@ select
     score,
     before.fraction as fraction_before,
     now_seen.fraction,
-    now_seen.fraction - before.fraction as fraction_won
+    ocsf.round_percentage(now_seen.fraction - before.fraction) as fraction_won
 from posture.scores_on(first_day) as before
 join posture.scores_on(last_day) as now_seen using (subscription_id, score)
 order by fraction_won nulls last, now_seen.subscription_id, score;
