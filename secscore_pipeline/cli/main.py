@@ -366,17 +366,22 @@ def init(
         given[name] = text
     known |= {name: text for name, text in given.items() if text}
     refuse_unwritable(env_file)
+    may_work = True
     if sys.stdin.isatty() if ask is None else ask:
         _refuse_malformed(known, given)
-        _ask_for(known, connects=test)
+        may_work = _ask_for(known, connects=test)
     azure_settings(known)
     elsewhere = [setting.name for setting in SETTINGS if os.environ.get(setting.name) and setting.name not in known]
     os.environ.update(known)
     _check_settings(read_env(env_file), ())
-    update_env(env_file, {name: text for name, text in known.items() if before.get(name) != text})
+    changed = [name for name in {**before, **known} if before.get(name) != known.get(name)]
+    update_env(env_file, {name: known.get(name, "") for name in changed})  # a secret may have replaced a certificate
     console.print(f"Written: {env_file} (for you alone).")
     if elsewhere:
         _warn(f"These settings are in this shell's environment alone, not in the file: {', '.join(elsewhere)}.")
+    if not may_work:  # why is said already
+        console.print("Try the connection again: secscore test-connection")
+        raise click.exceptions.Exit(EXIT_NOTHING_STORED)
     if test and (code := _test_connection((Feed(),))):
         raise click.exceptions.Exit(code)
 
@@ -428,8 +433,8 @@ def _from_token_url(url: str | None) -> dict[str, str]:
     return {"AZURE_TENANT_ID": tenant, **where}
 
 
-def _ask_for(known: dict[str, str], *, connects: bool) -> None:
-    """Ask for the settings that every connection has and `known` lacks.
+def _ask_for(known: dict[str, str], *, connects: bool) -> bool:
+    """Ask for the settings that every connection has and `known` lacks; return whether the connection may work.
 
     Raises:
         SettingsError: the input ended before all were answered.
@@ -448,7 +453,7 @@ def _ask_for(known: dict[str, str], *, connects: bool) -> None:
         complaints.print(Text(f"✗ {text}", style="red"), soft_wrap=True)
 
     try:
-        ask_for_settings(known, ask, tell, complain, connects=connects)
+        return ask_for_settings(known, ask, tell, complain, connects=connects)
     except click.Abort as error:
         if isinstance(error.__context__, EOFError):
             what = "The input ended before every question was answered, and nothing was written."

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING
 
 from secscore_pipeline.config.env_file import env_text
@@ -16,10 +17,14 @@ from secscore_pipeline.text import GUID, count_subscriptions, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from secscore_pipeline.azure.errors import AzureError
     from secscore_pipeline.azure.subscriptions import Seen
 
 LISTED = 20
 """How many subscriptions are listed at most before it is asked which are to be read."""
+
+BACK = "<"
+"""The answer that goes back to the question before."""
 
 _PROOFS = (
     "AZURE_CLIENT_SECRET",
@@ -69,7 +74,9 @@ _QUESTIONS = {
         Question("AZURE_CLIENT_ID", "Application (client) ID, also called client key"),
         Question("AZURE_CLOUD", "Cloud: AzureCloud, AzureUSGovernment or AzureChinaCloud"),
         Question("AZURE_CLIENT_SECRET", "Client secret: its Value, not its ID (empty: a certificate)", "", True),
-        Question("AZURE_CLIENT_CERTIFICATE_PATH", "Certificate file with its private key, PEM or PFX"),
+        Question(
+            "AZURE_CLIENT_CERTIFICATE_PATH", "Certificate file with its private key, PEM or PFX (empty: a secret)", ""
+        ),
         Question("AZURE_CLIENT_CERTIFICATE_PASSWORD", "Password of the private key (empty: none)", "", True),
         Question("SECSCORE_SECRET_EXPIRES", "The day the secret ends on (2027-01-31; empty: unknown)", ""),
         Question("AZURE_SUBSCRIPTION_IDS", "Subscriptions: ids or names, separated by commas; * for all it sees", "*"),
@@ -86,10 +93,10 @@ Tell = Callable[[str], object]
 """Says something to whom the questions are asked."""
 
 
-def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell, *, connects: bool) -> None:
+def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell, *, connects: bool) -> bool:
     """Ask for the settings that every connection has and `known` lacks, or holds malformed, and add them to it.
 
-    As soon as there is enough to sign in with, that is tried: what Entra does not know is asked for again, and the
+    As soon as there is enough to sign in with, that is tried: what Entra does not accept is asked for again, and the
     subscriptions are listed before it is asked which are to be read.
 
     Args:
@@ -98,31 +105,64 @@ def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell
         tell: says what was found.
         complain: says what is wrong with an answer.
         connects: whether the sign-in is tried.
+
+    Returns:
+        Whether the connection may work: False where it was tried, and failed for another reason than an answer, which
+        is said.
     """
-    asked = _Interview(known, ask, complain)
-    asked.settle("AZURE_TENANT_ID")
-    asked.settle("AZURE_CLIENT_ID")
-    asked.settle_proof()
+    interview = _Interview(known, ask, tell, complain)
     wants_scope = "AZURE_SUBSCRIPTION_IDS" not in known
-    seen = _sign_in(known, asked, tell, complain) if connects and (asked.has_asked or wants_scope) else None
-    if asked.has_asked and "AZURE_CLIENT_SECRET" in known:
-        asked.settle("SECSCORE_SECRET_EXPIRES")
-    if seen is not None and wants_scope:
-        tell(_list_of(seen))
-    asked.settle("AZURE_SUBSCRIPTION_IDS", seen or ())
+    while True:
+        interview.settle_identity()
+        is_tried = connects and (interview.has_asked or wants_scope)
+        seen = interview.sign_in() if is_tried else None
+        try:
+            if interview.has_asked and "AZURE_CLIENT_SECRET" in known:
+                interview.settle("SECSCORE_SECRET_EXPIRES")
+            if seen is not None and wants_scope:
+                tell(_list_of(seen))
+            interview.settle("AZURE_SUBSCRIPTION_IDS", seen or ())
+        except _BackError:
+            interview.forget(*_PROOFS, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+        else:
+            break
     chosen = [one.strip() for one in known["AZURE_SUBSCRIPTION_IDS"].split(",")]
     if unseen := [one for one in chosen if seen and _is_unseen(one, seen)]:
         complain(f"The identity does not see {_count(len(unseen))} of these: {', '.join(unseen)}.")
+    return seen is not None or not is_tried
+
+
+class _BackError(Exception):
+    """Somebody wants to go back to the question before."""
 
 
 class _Interview:
-    """Asks for settings until their answers are well-formed."""
+    """Asks for settings until their answers are well-formed, and Entra takes them."""
 
-    def __init__(self, known: dict[str, str], ask: Ask, complain: Tell) -> None:
+    def __init__(self, known: dict[str, str], ask: Ask, tell: Tell, complain: Tell) -> None:
         self._known = known
         self._ask = ask
+        self._tell = tell
         self._complain = complain
+        self._given_before: dict[str, str] = {}
         self.has_asked = False
+
+    def settle_identity(self) -> None:
+        """Ask for what is to sign in, in this order; who goes back finds the answer given before as the default."""
+        steps = (
+            ("AZURE_TENANT_ID", partial(self.settle, "AZURE_TENANT_ID")),
+            ("AZURE_CLIENT_ID", partial(self.settle, "AZURE_CLIENT_ID")),
+            ("AZURE_CLIENT_SECRET", self._settle_proof),
+        )
+        position = 0
+        while position < len(steps):
+            try:
+                steps[position][1]()
+            except _BackError:
+                position = max(position - 1, 0)
+                self.forget(steps[position][0], is_default=True)
+            else:
+                position += 1
 
     def settle(self, name: str, seen: "Sequence[Seen]" = ()) -> None:
         """Ask for a setting that is not known, or is malformed, until it is well-formed.
@@ -130,15 +170,19 @@ class _Interview:
         Args:
             name: the setting.
             seen: the subscriptions whose names may stand for their ids.
+
+        Raises:
+            _BackError: the question before is to be asked again.
         """
         question = _QUESTIONS[name]
+        if name in self._given_before:
+            question = replace(question, default=self._given_before[name])
         given = self._known.get(name)
         while given is None or (problems := _unknown_names(given, seen) or self._problems(name, given)):
             if given is not None:
                 for problem in problems:
                     self._complain(problem)
-            self.has_asked = True
-            answer = self._ask(question).strip()
+            answer = self._answer(question)
             given = _ids_of(answer, seen) if seen else answer
             if not given and question.default is not None:
                 given = question.default
@@ -147,24 +191,67 @@ class _Interview:
         if not given:
             del self._known[name]
 
-    def settle_proof(self) -> None:
-        """Ask for what the application proves itself with: a secret, or without one a certificate."""
-        proof = next((name for name in _PROOFS if name in self._known), "AZURE_CLIENT_SECRET")
-        if proof in _QUESTIONS:
-            self.settle(proof)
-        if not any(name in self._known for name in _PROOFS):
-            self.settle("AZURE_CLIENT_CERTIFICATE_PATH")
+    def forget(self, *names: str, is_default: bool = False) -> None:
+        """Make settings be asked for again.
 
-    def ask_again(self, names: Sequence[str]) -> None:
-        """Ask anew for settings that are known, but wrong."""
+        Args:
+            names: the settings.
+            is_default: whether an empty answer then means what was known; never of a secret.
+        """
         for name in names:
-            self._known.pop(name, None)
-        for name in names:
-            if name == "AZURE_CLIENT_SECRET":
-                self.settle_proof()
-            else:
-                self.settle(name)
-        self.settle("AZURE_CLIENT_ID")  # which must not be the new tenant's
+            before = self._known.pop(name, None)
+            self._given_before.pop(name, None)
+            if before and is_default and not _QUESTIONS[name].is_secret:
+                self._given_before[name] = before
+
+    def sign_in(self) -> "list[Seen] | None":
+        """Sign in, asking again for what Entra does not accept; return the subscriptions that can be read, if they can.
+
+        Returns:
+            The enabled subscriptions; None where the sign-in or the list failed for another reason than an answer.
+
+        Raises:
+            SettingsError: what is not asked for is wrong.
+        """
+        while True:
+            self._tell("Signing in ...")
+            seen = _try_connection(self._known)
+            if isinstance(seen, list):
+                self._tell(f"Signed in. The identity sees {_count(len(seen))}.")
+                return seen
+            self._complain(str(seen))
+            names = _ASK_AGAIN.get(seen.failure or "", ())
+            if not names:
+                return None
+            self.forget(*names)
+            if "AZURE_CLOUD" in names:
+                with suppress(_BackError):  # there is no question before it
+                    self.settle("AZURE_CLOUD")
+            self.settle_identity()
+
+    def _answer(self, question: Question) -> str:
+        """Return the answer to a question.
+
+        Raises:
+            _BackError: it is the one that goes back.
+        """
+        if not self.has_asked:
+            self._tell(f"{BACK} goes back to the question before; Ctrl-C ends this, and nothing is written.")
+        self.has_asked = True
+        answer = self._ask(question).strip()
+        if answer == BACK:
+            raise _BackError
+        return answer
+
+    def _settle_proof(self) -> None:
+        """Ask for what the application proves itself with: a secret, or without one a certificate, and so on in turn."""
+        proof = next((name for name in _PROOFS if name in self._known), "AZURE_CLIENT_SECRET")
+        while proof in _QUESTIONS:
+            self.settle(proof)
+            if any(name in self._known for name in _PROOFS):
+                return
+            is_secret = proof == "AZURE_CLIENT_SECRET"
+            proof = "AZURE_CLIENT_CERTIFICATE_PATH" if is_secret else "AZURE_CLIENT_SECRET"
 
     def _problems(self, name: str, given: str) -> list[str]:
         """Return what is wrong with the answer for a setting, by the checks that every command makes."""
@@ -191,7 +278,7 @@ class _Interview:
         except SignInError as error:
             if error.failure != "certificate-password" or values.get("AZURE_CLIENT_CERTIFICATE_PASSWORD"):
                 return [str(error)]
-            password = self._ask(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"]).strip()
+            password = self._answer(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
             if not password:
                 return [str(error)]
             found = self._problems_of_certificate({**values, "AZURE_CLIENT_CERTIFICATE_PASSWORD": password})
@@ -203,40 +290,22 @@ class _Interview:
         return []
 
 
-def _sign_in(known: dict[str, str], asked: _Interview, tell: Tell, complain: Tell) -> "list[Seen] | None":
-    """Sign in, asking again for what Entra does not accept; return the subscriptions that can be read, if they can.
-
-    Returns:
-        The enabled subscriptions; None where the sign-in or the list failed for another reason than an answer.
-    """
+def _try_connection(known: Mapping[str, str]) -> "list[Seen] | AzureError":
+    """Return the enabled subscriptions that settings lead to, or why they cannot be had."""
     from secscore_pipeline.azure.errors import AzureError, SignInError
     from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.connection_test import explain_sign_in
 
-    while True:
-        tell("Signing in ...")
-        with settings_in_environment(known):
-            connection: AzureConnection = AzureConnection.of(Feed())
-            try:
-                settings = connection.settings()
-                connection.client().sign_in()
-                seen = [one for one in connection.directory().visible if one.is_enabled]
-            except SettingsError as error:
-                for problem in error.problems:
-                    complain(problem)
-                return None
-            except SignInError as error:
-                why: AzureError = explain_sign_in(error, settings)
-            except AzureError as error:
-                why = error
-            else:
-                tell(f"Signed in. The identity sees {_count(len(seen))}.")
-                return seen
-        complain(str(why))
-        names = _ASK_AGAIN.get(why.failure or "", ())
-        if not names:
-            return None
-        asked.ask_again(names)
+    with settings_in_environment(known):
+        connection: AzureConnection = AzureConnection.of(Feed())
+        settings = connection.settings()
+        try:
+            connection.client().sign_in()
+            return [one for one in connection.directory().visible if one.is_enabled]
+        except SignInError as error:
+            return explain_sign_in(error, settings)
+        except AzureError as error:
+            return error
 
 
 @contextmanager

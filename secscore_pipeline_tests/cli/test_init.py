@@ -41,8 +41,8 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
     first, second, third = azure.world.subscriptions.values()
     done = answer(
         tmp_path,
-        "foo", GUID, "me", GUID, client, str(uuid.uuid4()), "not-the-secret", tenant, secret,
-        "soon", "2030-01-31", "nosuch", f"{first.name}, {second.subscription_id}",
+        "foo", GUID, "me", GUID, client, str(uuid.uuid4()), "not-the-secret", tenant, "", "", secret,
+        "soon", "<", secret, "2030-01-31", "nosuch", f"{first.name}, {second.subscription_id}",
         options=options(azure),
     )  # fmt: skip
     reasons = [
@@ -58,6 +58,7 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
     positions = [done.stderr.find(reason) for reason in reasons]
     assert -1 not in positions, done.stderr
     assert [done.stderr.count(reason) for reason in reasons] == [1] * len(reasons)
+    assert done.stdout.count("Certificate file") == 1  # and back to the secret
     for subscription in (first, second, third):  # listed before it is asked which
         listed = done.stdout.index(f"{subscription.subscription_id}  {subscription.name}")
         assert listed < done.stdout.index("Subscriptions: ids or names")
@@ -79,6 +80,19 @@ def test_what_the_file_holds_wrongly_is_asked_again_and_the_rest_is_kept(azure, 
     )
     answer(tmp_path, given["AZURE_TENANT_ID"], "", options=options(azure))
     assert (tmp_path / ".env").read_text().startswith(f"# ours\nAZURE_TENANT_ID={given['AZURE_TENANT_ID']}\n")
+
+
+def test_one_can_go_back_to_any_answer_and_keep_those_that_are_right(tmp_path):
+    (tmp_path / ".env").write_text("AZURE_CLIENT_CERTIFICATE_PATH=none.pem\n")
+    right = GUID.replace("aa", "bb")
+    answers = ["contoso.com", GUID, "", "<", right, "<", "<", "", "", "a-secret-value", "<", "b-secret-value", "", "*"]
+    done = answer(tmp_path, *answers, options=["--no-test"])
+    assert f"Application (client) ID, also called client key [{GUID}]" in done.stdout
+    assert done.stdout.count("< goes back") == 1
+    assert read_env(tmp_path / ".env") == {
+        "AZURE_CLIENT_CERTIFICATE_PATH": "", "AZURE_TENANT_ID": "contoso.com", "AZURE_CLIENT_ID": right,
+        "AZURE_CLIENT_SECRET": "b-secret-value", "AZURE_SUBSCRIPTION_IDS": "*",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("answers", [[], ["foo"], ["contoso.com", GUID], ["contoso.com", GUID, "a-secret-value"]])
@@ -142,7 +156,8 @@ def test_an_azure_that_cannot_be_reached_costs_no_answer(tmp_path):
         "SECSCORE_ARM_ENDPOINT=https://127.0.0.1:9",
     ]
     done = answer(tmp_path, "contoso.com", GUID, "a-secret-value", "", "*", options=nowhere, check=1)
-    assert "[sign-in-failing]" in done.stderr
+    assert [line.rpartition("[")[2] for line in done.stderr.splitlines()] == ["sign-in-failing]"]  # and nothing else
+    assert "Try the connection again: secscore test-connection" in done.stdout
     assert read_env(tmp_path / ".env")["AZURE_TENANT_ID"] == "contoso.com"
 
 
