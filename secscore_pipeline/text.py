@@ -1,7 +1,7 @@
 """Text that somebody else wrote, made fit to be shown: no secret, no control characters, no endless lines."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
@@ -47,6 +47,53 @@ def list_some(names: Sequence[str], most: int) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+_NEAR, _NEARLY_THE_SAME = 0.6, 0.85
+"""How much of two names is the same (0..1) where one may be meant by the other, and where hardly anything else can be.
+
+Source: `difflib.SequenceMatcher.ratio`; 0.6 is what `get_close_matches` takes.
+"""
+
+
+def find_nearest(
+    given: str, known: Iterable[str] | Mapping[str, str], *, most: int = 3, is_sure: bool = False
+) -> list[str]:
+    """Return the names that may be meant by one that there is not, nearest first, whatever their case.
+
+    >>> find_nearest("read_result", ["current_scores", "read_results"])
+    ['read_results']
+
+    Args:
+        given: what was written.
+        known: the names that there are; or what each may be called, and its name.
+        most: how many to return.
+        is_sure: only names that are nearly the same; else also those that hold what was written.
+    """
+    names = known if isinstance(known, Mapping) else {name: name for name in known}
+    by_lower: dict[str, str] = {}
+    for called, name in names.items():
+        by_lower.setdefault(called.lower(), name)
+    wanted = given.strip().lower()
+    near = get_close_matches(wanted, by_lower, n=most, cutoff=_NEARLY_THE_SAME if is_sure else _NEAR)
+    if not is_sure and len(wanted) > 2:
+        near += sorted((called for called in by_lower if wanted in called), key=len)
+    return list(dict.fromkeys(by_lower[called] for called in near))[:most]
+
+
+def suggest(names: Sequence[str]) -> str:
+    """Return the question that follows a sentence about a name that there is not; empty where no name is near.
+
+    >>> suggest(["a", "b", "c"])
+    ' Did you mean a, b or c?'
+
+    Args:
+        names: what may be meant, as `find_nearest` returns it.
+    """
+    if not names:
+        return ""
+    *others, last = map(printable, names)
+    return f" Did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
 def from_markdown(text: str) -> str:
     """Return the text of which `in_markdown` made this, for whatever renders no Markdown: terminals, logs, alerts.
 
@@ -75,8 +122,7 @@ def describe_value(name: str, text: str, *choices: str) -> str:
     """
     if GUID.fullmatch(text):
         return f"{name}={text}"
-    near = get_close_matches(text.lower(), {choice.lower(): choice for choice in choices}, n=1, cutoff=0.8)
-    word = next((f", nearly {choice}" for choice in choices if near and choice.lower() == near[0]), "")
+    word = "".join(f", nearly {choice}" for choice in find_nearest(text, choices, most=1, is_sure=True))
     return f"{name} ({len(text)} {'character' if len(text) == 1 else 'characters'}{word})"
 
 

@@ -53,7 +53,7 @@ from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.system.files import FileError, refuse_unwritable, replace_file, write_file
 from secscore_pipeline.system.redaction import RedactingFormatter, quoted, redact, register_secrets
 from secscore_pipeline.system.streams import write_json, write_output
-from secscore_pipeline.text import count_subscriptions, describe_value, printable, show_path
+from secscore_pipeline.text import count_subscriptions, describe_value, printable, show_path, suggest
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -361,8 +361,7 @@ def init(
         given["AZURE_CLIENT_SECRET"] = _text_of(client_secret_file).strip("\r\n")
     for number, other in enumerate(others, 1):
         name, equals, text = other.partition("=")
-        if name not in {setting.name for setting in SETTINGS} or not equals or name in SECRETS:
-            raise click.BadParameter(f"--set {number} names no setting that can be given here: it takes NAME=VALUE.")
+        _refuse_unsettable(number, name, is_pair=bool(equals))
         given[name] = text
     known |= {name: text for name, text in given.items() if text}
     refuse_unwritable(env_file)
@@ -384,6 +383,28 @@ def init(
         raise click.exceptions.Exit(EXIT_NOTHING_STORED)
     if test and (code := _test_connection((Feed(),))):
         raise click.exceptions.Exit(code)
+
+
+def _refuse_unsettable(number: int, name: str, *, is_pair: bool) -> None:
+    """Raise where a --set names no setting that it takes, with the one that may be meant.
+
+    The name itself is not shown: something else, such as a secret, may stand in its place.
+
+    Args:
+        number: which of the options it is, from 1.
+        name: what stands before the =.
+        is_pair: whether there is one.
+    """
+    from secscore_pipeline.config.checking import nearest_settings
+
+    if not is_pair:
+        raise click.BadParameter(f"--set {number} is no NAME=VALUE.")
+    if name in {setting.name for setting in SETTINGS} - set(SECRETS):
+        return
+    meant = nearest_settings(name) or nearest_settings(f"SECSCORE_{name}")
+    if not set(SECRETS).isdisjoint(meant):
+        raise click.BadParameter(f"--set {number} names a secret: that is asked for, or read from a file.")
+    raise click.BadParameter(f"--set {number} names no setting.{suggest(meant)}")
 
 
 def _refuse_malformed(known: Mapping[str, str], given: Mapping[str, str | None]) -> None:

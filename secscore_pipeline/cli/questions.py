@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING
 
 from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import SettingsError, azure_settings
-from secscore_pipeline.text import GUID, count_subscriptions, printable
+from secscore_pipeline.text import GUID, count_subscriptions, find_nearest, printable, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,7 +243,7 @@ class _Interview:
         return answer
 
     def _settle_proof(self) -> None:
-        """Ask for what the application proves itself with: a secret, or without one a certificate, and so on in turn."""
+        """Ask for what the application proves itself with: a secret, or else a certificate, in turn."""
         proof = next((name for name in _PROOFS if name in self._known), "AZURE_CLIENT_SECRET")
         while proof in _QUESTIONS:
             self.settle(proof)
@@ -335,13 +334,10 @@ def _ids_of(answer: str, seen: "Sequence[Seen]") -> str:
 
 def _unknown_names(answer: str, seen: "Sequence[Seen]") -> list[str]:
     """Return a sentence for each part of an answer that is neither an id nor a name, with the names nearest to it."""
-    names = {one.name.lower(): printable(one.name) for one in seen}
-    sentences = []
-    for part in (one.strip() for one in answer.split(",")) if seen else ():
-        if part and part != "*" and not GUID.fullmatch(part):
-            near = ", ".join(names[found] for found in get_close_matches(part.lower(), names, n=3, cutoff=0.4))
-            sentences.append(f"No subscription has that name.{f' The nearest: {near}.' if near else ''}")
-    return sentences
+    names = [one.name for one in seen]
+    parts = [one.strip() for one in answer.split(",")] if seen else []
+    unknown = [part for part in parts if part and part != "*" and not GUID.fullmatch(part)]
+    return [f"No subscription has that name.{suggest(find_nearest(part, names))}" for part in unknown]
 
 
 def _list_of(seen: "Sequence[Seen]") -> str:

@@ -2,8 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from secscore_pipeline.config.feeds import Feed
@@ -30,7 +29,7 @@ from secscore_pipeline.config.settings import (
 from secscore_pipeline.config.ui_hosts import own_hosts
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import unicode_encoding
-from secscore_pipeline.text import printable
+from secscore_pipeline.text import find_nearest, printable, suggest
 
 PROCESS_SETTINGS = (
     "SECSCORE_BIND",
@@ -87,28 +86,33 @@ def unknown_settings(environment: Mapping[str, str], file: Iterable[str] = (), a
     in_file = set(file)
     found = []
     for name in sorted({*environment, *in_file}.difference(settings, PROCESS_SETTINGS, also)):
-        plain = name.strip().upper().replace("-", "_")
+        plain = _spell(name)
         is_foreign = name not in in_file and (not plain.startswith(("SEC", "AZ")) or _OTHERS.fullmatch(plain))
-        nearest = None if is_foreign else _nearest(plain, settings)
+        nearest = [] if is_foreign else nearest_settings(plain)
         if is_foreign or not (nearest or plain.startswith("SECSCORE_")):
             continue
         where = ".env" if name in in_file else "the environment"
         shown = printable(name)[:_LONGEST_SHOWN]
-        what = f"{shown} in {where} is no setting{f'; the nearest is {nearest}' if nearest else ''}."
-        found.append(explained(what, "setting-unknown"))
+        found.append(explained(f"{shown} in {where} is no setting.{suggest(nearest)}", "setting-unknown"))
     return found
 
 
-def _nearest(name: str, settings: Sequence[str]) -> str | None:
-    """Return the setting that was meant by a name, if it is near enough to one."""
-    if near := get_close_matches(name, settings, n=1, cutoff=0.9):
-        return near[0]
-    prefix, _, rest = name.partition("_")
+def nearest_settings(name: str) -> list[str]:
+    """Return the setting that may be meant by a name; none where it is near to none, or may be another program's."""
+    plain = _spell(name)
+    prefix, _, rest = plain.partition("_")
+    settings = [setting.name for setting in SETTINGS]
+    if near := find_nearest(plain, settings, most=1, is_sure=True):
+        return near
     if prefix != "SECSCORE":
-        return next(iter(get_close_matches(name, settings, n=1, cutoff=0.85)), None)
-    by_rest = {setting.partition("_")[2]: setting for setting in settings}
-    near = get_close_matches(rest, by_rest, n=1, cutoff=0.6)
-    return by_rest[near[0]] if near else None
+        return []
+    # The prefix, which most settings share, makes no name near to another.
+    return find_nearest(rest, {setting.partition("_")[2]: setting for setting in settings}, most=1)
+
+
+def _spell(name: str) -> str:
+    """Return a name as settings are spelled."""
+    return name.strip().upper().replace("-", "_")
 
 
 def check_instance_file() -> None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 
-from secscore_pipeline.text import printable
+from secscore_pipeline.text import find_nearest, printable, suggest
 from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
@@ -126,12 +125,27 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
         said = _said_by(error)
         if missing := re.search(r"No such subscription: .*", said):
             raise WarehouseError(missing[0], "query-subscription") from error
+        if unknown := _unknown_name_in(error, text):
+            raise WarehouseError(_describe_unknown(connection, unknown), "query-wrong") from error
         raise WarehouseError(f"It was not understood: {said}", "query-wrong") from error
 
 
 def _answer(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], Rows]:
     """Return the columns and rows of what was executed."""
     return [column[0] for column in cursor.description or []], cursor.fetchall()
+
+
+def _unknown_name_in(error: duckdb.Error, text: str) -> str | None:
+    """Return the table, view or macro, as the question has it, that DuckDB does not know; None for another error.
+
+    DuckDB's own suggestions leave out the schema, and name tables that are not the store's.
+    """
+    found = re.match(r'Catalog Error: Table (?:Function )?with name "?(\S+?)"? does not exist', str(error))
+    if not (found and isinstance(error, duckdb.CatalogException)):
+        return None
+    name = rf'(?:\b(?:posture|ocsf|raw)"?\."?)?(?<!\w){re.escape(found[1])}(?!\w)'
+    with_schema = re.search(name, text, re.IGNORECASE)
+    return with_schema[0].replace('"', "") if with_schema else found[1]
 
 
 def _said_by(error: duckdb.Error) -> str:
@@ -152,12 +166,18 @@ def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str
     """
     columns, rows = _answer(connection.execute(sql("describe"), {"name": name.lower()}))
     if not rows:
-        listed = [str(row[0]).partition("(")[0] for row in connection.execute(sql("tables")).fetchall()]
-        short = {entry.partition(".")[2]: entry for entry in listed} | {entry: entry for entry in listed}
-        near = list(dict.fromkeys(short[found] for found in get_close_matches(name.lower(), short, n=3, cutoff=0.5)))
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise WarehouseError(f"There is no table, view or macro {printable(name)}.{hint}", "query-wrong")
+        raise WarehouseError(_describe_unknown(connection, name), "query-wrong")
     return columns, rows
+
+
+def _describe_unknown(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Say that there is no table, view or macro of a name, and which may be meant: of those that analysts use first."""
+    listed = [str(row[0]).partition("(")[0] for row in connection.execute(sql("tables")).fetchall()]
+    schema, _, short = name.lower().rpartition(".")
+    by_short: dict[str, str] = {}
+    for entry in sorted(listed, key=lambda entry: not entry.startswith(f"{schema}.")):
+        by_short.setdefault(entry.partition(".")[2], entry)
+    return f"There is no table, view or macro {printable(name)}.{suggest(find_nearest(short, by_short))}"
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> str:

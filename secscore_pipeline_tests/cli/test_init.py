@@ -138,6 +138,16 @@ def test_settings_given_as_options_are_checked_too_before_anything_is_written(tm
     for wrong in ("SECSCORE_SCHEDULE=every day", "SECSCORE_EXPORTS=xml", "SECSCORE_DATABASE=/tmp"):
         given = (*options, "--client-secret-file", "secret", "--set", wrong)
         assert wrong.partition("=")[0] in secscore("init", *given, cwd=tmp_path, check=2).stderr
+    for wrong, said in (
+        ("SECSCORE_SHEDULE=x", "--set 1 names no setting. Did you mean SECSCORE_SCHEDULE?"),
+        ("retention=30", "Did you mean SECSCORE_RETENTION_DAYS?"),
+        ("AZURE_MANAGEMENT_GROUP=x", "Did you mean AZURE_MANAGEMENT_GROUP_ID?"),
+        ("AZURE_CLIENT_SECRT=hidden", "--set 1 names a secret: that is asked for, or read from a file."),
+        ("hidden", "--set 1 is no NAME=VALUE."),
+    ):
+        done = secscore("init", *options, "--set", wrong, cwd=tmp_path, check=2)
+        assert said in done.stderr
+        assert "hidden" not in done.stderr
     for wrong in (["--set", "AZURE_CLOUD=Azur"], ["--set", "SECSCORE_TIMEZONE=Berlin"], ["--tenant-id", "foo"]):
         done = secscore("init", "--ask", *wrong, cwd=tmp_path, input="x\n", check=2)
         assert done.stdout == ""  # nothing was asked, so that nothing is lost

@@ -29,7 +29,7 @@ from secscore_pipeline_tests.conftest import secscore
 )
 def test_a_misspelled_setting_is_warned_of_with_the_nearest(name, nearest):
     (warning,) = unknown_settings({name: "x", "HOME": "/", "AZURE_CLIENT_ID": ""})
-    assert f"{name} in the environment is no setting; the nearest is {nearest}." in warning
+    assert f"{name} in the environment is no setting. Did you mean {nearest}?" in warning
     assert ".env is no setting" in unknown_settings({name: "x"}, [name])[0]
 
 
@@ -62,13 +62,13 @@ def test_a_setting_that_resembles_none_is_warned_of_and_one_that_feeds_need_is_n
     assert "is no setting." in unknown_settings({"SECSCORE_XYZZY": "x"})[0]
     assert unknown_settings({"SECSCORE_XYZZY": "x"}, also=["SECSCORE_XYZZY"]) == []
     (warning,) = unknown_settings({}, ["AZURE_SUBSCRIPTION_ID"])
-    assert "nearest is AZURE_SUBSCRIPTION_IDS" in warning
+    assert "Did you mean AZURE_SUBSCRIPTION_IDS?" in warning
 
 
 def test_a_command_warns_once_of_the_file_and_of_the_environment(tmp_path):
     (tmp_path / ".env").write_text("SECSCORE_EXPORT=csv\n")
     done = secscore("query", "select 1", cwd=tmp_path, env={"SECSCORE_SCHEDUL": "x"}, check=1)
-    assert done.stderr.count("SECSCORE_EXPORT in .env is no setting; the nearest is SECSCORE_EXPORTS.") == 1
+    assert done.stderr.count("SECSCORE_EXPORT in .env is no setting. Did you mean SECSCORE_EXPORTS?") == 1
     assert done.stderr.count("SECSCORE_SCHEDUL in the environment is no setting") == 1
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -29,6 +30,18 @@ def test_it_lists_what_can_be_asked(ask):
     assert "posture.current_scores" in listed
     assert "ocsf.assessment_findings" in listed
     assert "meta." not in listed
+    for wrong, meant in (
+        ("from posture.read_result", "posture.read_results"),
+        ("select * from results", "posture.read_results"),
+        ('from "raw"."entitys"', "posture.entities"),
+        ("from posture.pathof('x')", "posture.path_of"),
+        ("from current.tenant_score", "posture.tenant_score"),
+        ("describe posture.read_result", "posture.read_results"),
+        ("\\d read_result", "posture.read_results"),
+    ):
+        said = ask(wrong, check=1).stderr
+        assert re.match(rf"✗ There is no table, view or macro [\w.]+\. Did you mean {meant}\b", said), said
+    assert "Did you mean" not in ask("from nowhere", check=1).stderr
 
 
 NAMES = "select subscription_name, observed_at, fraction, null as nothing from posture.current_scores order by 1"
