@@ -166,6 +166,16 @@ class _CommandOfItsOwn(_Command):
         """Leave the settings to the command."""
 
 
+_AFTER_A_STOP = {
+    "sync": " Nothing half-read was stored; start it again at any time.",
+    "demo": " The days that are stored stay; start it again, and it goes on after them.",
+    "export": " Each file that is there is whole; start it again, and it writes the others.",
+    "maintain": " What was stored is whole; start it again at any time.",
+    "migrate": " The file is as it was; start it again, and it goes on where it was.",
+}
+"""What a command that was stopped leaves behind, by its name; the others leave nothing."""
+
+
 class _Commands(click.Group):
     """The commands, with every expected failure shown as a sentence and an exit code instead of a traceback."""
 
@@ -185,7 +195,7 @@ class _Commands(click.Group):
         else:
             if not stopping.is_requested():
                 return result
-        complaints.print("Stopped. Nothing half-read was stored; start it again at any time.")
+        complaints.print(f"Stopped.{_AFTER_A_STOP.get(context.invoked_subcommand or '', '')}", soft_wrap=True)
         raise click.exceptions.Exit(stopping.exit_code())
 
     def main(self, *arguments: Any, **options: Any) -> Any:

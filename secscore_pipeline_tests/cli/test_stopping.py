@@ -55,7 +55,7 @@ def test_a_sync_whose_server_stalls_is_stopped(local_azure, store, tmp_path, pat
     environment = {**azure.settings(), **store.settings}
     with begin(tmp_path, "sync", **environment) as process:
         awaited(lambda: stall.struck, bool)
-        stopped(process, number)
+        assert "Stopped. Nothing half-read was stored; start it again at any time." in stopped(process, number)
     azure.faults.clear()
     secscore("sync", cwd=tmp_path, env=environment)
     snapshots = store.query(
@@ -71,7 +71,7 @@ def test_a_long_question_is_stopped(local_azure, store, tmp_path, number):
     store.sync()
     with begin(tmp_path, "query", ENDLESS, **store.settings) as process:
         wait_for_work(process)
-        stopped(process, number)
+        assert stopped(process, number) == "Stopped.\n"
 
 
 def wait_for_work(process, seconds=1.0):
@@ -91,7 +91,7 @@ def test_the_emulator_is_stopped_and_takes_its_secret_with_it(tmp_path, number):
     with begin(tmp_path, "emulator", "--env-file", str(file)) as process:
         assert "Local Azure" in process.stdout.readline()
         assert "Settings" in process.stdout.readline()
-        stopped(process, number)
+        assert stopped(process, number) == "Stopped.\n"
     assert not file.exists()
 
 
@@ -102,7 +102,7 @@ def test_a_demo_is_stopped_and_goes_on_the_next_time(tmp_path, number):
         for line in process.stdout:
             if "2. The 60 days" in line:
                 break
-        stopped(process, number)
+        assert "Stopped. The days that are stored stay;" in stopped(process, number)
     assert "Report:" in secscore("demo", "--subscriptions", "2", "--days", "3", cwd=tmp_path).stdout
 
 
