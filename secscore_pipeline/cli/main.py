@@ -1495,15 +1495,21 @@ def _complain(result: "dg.ExecuteInProcessResult") -> None:
     from secscore_pipeline.text import from_markdown
 
     about_coverage = {check.title for check in CHECKS if check.file == COVERAGE}
-    said_already = about_coverage | {f"{'/'.join(SUBSCRIPTIONS.path)}: {NAMES_READ}"}
-    checks, unread = {}, []
+    names_read = f"{'/'.join(SUBSCRIPTIONS.path)}: {NAMES_READ}"
+    checks: dict[str, str] = {}
+    unread, unlisted, is_read = [], [], False
     for check in result.get_asset_check_evaluations():
         title = f"{'/'.join(check.asset_key.path)}: {check.check_name}"
         description = from_markdown(check.description or "")
+        is_read |= check.passed and check.check_name == READ
         if not check.passed and check.check_name == READ:
             unread.append(description)
-        elif not check.passed and title not in said_already:
+        elif not check.passed and title == names_read:
+            unlisted.append(description)
+        elif not check.passed and title not in about_coverage:
             checks[f"{title}: {description}"] = "yellow" if check.severity is dg.AssetCheckSeverity.WARN else "red"
+    if is_read:  # else what kept the list from being read kept everything
+        checks |= dict.fromkeys(unlisted, "yellow")
     for message in dict.fromkeys([*unread, *_failures(result)]):
         if nothing_read := re.match(r"No \w+ could be read(?=:| \()", message):
             message = f"{nothing_read[0]}."

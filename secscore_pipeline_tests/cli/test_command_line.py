@@ -91,7 +91,7 @@ def test_a_refusal_is_one_sentence_and_exits_1(local_azure, tmp_path, fault, mes
     else:
         azure.faults.append(fault)
     done = secscore("sync", cwd=tmp_path, env=env, check=1)
-    assert message in done.stderr.replace("\n", " ")
+    assert done.stderr.replace("\n", " ").count(message) == 1
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr
     assert all(SECRET.encode() not in file.read_bytes() for file in (tmp_path / "db").iterdir())
@@ -101,9 +101,12 @@ def test_one_event_type_that_cannot_be_read_does_not_cost_the_other(local_azure,
     import duckdb
 
     azure = local_azure(World(subscriptions=2))
-    azure.faults.append(Fault(Kind.STATUS, path="/secureScoreControls", status=403))
+    azure.faults += [Fault(Kind.STATUS, path=path, status=403) for path in ("/secureScoreControls", "/subscriptions$")]
     done = secscore("sync", cwd=tmp_path, env=settings(azure, tmp_path), check=3)
     assert done.stderr.count("No secure_score_controls could be read") == 1
+    assert done.stderr.count("no names are known in this run") == 1
+    (why,) = (line for line in done.stderr.splitlines() if line.startswith("! "))
+    assert "answered 403" in why
     with duckdb.connect(str(tmp_path / "db" / "scores.duckdb"), read_only=True) as connection:
         findings = connection.execute("select count(*) from ocsf.assessment_findings").fetchone()
     assert findings == (2,)

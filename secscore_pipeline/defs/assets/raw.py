@@ -143,9 +143,9 @@ def _materialize_subscriptions(
         try:
             snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
             listing = list_subscriptions(azure, warehouse, snapshot_id, owner_tag, part=part)
-        except AzureError as failed:  # the readings that follow say so for each subscription
+        except AzureError as failed:  # the check says why, and so do the readings that fail for it
             error = str(failed)
-            context.log.warning("No names are known of this run's subscriptions. %s", error)
+            context.log.warning("The subscriptions could not be listed: no names are known in this run.")
         else:
             if listing:
                 _warn_of_patterns(context, azure)
