@@ -250,11 +250,13 @@ class ClientCertificate(_Confidential):
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
         from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
-        password = self.password.encode() or None
+        password, is_locked = self.password.encode() or None, False
         try:
             content = _plain_pem(self.path.read_bytes())
             if b"-----BEGIN" in content:
-                key: object = load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
+                is_locked = b"ENCRYPTED" in content
+                key: object = load_pem_private_key(content, password if is_locked else None)
+                is_locked = False  # what fails from here on is not the password
                 certificates = x509.load_pem_x509_certificates(content)
             else:
                 key, first, others = load_key_and_certificates(content, password)
@@ -264,7 +266,8 @@ class ClientCertificate(_Confidential):
         except EncodingError as error:
             raise self._unusable(str(error)) from error
         except (TypeError, ValueError) as error:  # cryptography's ways to say: wrong or no password; or no key at all
-            if "password" in str(error).lower() or "decrypt" in str(error).lower():
+            # Now and then a wrong password decrypts to something, which then is no key.
+            if is_locked or "password" in str(error).lower() or "decrypt" in str(error).lower():
                 raise SignInError(f"{self.path} does not open with that password.", "certificate-password") from error
             raise self._unusable("it holds no certificate with a private key") from error
         if not certificates or not isinstance(key, RSAPrivateKey):

@@ -8,7 +8,10 @@ import sys
 import uuid
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
+from secscore_pipeline.azure.credentials import ClientCertificate
+from secscore_pipeline.azure.errors import SignInError
 from secscore_pipeline.cli.questions import ask_for_settings
 from secscore_pipeline.config.env_file import read_env
 from secscore_pipeline.emulator.world import World
@@ -121,6 +124,24 @@ def test_a_certificate_is_opened_when_it_is_typed(tmp_path):
         "open",
     )
     assert "AZURE_CLIENT_SECRET" not in written
+
+
+def test_a_wrong_password_that_decrypts_to_something_is_a_wrong_password(tmp_path):
+    from secscore_pipeline_tests.ingest.test_connecting import certificate, key
+
+    ours, file = key(), tmp_path / "ours.pem"
+    encrypted = ours.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"open")
+    )  # of which one wrong password in 256 leaves the padding of a key
+    file.write_bytes(encrypted + certificate(ours).public_bytes(Encoding.PEM))
+    for number in range(5000):
+        with pytest.raises(SignInError) as raised:
+            _ = ClientCertificate("contoso.com", GUID, file, f"wrong{number}").expires_at
+        assert raised.value.failure == "certificate-password"
+        if "password" not in str(raised.value.__cause__).lower():
+            break
+    else:
+        pytest.fail("no password left the padding of a key")
 
 
 def test_a_client_that_is_the_tenant_is_asked_for_again_and_the_tenant_stays():
