@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote
@@ -78,26 +78,26 @@ class Directory:
     def __init__(self, client: ArmClient) -> None:
         self._client = client
         self._below: dict[str, Hierarchy] = {}
-        self._has_failed = False
+        self._listed: list[Seen] | AzureError | None = None
 
-    @cached_property
+    @property
     def visible(self) -> list[Seen]:
         """Every subscription on which the identity has any role.
 
         Raises:
             RequestError: the list could not be had; the next to want it asks again.
         """
-        try:
-            found = _visible(self._client)
-        except AzureError:
-            self._has_failed = True
-            raise
-        self._has_failed = False
-        return found
+        if not isinstance(self._listed, list):
+            try:
+                self._listed = _visible(self._client)
+            except AzureError as error:
+                self._listed = error
+                raise
+        return self._listed
 
     def visible_or_none(self) -> list[Seen] | None:
         """Return what `visible` returns; None where the list could not be had, which is not asked for again."""
-        if self._has_failed:
+        if isinstance(self._listed, AzureError):
             return None
         try:
             return self.visible

@@ -299,7 +299,7 @@ def load_listing(
     Args:
         connection: open for writing.
         listing: who listed what, and when.
-        listed: every subscription on the list; one that is not there counts as vanished.
+        listed: every subscription on the list; one that is not there counts as no longer listed.
         tenant: the connection's.
         stored_at: the present, UTC.
     """

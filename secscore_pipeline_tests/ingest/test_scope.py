@@ -88,6 +88,11 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     said = capfd.readouterr().err
     assert said.count("left the scope") == 1
     assert "2 subscriptions left the scope: a-prod (no longer listed), b-prod (disabled)" in said
+    assert said.count("no longer listed") == 1
+    assert "vanished" not in said
+    with store.warehouse.get_published() as connection:
+        (told,) = (one for one in happened(connection, utc_now() - timedelta(days=1), 5) if one.kind == "scope_left")
+    assert told.lines == ("a-prod (no longer listed)", "b-prod (disabled)")
     assert store.query(COVERAGE) == sorted(
         [(gone, "left", "not_listed"), (off, "left", "disabled"), (one, "in_scope", None), (other, "in_scope", None)]
     )

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 NAMES_READ = "names_read"
 """The check of the subscriptions that tells whether they could be listed."""
 
-
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
 
@@ -45,6 +44,17 @@ _DESCRIBED = (
         "it. Append-only: a row a record.",
     ),
 )
+
+
+_NEWS = {
+    "appeared": "subscriptions listed for the first time",
+    "changed": "subscriptions listed otherwise than before",
+    "no_longer_listed": "subscriptions no longer listed",
+    "returned": "subscriptions listed again",
+}
+
+_TOLD_WITH_THE_SCOPE = ("no_longer_listed", "returned")
+"""News of a list that the change of the scope tells too, where the scope is what is listed."""
 
 
 def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
@@ -152,8 +162,11 @@ def _materialize_subscriptions(
                 with warehouse.get_reader() as connection:
                     columns = column_schema(connection, "raw.subscriptions")
                 metadata = {"dagster/column_schema": columns, **_described(listing)}
+                is_discovered = azure.settings().scope.subscription_ids is None
                 for what, names in listing.news.items():
-                    context.log.info("subscriptions that %s: %s", what, list_some(list(map(printable, names)), NAMED))
+                    if not (is_discovered and what in _TOLD_WITH_THE_SCOPE):
+                        named = list_some(list(map(printable, names)), NAMED)
+                        context.log.info("%s: %s", _NEWS[what], named)
             else:
                 metadata = {"is_listed_already": True}
                 context.log.info("Another run of the round has listed them.")

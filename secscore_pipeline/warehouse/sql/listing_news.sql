@@ -3,7 +3,7 @@ select
     subscriptions.subscription_id,
     coalesce(subscriptions.record, previous.record) ->> '$.displayName' as name,
     case
-        when subscriptions.record is null then 'vanished'
+        when subscriptions.record is null then 'no_longer_listed'
         when previous.entity_id is null then 'appeared'
         when previous.record is null then 'returned'
         else 'changed'

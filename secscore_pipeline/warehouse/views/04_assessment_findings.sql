@@ -43,7 +43,7 @@ with told as (
             when 'deleted' then 'the subscription was deleted'
             when 'disabled' then 'the subscription was disabled'
             when 'not_listed' then 'the subscription is no longer listed'
-            when 'moved' then 'the subscription was moved out of the scope'
+            when 'moved' then 'the subscription was moved out of the management group'
             when 'excluded' then 'the subscription was excluded by a setting'
             when 'unknown' then 'the subscription is no longer read'
         end as left_sentence,
