@@ -761,6 +761,8 @@ def _print_summary() -> None:
     _print_coverage()
     for cause in causes:
         console.print(Text(f"✗ {cause.sentence}", style="red"))
+    if causes:
+        console.print("It is simulated so: `secscore status` names it, and exits with 1 for it.")
     for row in _rows("status_scores"):
         if row["fraction"] is not None:
             console.print(
@@ -1042,7 +1044,8 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
     """Show how things stand: what each feed read last, the scores and their change, and what wants attention.
 
     It reads the published database and asks no network. Exit code: 0 when nothing wants attention, 1 when something
-    does.
+    does, such as a subscription that could not be read: the lines that begin with ! say what. It is shown in full all
+    the same.
 
     With --max-age the first line is for a monitoring system, and so is the exit code: 2 (CRITICAL) when a feed had no
     complete sync within that time, never had one, or has one from the future; 1 (WARNING) when something else wants
@@ -1061,6 +1064,8 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
         _print_standing(found, configured_feeds())
         line = f"Database: {database['path']} ({database['bytes'] / 1e6:.1f} MB)"
         answers.print(Text(line), soft_wrap=True)
+        if found.attention:
+            answers.print("Exit code 1: what begins with ! wants attention.")
     if found.attention:
         raise click.exceptions.Exit(1)
 

@@ -39,6 +39,7 @@ def test_the_demo_fits_a_screen_and_says_each_failure_once(demo):
     scores = int(today) - 2
     assert f"Secure scores, the lowest 8 of {scores}" in shown or scores <= 8
     assert f"over {scores} subscriptions." in shown
+    assert "`secscore status` names it, and exits with 1 for it." in shown
     assert "Score from" in shown
     assert "Fail: less than 100 %" in shown
     assert "ascScoreGrace: a second score" in shown
@@ -55,6 +56,7 @@ def test_the_next_commands_work_as_printed(demo):
             capture_output=True, text=True, timeout=DEADLINE, check=False,
         )  # fmt: skip
         assert done.returncode == (1 if command.endswith("status") else 0), done.stderr  # a subscription is forbidden
+        assert ("Exit code 1: what begins with ! wants attention." in done.stdout) is command.endswith("status")
         says, *rest = done.stderr.splitlines()
         assert says == f"No database of your own yet: this is the demo's, {DATABASE} (simulated data)."
         assert rest == (
