@@ -15,8 +15,8 @@ import duckdb
 import msgspec
 
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from secscore_pipeline.defs.assets.ocsf import Normalization
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import forget_findings, normalize
 

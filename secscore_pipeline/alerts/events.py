@@ -10,8 +10,8 @@ from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.freshness import FeedFreshness, describe
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import select_rows
 
 Row = dict[str, Any]
@@ -57,10 +57,10 @@ def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: 
     """
     asked = {"since": since, "threshold": threshold}
     return [
-        *_grouped("score_dropped", select_rows(connection, sql("alert_drops"), asked), _drop),
-        *_grouped("control_failed", select_rows(connection, sql("alert_controls"), asked), _failing),
-        *_grouped("coverage_lost", select_rows(connection, sql("alert_coverage"), asked), _lost),
-        *_grouped("scope_left", select_rows(connection, sql("alert_departures"), asked), _left),
+        *_grouped("score_dropped", select_rows(connection, load_sql("alerts/list_score_drops"), asked), _drop),
+        *_grouped("control_failed", select_rows(connection, load_sql("alerts/list_failed_controls"), asked), _failing),
+        *_grouped("coverage_lost", select_rows(connection, load_sql("alerts/list_lost_coverage"), asked), _lost),
+        *_grouped("scope_left", select_rows(connection, load_sql("alerts/list_left_subscriptions"), asked), _left),
     ]
 
 
@@ -167,12 +167,12 @@ def briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | No
         connection: open for reading.
         due: when it was due, UTC: there is one briefing for it.
     """
-    days = select_rows(connection, sql("report_path"), {})
+    days = select_rows(connection, load_sql("posture/list_daily_scores"), {})
     if not days:
         return None
     newest = max(day["day"] for day in days)
-    changes = select_rows(connection, sql("report_changes"), {"day": newest})
-    controls = select_rows(connection, sql("report_controls"), {})
+    changes = select_rows(connection, load_sql("posture/list_changes"), {"day": newest})
+    controls = select_rows(connection, load_sql("posture/list_controls"), {})
     lines: list[str] = []
     for tenant_id in dict.fromkeys(day["tenant_id"] for day in days):
         path = [day for day in days if day["tenant_id"] == tenant_id]

@@ -18,7 +18,7 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.settings import EVENT_TYPES
 from secscore_pipeline.errors import ExplainedError
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -107,7 +107,10 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
     try:
         with warehouse.get_published() as connection:
             freshness = freshness_of(connection, feeds)
-            fetches, scores = (select_rows(connection, sql(name)) for name in ("metrics_fetches", "status_scores"))
+            fetches, scores = (
+                select_rows(connection, load_sql(name))
+                for name in ("alerts/count_fetches", "posture/list_tenant_scores")
+            )
         stored = [Sample("secscore_database_size_bytes", warehouse.published_size())]
         if not warehouse.lake:
             published_at = warehouse.published_path.stat().st_mtime

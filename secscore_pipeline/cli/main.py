@@ -709,7 +709,7 @@ def demo(subscriptions: int, days: int) -> None:
             result = _sync((Feed(),), names_unread=False)
         if result is Synced.NOTHING:
             raise click.exceptions.Exit(EXIT_NOTHING_STORED)
-        rows = {row["table"]: row["rows"] for row in _rows("row_counts")}
+        rows = {row["table"]: row["rows"] for row in _rows("posture/count_rows")}
         console.print(f"{rows['raw.fetches']:,} fetches and {rows['ocsf.assessment_findings']:,} findings are stored.")
         console.rule("4. Scores (simulated data)")
         _print_scores(_DEMO_SCORES)
@@ -763,7 +763,7 @@ def _print_summary() -> None:
         console.print(Text(f"✗ {cause.sentence}", style="red"))
     if causes:
         console.print("It is simulated so: `secscore status` names it, and exits with 1 for it.")
-    for row in _rows("status_scores"):
+    for row in _rows("posture/list_tenant_scores"):
         if row["fraction"] is not None:
             console.print(
                 f"Score of the tenant: {100 * row['fraction']:.2f} %, over {row['subscriptions']} subscriptions."
@@ -775,16 +775,16 @@ def _simulate_past(azure: "LocalAzure", today: datetime, days: int) -> None:
     from rich.progress import track
 
     from secscore_pipeline.config.settings import EVENT_TYPES
-    from secscore_pipeline.defs.assets.ocsf import Normalization
     from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.fetches import take_snapshot
     from secscore_pipeline.ingest.listing import list_subscriptions
-    from secscore_pipeline.warehouse import sql
+    from secscore_pipeline.ocsf.mapping import Normalization
+    from secscore_pipeline.system.sql_files import load_sql
     from secscore_pipeline.warehouse.store import normalize
 
     warehouse = _warehouse()
     with warehouse.get_connection() as connection:
-        (known,) = connection.execute(sql("newest_day")).fetchone() or (None,)
+        (known,) = connection.execute(load_sql("posture/select_newest_day")).fetchone() or (None,)
     this_morning = today.replace(hour=5, minute=0, second=0, microsecond=0)
     mornings = [this_morning - timedelta(days=ago) for ago in range(days, 0, -1)]
     missing = [morning for morning in mornings if known is None or morning.date() > known]
@@ -837,7 +837,7 @@ def query(
     """
     _use_demo_database()
     from secscore_pipeline.posture.query import asked, reachable_paths
-    from secscore_pipeline.warehouse import sql as named
+    from secscore_pipeline.system.sql_files import load_sql
 
     warehouse = _warehouse()
     if at and not warehouse.lake:
@@ -850,7 +850,7 @@ def query(
 
         prompt(published, partial(_print_rows, form=form), complaints, has_all=has_all)
         return
-    text = _text_of(file) if file else sql or named("tables")
+    text = _text_of(file) if file else sql or load_sql("posture/list_objects")
     question = _command_in(text) or partial(asked, text=text)
     with published() as connection:
         columns, rows = question(connection)
@@ -903,7 +903,7 @@ def maintain(retention_days: int | None) -> None:
     warehouse = _warehouse()
     with console.status("Compacting"):
         done = warehouse.maintain(utc_now(), days)
-    held = _rows("storage")[0]
+    held = _rows("warehouse/measure_storage")[0]
     for warning in done.warnings:
         complaints.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
     if done.cutoff:
@@ -1475,13 +1475,14 @@ def _made(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> bool:
 
 def _stored_something(snapshot_id: str) -> bool:
     """Tell whether a run that failed stored a look that says how a subscription stands, or that one left the scope."""
-    from secscore_pipeline.warehouse import sql
+    from secscore_pipeline.system.sql_files import load_sql
     from secscore_pipeline.warehouse.connection import WarehouseError, execute
 
     try:
         with _warehouse().get_reader() as connection:
             asked = {"snapshot_id": snapshot_id, "event_type": None}
-            counts = [execute(connection, sql(name), asked).fetchone() for name in ("is_stored", "count_departures")]
+            queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
+            counts = [execute(connection, query, asked).fetchone() for query in queries]
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
     return any(count != (0,) for count in counts)
@@ -1660,11 +1661,11 @@ def _warehouse() -> "Warehouse":
 
 
 def _rows(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-    from secscore_pipeline.warehouse import sql
+    from secscore_pipeline.system.sql_files import load_sql
     from secscore_pipeline.warehouse.connection import select_rows
 
     with _warehouse().get_reader() as connection:
-        return select_rows(connection, sql(name), dict(parameters or {}))
+        return select_rows(connection, load_sql(name), dict(parameters or {}))
 
 
 def _query(name: str, parameters: Mapping[str, object] | None = None) -> "pd.DataFrame":
@@ -1696,7 +1697,7 @@ _MAIN_SCORE = "ascScore"
 
 def _print_scores(most: int = 20) -> None:
     """Print the lowest scores, and what the words in them mean; other scores than the main one are only named."""
-    found = _rows("scores", {"limit": None})
+    found = _rows("posture/list_scores", {"limit": None})
     scores = [row for row in found if row["score"] == _MAIN_SCORE] or found
     which = f"the lowest {most} of {len(scores)}" if len(scores) > most else "lowest first"
     table = Table(title=f"Secure scores, {which}", title_justify="left", padding=(0, 1, 0, 0), box=None)
@@ -1727,7 +1728,7 @@ def _same(moment: datetime) -> datetime:
 
 def _print_path() -> None:
     """Draw the tenants' score over the days, the lowest and highest as the ends of the scale."""
-    path = _query("path").dropna()
+    path = _query("posture/list_tenant_trend").dropna()
     if len(path) < 2:
         return
     low, high = path["percentage"].min(), path["percentage"].max()
@@ -1745,7 +1746,7 @@ def _print_opportunities() -> None:
     table = Table(title="Controls with the most points to win", title_justify="left")
     for name in ("Control", "Points", "Unhealthy resources", "Subscriptions"):
         table.add_column(name, justify="left" if name == "Control" else "right")
-    for row in _rows("opportunities", {"limit": 5}):
+    for row in _rows("posture/list_opportunities", {"limit": 5}):
         numbers = (f"{row['points_to_win']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
         table.add_row(Text(printable(str(row["control"]))), *numbers)
     console.print(table)

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from secscore_pipeline.cli.prompt_commands import Question, command_question, normalize_line
 from secscore_pipeline.posture.query import Rows, asked, describe
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import interrupts_handled, is_requested
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -166,7 +166,7 @@ def _known_words(published: Published) -> tuple[list[str], set[str]]:
     """Return the names that the store holds, and the words of SQL; none where it cannot be opened."""
     try:
         with published() as connection:
-            found = connection.execute(sql("words")).fetchall()
+            found = connection.execute(load_sql("posture/list_completions")).fetchall()
     except WarehouseError:  # the first question says what is wrong
         found = []
     return [word for word, is_keyword in found if not is_keyword], {word for word, is_keyword in found if is_keyword}

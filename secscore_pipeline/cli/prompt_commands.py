@@ -7,7 +7,7 @@ from functools import partial
 import duckdb
 
 from secscore_pipeline.posture.query import Rows, asked, describe
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 
 Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
 """Asks a database, and returns the columns and rows of the answer."""
@@ -31,7 +31,7 @@ def command_question(typed: str) -> Question | None:
     """
     command = normalize_line(typed)
     if command in _LISTING:
-        return partial(asked, text=sql("tables"))
+        return partial(asked, text=load_sql("posture/list_objects"))
     if found := _DESCRIBING.fullmatch(command):
         return partial(describe, name=".".join(filter(None, found.groups())))
     return None

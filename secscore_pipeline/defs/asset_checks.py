@@ -16,8 +16,8 @@ from secscore_pipeline.defs.metadata import failures_explained, preview, unread
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute, select_rows
 
 SHOWN = 10
@@ -130,11 +130,11 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
 def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
     newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
-    execute(connection, sql("looked"), {"snapshot_id": newest[0] if newest else ""})
+    execute(connection, load_sql("defs/select_fetches"), {"snapshot_id": newest[0] if newest else ""})
 
 
 def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
-    found = select_rows(connection, sql(f"checks/{check.file}"), {"event_type": check.event_type})
+    found = select_rows(connection, load_sql(f"defs/checks/{check.file}"), {"event_type": check.event_type})
     violations = [{**row, "outcome": Outcome(row["outcome"]).words} if "outcome" in row else row for row in found]
     return dg.AssetCheckResult(
         asset_key=check.asset,
@@ -175,7 +175,7 @@ def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResou
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
     with failures_explained(context), warehouse.store.get_reader() as connection:
         _look_at_newest(connection, snapshot_id_of(context))
-        found = execute(connection, sql("sample_findings"), {"limit": SAMPLE}).fetchall()
+        found = execute(connection, load_sql("ocsf/sample_findings"), {"limit": SAMPLE}).fetchall()
     wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
     return dg.AssetCheckResult(
         passed=not wrong,

@@ -10,11 +10,10 @@ from typing import Any
 
 import duckdb
 
-from secscore_pipeline import ocsf
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import event
 from secscore_pipeline.posture.query import csv_writer, safe
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
 
 _ROWS = 1_000
@@ -98,7 +97,7 @@ def export(
                 continue
             with _part(folder, "unit") as made:
                 if day is not None:
-                    execute(connection, sql("export_day"), {"day": day})
+                    execute(connection, load_sql("exports/select_day"), {"day": day})
                 if form in OF_VIEWS:
                     rows, notes = _VIEW_WRITERS[form](connection, made, chosen)
                     done.notes += notes
@@ -169,7 +168,7 @@ def _part(folder: Path, name: str) -> Iterator[Path]:
 
 def _units(connection: duckdb.DuckDBPyConnection, form: str, views: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
     """Yield each unit's name, what tells its content from another, and its day. Of `views`, empty stands for all."""
-    days = connection.execute(sql("export_days")).fetchall()
+    days = connection.execute(load_sql("exports/list_days")).fetchall()
     if form in OF_VIEWS:
         if days:
             yield "views", "-".join([days[-1][1], *views]), None
@@ -180,7 +179,7 @@ def _units(connection: duckdb.DuckDBPyConnection, form: str, views: Sequence[str
 
 def _jsonl(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
     rows = 0
-    findings = sql("export_findings").rstrip().rstrip(";")
+    findings = load_sql("exports/select_findings").rstrip().rstrip(";")
     cursor = connection.execute(f"select to_json(findings) from ({findings}) as findings")  # noqa: S608 - our own file
     with _made(folder / unit / _JSONL).open("w", encoding="utf-8") as file:
         while some := cursor.fetchmany(_ROWS):
@@ -190,7 +189,7 @@ def _jsonl(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: La
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
-    return _copy(connection, sql("export_findings"), _made(folder / unit / _PARQUET_FILE), _PARQUET)
+    return _copy(connection, load_sql("exports/select_findings"), _made(folder / unit / _PARQUET_FILE), _PARQUET)
 
 
 def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, lake: Lake) -> int:
@@ -198,7 +197,7 @@ def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: st
     source = folder / "ext" / lake.source
     source.mkdir(parents=True)
     how = f'{_PARQUET}, partition_by (region, "accountId", "eventDay"), filename_pattern \'findings_{{i}}\''
-    return _copy(connection, ocsf.sql("security_lake"), source, how, region=lake.region)
+    return _copy(connection, load_sql("ocsf/security_lake"), source, how, region=lake.region)
 
 
 def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[str]) -> tuple[int, list[str]]:

@@ -13,8 +13,8 @@ from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.progress import report_progress
 from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.store import (
     FetchRow,
@@ -134,7 +134,8 @@ def _resolve_scope(
         return resolved
     asked: dict[str, object] = {"snapshot_id": snapshot_id, "ids": list(resolved.not_read)}
     with warehouse.get_reader() as connection:
-        known = {row["subscription_id"] for row in select_rows(connection, sql("read_before"), asked)}
+        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), asked)
+    known = {row["subscription_id"] for row in rows}
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
 
@@ -178,7 +179,7 @@ def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subsc
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
     asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
     with warehouse.get_reader() as connection:
-        for row in select_rows(connection, sql("read_by_others"), asked):
+        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), asked):
             what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
             raise RequestError(what, "feeds-overlap")
 

@@ -9,7 +9,7 @@ from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.settings import AzureSettings
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute, select_rows
 from secscore_pipeline.warehouse.store import ConnectionTenant, GroupsRow, ListedRow, ListingRow, load_listing
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -54,7 +54,7 @@ def list_subscriptions(
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
     round_id = part.round_id if part else snapshot_id
-    if part and is_there(warehouse, "is_listed", feed=azure.feed, round_id=round_id):
+    if part and is_there(warehouse, "warehouse/count_listings", feed=azure.feed, round_id=round_id):
         return None
     settings, directory = azure.settings(), azure.directory(snapshot_id)
     seen = directory.visible
@@ -76,7 +76,8 @@ def list_subscriptions(
     news: dict[str, list[str]] = {}
     with warehouse.get_connection() as connection:
         load_listing(connection, listing, listed, tenant, clock())
-        for row in select_rows(connection, sql("listing_news"), {"snapshot_id": snapshot_id, "feed": azure.feed}):
+        known = {"snapshot_id": snapshot_id, "feed": azure.feed}
+        for row in select_rows(connection, load_sql("ingest/list_listing_changes"), known):
             news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
         held = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
     return Listing(len(seen), news, groups, held)
@@ -115,4 +116,4 @@ def _place_of(subscription_id: str, hierarchies: Sequence[Hierarchy]) -> tuple[s
 def is_there(warehouse: Warehouse, counted: str, **asked: object) -> bool:
     """Tell whether a query that counts rows finds any."""
     with warehouse.get_connection() as connection:
-        return execute(connection, sql(counted), asked).fetchone() != (0,)
+        return execute(connection, load_sql(counted), asked).fetchone() != (0,)

@@ -1,7 +1,5 @@
 """The target class, Assessment Finding (99402001): constants, the mapping and its SQL. Knows no Azure, no Dagster."""
 
-from importlib.resources import files
-
 CLASS_UID = 99402001
 """OCSF extension 994 (DataBee) × 100000 + category 2 × 1000 + class 1."""
 
@@ -10,8 +8,3 @@ LAKE_VERSION = "1.3.0"
 """The newest version that Amazon Security Lake takes from others."""
 
 PROFILES = ("cloud", "datetime")
-
-
-def sql(name: str) -> str:
-    """Return the text of one of this room's SQL files, by its name without the ending."""
-    return files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ import duckdb
 
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.errors import resolution_of
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse import sql
 
 NAMED = 5
 """How many subscriptions a message names; of more it says how many there are."""
@@ -119,4 +119,5 @@ def unread_causes(connection: duckdb.DuckDBPyConnection, sync_id: str | None = N
         connection: open for reading.
         sync_id: of this sync only, where it is its feed's newest one; None: of every feed's.
     """
-    return [Cause(*row) for row in connection.execute(sql("unread_causes"), {"sync_id": sync_id}).fetchall()]
+    found = connection.execute(load_sql("posture/list_unread_causes"), {"sync_id": sync_id}).fetchall()
+    return [Cause(*row) for row in found]

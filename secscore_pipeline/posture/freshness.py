@@ -12,7 +12,7 @@ import duckdb
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.schedules import longest_gap
 from secscore_pipeline.config.settings import value
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
 
@@ -83,7 +83,8 @@ def freshness_of(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -
     """
     read = [(feed.name, event_type) for feed in feeds for event_type in _event_types(feed)]
     configured = {"feeds": [name for name, _ in read], "event_types": [event_type for _, event_type in read]}
-    known = {row[0]: FeedFreshness(*row) for row in execute(connection, sql("last_syncs"), configured).fetchall()}
+    found = execute(connection, load_sql("posture/list_last_syncs"), configured).fetchall()
+    known = {row[0]: FeedFreshness(*row) for row in found}
     return [known.get(feed.name, FeedFreshness(feed.name)) for feed in feeds]
 
 

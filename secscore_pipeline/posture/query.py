@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import duckdb
 
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import find_nearest, printable, suggest
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Rows = list[tuple[Any, ...]]
@@ -164,7 +164,7 @@ def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str
     Raises:
         WarehouseError: there is none of that name; the nearest ones are named.
     """
-    columns, rows = _answer(connection.execute(sql("describe"), {"name": name.lower()}))
+    columns, rows = _answer(connection.execute(load_sql("posture/describe_object"), {"name": name.lower()}))
     if not rows:
         raise WarehouseError(_describe_unknown(connection, name), "query-wrong")
     return columns, rows
@@ -172,7 +172,7 @@ def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str
 
 def _describe_unknown(connection: duckdb.DuckDBPyConnection, name: str) -> str:
     """Say that there is no table, view or macro of a name, and which may be meant: of those that analysts use first."""
-    listed = [str(row[0]).partition("(")[0] for row in connection.execute(sql("tables")).fetchall()]
+    listed = [str(row[0]).partition("(")[0] for row in connection.execute(load_sql("posture/list_objects")).fetchall()]
     schema, _, short = name.lower().rpartition(".")
     by_short: dict[str, str] = {}
     for entry in sorted(listed, key=lambda entry: not entry.startswith(f"{schema}.")):

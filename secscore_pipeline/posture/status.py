@@ -9,7 +9,7 @@ import duckdb
 
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
 
@@ -62,8 +62,8 @@ def standing(
     Raises:
         SettingsError: the schedule of a feed cannot be read.
     """
-    read = select_rows(connection, sql("status"), {"latest": now + SKEW})
-    scores = select_rows(connection, sql("status_scores"), {})
+    read = select_rows(connection, load_sql("posture/list_feeds"), {"latest": now + SKEW})
+    scores = select_rows(connection, load_sql("posture/list_tenant_scores"), {})
     freshness = freshness_of(connection, feeds)
     found = (fresh.problem(max_age or overdue_after(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
     overdue = [problem for problem in found if problem]

@@ -22,8 +22,8 @@ from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
 from secscore_pipeline.system.files import replace_file
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import select_rows
 
 Row = dict[str, Any]
@@ -128,13 +128,19 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
         connection: open for reading.
         made_at: the present, UTC.
     """
-    source = select_rows(connection, sql("report_source"), {})[0]
-    days = select_rows(connection, sql("report_path"), {})
+    source = select_rows(connection, load_sql("report/describe_source"), {})[0]
+    days = select_rows(connection, load_sql("posture/list_daily_scores"), {})
     newest = days and max(day["day"] for day in days)
     asked = {"day": newest or made_at.date(), "made_on": made_at.date()}
     parts = {
-        name: select_rows(connection, sql(f"report_{name}"), asked)
-        for name in ("subscriptions", "controls", "changes", "gaps", "left")
+        name: select_rows(connection, load_sql(file), asked)
+        for name, file in {
+            "subscriptions": "report/list_subscriptions",
+            "controls": "posture/list_controls",
+            "changes": "posture/list_changes",
+            "gaps": "report/list_gaps",
+            "left": "report/list_left_subscriptions",
+        }.items()
     }
     moves = {}
     for tenant_id, path in _by_tenant(days).items():
@@ -142,7 +148,7 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     moved_on = sorted({move["day"] for found in moves.values() for move in found})
     causes = {
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
-        for cause in select_rows(connection, sql("report_causes"), {"days": moved_on})
+        for cause in select_rows(connection, load_sql("report/list_causes"), {"days": moved_on})
     }
     tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"], *parts["left"]]})
     tenants = []

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import duckdb
 
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 
 _HEADER = 4096
 _HEADERS = 3
@@ -91,7 +91,7 @@ def _last_used_block(path: Path) -> int:
     """Return the number of the last block that a table or the catalog uses."""
     with duckdb.connect(str(path), read_only=True) as connection:
         used = [_METADATA_BLOCK]
-        for (table,) in connection.execute(sql("every_table")).fetchall():
+        for (table,) in connection.execute(load_sql("warehouse/list_tables")).fetchall():
             used.append(_TABLE_BLOCK.format(table=table.replace("'", "''")))
         row = connection.execute(f"select max(block_id) from ({' union all '.join(used)})").fetchone()  # noqa: S608
     return -1 if row is None or row[0] is None else int(row[0])

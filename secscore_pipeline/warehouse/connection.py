@@ -19,9 +19,9 @@ import duckdb
 from secscore_pipeline.errors import ExplainedError
 from secscore_pipeline.system import scratch
 from secscore_pipeline.system.scratch import open_folder
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.text import show_path
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.transactions import transaction
 
@@ -381,7 +381,7 @@ def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool
     """
     applied = applied_migrations(connection)
     if not applied:
-        if connection.execute(sql("held_tables")).fetchone() != (0,):
+        if connection.execute(load_sql("warehouse/count_tables")).fetchone() != (0,):
             raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
         return False
     known = [step.number for step in steps("migrations")]
@@ -429,7 +429,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: f
 def _count_fetches(connection: duckdb.DuckDBPyConnection) -> int:
     """Return how many rows there are of what was read; 0 in a file that has no tables yet."""
     try:
-        row = connection.execute(sql("count_fetches")).fetchone()
+        row = connection.execute(load_sql("warehouse/count_fetches")).fetchone()
     except duckdb.CatalogException:
         return 0
     return int(row[0]) if row else 0
@@ -437,7 +437,7 @@ def _count_fetches(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a file every migration and view that it lacks, and write all of it out."""
-    if connection.execute(sql("held_tables")).fetchone() == (0,):
+    if connection.execute(load_sql("warehouse/count_tables")).fetchone() == (0,):
         _make_bookkeeping(connection)
     applied = applied_migrations(connection)
     with transaction(connection):
@@ -458,7 +458,7 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every view anew; a column that its file says nothing about means what its namesake means."""
     for view in steps("views"):
         connection.execute(view.text)
-    for (statement,) in connection.execute(sql("namesakes")).fetchall():
+    for (statement,) in connection.execute(load_sql("warehouse/list_shared_comments")).fetchall():
         connection.execute(statement)
 
 

@@ -19,8 +19,8 @@ from threading import Lock
 
 import duckdb
 
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
     applied_migrations,
@@ -145,7 +145,7 @@ class Lake:
     def size(self) -> int:
         """Return the size of the data in bytes, without what is left of the past."""
         with self.reading() as connection:
-            row = connection.execute(sql("lake_size")).fetchone()
+            row = connection.execute(load_sql("warehouse/measure_lake")).fetchone()
         return int(row[0]) if row else 0
 
     def compact(self, before: datetime, unused_since: datetime) -> None:
@@ -161,10 +161,11 @@ class Lake:
 
         def take(step: str) -> None:
             with turn(connection):
-                execute(connection, sql(step), moments).fetchall()  # to the last row: DuckDB does what is asked for
+                # To the last row: DuckDB does what is asked for.
+                execute(connection, load_sql(f"warehouse/{step}"), moments).fetchall()
 
         with self.writing() as connection:
-            for step in ("lake_flush", "lake_rewrite", "lake_merge", "lake_expire", "lake_clean_up"):
+            for step in ("flush_lake", "rewrite_lake", "merge_lake", "expire_lake", "clean_up_lake"):
                 attempted(partial(take, step))
 
     @contextmanager
@@ -232,13 +233,13 @@ class Lake:
             return
         with duckdb.connect(":memory:") as model, transaction(connection, is_first=True):
             make_schema(model)
-            views = {name for (name,) in model.execute(sql("view_names")).fetchall()}
+            views = {name for (name,) in model.execute(load_sql("warehouse/list_views")).fetchall()}
             missing = list(steps("migrations"))
-            if connection.execute(sql("held_tables")).fetchone() == (0,):
+            if connection.execute(load_sql("warehouse/count_tables")).fetchone() == (0,):
                 connection.execute("create schema meta")
                 connection.execute("create table meta.turns (number bigint not null)")
                 connection.execute("insert into meta.turns (number) values (0)")
-                for (statement,) in model.execute(sql("lake_tables")).fetchall():
+                for (statement,) in model.execute(load_sql("warehouse/list_lake_tables")).fetchall():
                     connection.execute(_adapted(statement))
             else:
                 applied = applied_migrations(connection)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, quoted, reading, schema_is_current
 from secscore_pipeline.warehouse.lake import Lake, is_unfinished
 from secscore_pipeline.warehouse.transactions import attempted, transaction
@@ -34,7 +34,7 @@ def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, i
     with lake.writing(is_moving=True) as connection:
         connection.execute(f"attach {quoted(str(source))} as moved (read_only)")
         try:
-            tables = [name for (name,) in connection.execute(sql("moved_tables")).fetchall()]
+            tables = [name for (name,) in connection.execute(load_sql("warehouse/list_moved_tables")).fetchall()]
             if not is_unfinished(connection):
                 attempted(partial(_begin, connection, lake, tables))
             moved = {}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.system.scratch import lock_folder
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
@@ -219,7 +219,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str
     """Return what a published file holds and the store of a connection lacks, a phrase for each kind of thing."""
     connection.execute(f"attach {quoted(str(published))} as secscore_published (read_only)")
     try:
-        rows = connection.execute(sql("missing_from_store")).fetchall()
+        rows = connection.execute(load_sql("warehouse/list_missing_fetches")).fetchall()
     finally:
         connection.execute("detach secscore_published")
     return [f"{count:,} {what}{f' ({detail})' if detail else ''}" for what, count, detail in rows]

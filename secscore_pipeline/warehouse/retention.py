@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import duckdb
 
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 PAUSE = timedelta(days=42)
@@ -19,7 +19,7 @@ SKEW = timedelta(hours=1)
 
 def newest_fetch(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return when the newest fetch was observed, UTC; None in an empty store."""
-    row = connection.execute(sql("newest_fetch")).fetchone()
+    row = connection.execute(load_sql("warehouse/select_newest_fetch")).fetchone()
     newest: datetime | None = row[0] if row else None
     return newest
 
@@ -43,7 +43,7 @@ def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -
             f"The newest fetch is of {newest:%Y-%m-%d %H:%M} UTC, and this machine's clock says {now:%Y-%m-%d %H:%M}."
         )
         raise WarehouseError(what, "clock-implausible")
-    read: list[date] = [day for (day,) in connection.execute(sql("fetch_days")).fetchall()]
+    read: list[date] = [day for (day,) in connection.execute(load_sql("warehouse/list_fetch_days")).fetchall()]
     return newest - (read[0] - oldest_kept(read, days))
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar
 
 import duckdb
 import msgspec
 
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import (
     execute,
     quoted,
@@ -244,12 +244,12 @@ def load_snapshot(
 
     def load() -> list[ScopeChange]:
         with transaction(connection):
-            if connection.execute(sql("is_stored"), known).fetchone() != (0,):
+            if connection.execute(load_sql("warehouse/count_stored_fetches"), known).fetchone() != (0,):
                 return []
-            execute(connection, sql("forget_failed"), known)
-            execute(connection, sql("load_fetches"), {**values, "file": str(spool.fetches_path)})
+            execute(connection, load_sql("warehouse/delete_failed_fetches"), known)
+            execute(connection, load_sql("warehouse/load_fetches"), {**values, "file": str(spool.fetches_path)})
             for name in ("load_incoming", "load_bodies", "load_sightings"):
-                execute(connection, sql(name), {**values, "file": str(spool.records_path)})
+                execute(connection, load_sql(f"warehouse/{name}"), {**values, "file": str(spool.records_path)})
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
 
@@ -258,8 +258,9 @@ def load_snapshot(
 
 def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
     """Store the changes of the scope that a file of SQL finds, and return those that people are told of."""
-    execute(connection, sql(finding), values)
-    return [ScopeChange(*row) for row in execute(connection, sql("store_scope_changes"), values).fetchall()]
+    execute(connection, load_sql(f"warehouse/{finding}"), values)
+    changes = execute(connection, load_sql("warehouse/store_scope_changes"), values).fetchall()
+    return [ScopeChange(*row) for row in changes]
 
 
 def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_at: datetime) -> list[ScopeChange]:
@@ -313,8 +314,8 @@ def load_listing(
 
     def load() -> None:
         with transaction(connection):
-            if execute(connection, sql("is_listed"), values).fetchone() == (0,):
-                execute(connection, sql("load_listing"), values)
+            if execute(connection, load_sql("warehouse/count_listings"), values).fetchone() == (0,):
+                execute(connection, load_sql("warehouse/load_listing"), values)
 
     attempted(load)
 
@@ -326,11 +327,11 @@ def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTe
     what is stored under theirs may be another feed's.
     """
     if tenant and "." in tenant.name and tenant.tenant_id != tenant.name:
-        execute(connection, sql("identify_tenant"), tenant._asdict())
+        execute(connection, load_sql("warehouse/identify_tenant"), tenant._asdict())
 
 
-class Mapping(NamedTuple):
-    """The SQL that makes findings of bodies: `bodies` for each slice of new ones, `looks` once for all new looks."""
+class Mapping(Protocol):
+    """The SQL that makes findings of what is not normalized yet, as `ocsf.mapping` has it; this room does not know that."""
 
     bodies: tuple[str, ...]
     looks: tuple[str, ...]
@@ -354,7 +355,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     def add() -> int:
         while True:
             with transaction(connection):
-                after, stored = connection.execute(sql("body_range")).fetchone() or (0, 0)
+                after, stored = connection.execute(load_sql("warehouse/select_body_range")).fetchone() or (0, 0)
                 if after == stored:  # in the transaction that notes the snapshots: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
@@ -364,7 +365,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     def note() -> int:
         looks, *noted = mapping.looks
         execute(connection, looks, mapping.parameters)
-        added = connection.execute(sql("pending_events")).fetchone()
+        added = connection.execute(load_sql("warehouse/count_pending_events")).fetchone()
         for text in noted:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
@@ -379,7 +380,7 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
         with transaction(connection):
             for table in _DERIVED:
                 connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - our own names
-            connection.execute(sql("remember"))
+            connection.execute(load_sql("warehouse/remember_findings"))
 
     attempted(forget)
 
@@ -392,7 +393,7 @@ def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
 
     def let_go() -> None:
         with transaction(connection):
-            execute(connection, sql("retain"), {"cutoff": cutoff})
+            execute(connection, load_sql("warehouse/delete_old_fetches"), {"cutoff": cutoff})
 
     attempted(let_go)
 
@@ -412,7 +413,7 @@ def compact(path: Path) -> None:
             pass  # made with the schema of today, and let go of
         connection.execute(f"attach {quoted(str(new))} as compacted")
         with transaction(connection):
-            for (table,) in connection.execute(sql("compactable")).fetchall():
+            for (table,) in connection.execute(load_sql("warehouse/list_compactable_tables")).fetchall():
                 connection.execute(f"insert into compacted.{table} by name from {table}")
                 counts = f"select (select count(*) from compacted.{table}), (select count(*) from {table})"  # noqa: S608
                 written, read = connection.execute(counts).fetchone() or (0, 0)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import duckdb
 
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
         connection.execute("begin transaction")
         try:
             if catalog and not is_first:
-                connection.execute(sql("take_turn"))
+                connection.execute(load_sql("warehouse/take_lock"))
             yield
         except BaseException:
             try:
@@ -96,7 +96,8 @@ def turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     with connection.cursor() as beside:  # in a transaction of its own, which holds a connection to PostgreSQL
         beside.execute("begin transaction")
         try:
-            beside.execute(sql("wait_for_turn"), {"lake": lake, "lock": _LOCK, "patience": PATIENCE}).fetchall()
+            asked = {"lake": lake, "lock": _LOCK, "patience": PATIENCE}
+            beside.execute(load_sql("warehouse/wait_for_lock"), asked).fetchall()
             yield
         finally:
             try:

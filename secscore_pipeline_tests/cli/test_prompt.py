@@ -9,11 +9,11 @@ import pytest
 
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.cli.terminal_table import fit_answer
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import of_files, secscore
 from secscore_pipeline_tests.posture.test_analyst import on_a_terminal

@@ -107,7 +107,7 @@ def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, st
         "on finding_info.uid = first.uid"
     )
     before = events(store)
-    from secscore_pipeline.defs.assets.ocsf import Normalization
+    from secscore_pipeline.ocsf.mapping import Normalization
     from secscore_pipeline.warehouse.store import normalize
 
     with store.warehouse.get_connection() as connection:
@@ -124,7 +124,7 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
         store.sync()
     before = events(store)
     state = store.query("select * from ocsf.findings order by all")
-    from secscore_pipeline.defs.assets.ocsf import Normalization
+    from secscore_pipeline.ocsf.mapping import Normalization
     from secscore_pipeline.warehouse.store import forget_findings, normalize
 
     with store.warehouse.get_connection() as connection:

@@ -36,13 +36,13 @@ from secscore_pipeline.config.settings import (
     signal_settings,
     value,
 )
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import diagnose, summary
 from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import report_path
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.connection import WarehouseError

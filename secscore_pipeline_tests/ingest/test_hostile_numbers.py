@@ -7,12 +7,12 @@ import pytest
 
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import EXPORTS
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.posture.status import standing
 from secscore_pipeline.report.page import gather
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 
 NUMBERS = [
@@ -79,7 +79,7 @@ def store_run(connection, store, run, kind, sets):
 
 
 def test_every_view_can_be_read_in_full_and_adds_up_to_finite_numbers(hostile):
-    views = [view for (view,) in hostile.query(sql("view_names"))]
+    views = [view for (view,) in hostile.query(load_sql("warehouse/list_views"))]
     assert len(views) > 20
     for view in views:
         assert hostile.query(f"from {view}") is not None, view

@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import World
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import writing
 from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
 from secscore_pipeline_tests.conftest import failed_checks
@@ -109,7 +109,7 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
         added = normalize(connection, Normalization().mapping())
         stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
-        assert connection.execute(sql("held")).fetchall() == [(added,)]
+        assert connection.execute(load_sql("ocsf/count_findings")).fetchall() == [(added,)]
         findings = [
             event(row)
             for (row,) in connection.execute("select to_json(f) from ocsf.assessment_findings as f").fetchall()

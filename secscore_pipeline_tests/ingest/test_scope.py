@@ -7,22 +7,21 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from secscore_pipeline import ocsf
 from secscore_pipeline.alerts.events import happened
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.defs.resources import connection_resource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import event, lake_problems, problems
 from secscore_pipeline.posture.status import standing
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import forget_findings, normalize, retain
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -145,17 +144,18 @@ def test_findings_of_who_left_are_closed_with_a_reason_that_tells_them_from_fixe
 def test_exports_of_the_day_have_what_was_closed(azure, store):
     gone, *_ = azure.world.subscriptions
     read(store, azure)
-    before = store.query(sql("export_days"))
+    before = store.query(load_sql("exports/list_days"))
     del azure.world.subscriptions[gone]
     read(store, azure)
-    assert store.query(sql("export_days")) != before
+    assert store.query(load_sql("exports/list_days")) != before
     with store.warehouse.get_connection() as connection:
-        execute(connection, sql("export_day"), {"day": utc_now().date()})
+        execute(connection, load_sql("exports/select_day"), {"day": utc_now().date()})
         assert connection.execute(
             "select left_reason, count(*) from exported where activity_id = 3 group by all"
         ).fetchall() == [("not_listed", 2)]
         event_columns = '* exclude (region, "accountId", "eventDay", unmapped)'
-        text = f"select to_json(f) from (select {event_columns} from ({ocsf.sql('security_lake')})) as f"
+        layout = load_sql("ocsf/security_lake")
+        text = f"select to_json(f) from (select {event_columns} from ({layout})) as f"
         found = [event(row) for (row,) in execute(connection, text, {"region": "local"}).fetchall()]
     assert [wrong for finding in found if (wrong := lake_problems(finding))] == []
     assert sum(finding["status_detail"].startswith("Closed because") for finding in found) == 2

@@ -9,12 +9,12 @@ import pytest
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.settings import EVENT_TYPES
 from secscore_pipeline.definitions import defs
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import gather, write_report
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import Counts, World
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import event, problems
 from secscore_pipeline.warehouse.connection import reading, writing
 from secscore_pipeline.warehouse.store import (

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.ocsf.mapping import Normalization
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files
@@ -343,7 +343,7 @@ def test_every_macro_says_what_its_arguments_are_and_has_an_example_that_binds(t
     )
     assert len(macros) == 6
     for macro, parameters in macros:
-        call, *arguments, example = module_store.query(sql("describe"), {"name": macro})
+        call, *arguments, example = module_store.query(load_sql("posture/describe_object"), {"name": macro})
         assert call[:2] == (f"{macro}({', '.join(parameters)})", "macro")
         assert [(name, kind in ("VARCHAR", "DATE"), bool(meaning)) for name, kind, meaning in arguments] == [
             (name, True, True) for name in parameters

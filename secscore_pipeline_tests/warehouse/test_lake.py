@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from secscore_pipeline.config.settings import SettingsError
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse import transactions as turns
 from secscore_pipeline.warehouse.connection import WarehouseError, quoted
 from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
@@ -272,7 +272,7 @@ def test_the_catalog_soon_notices_that_a_machine_with_a_turn_is_gone(lake):
     with lake.warehouse.get_connection() as connection:
         (name,) = connection.execute("select current_database()").fetchone()
         connection.execute("begin transaction")
-        connection.execute(sql("wait_for_turn"), {"lake": name, "lock": 1, "patience": "1s"}).fetchall()
+        connection.execute(load_sql("warehouse/wait_for_lock"), {"lake": name, "lock": 1, "patience": "1s"}).fetchall()
         idle = "select current_setting(''tcp_keepalives_idle'') as idle"
         shown = f"from postgres_query('__ducklake_metadata_' || $lake, '{idle}')"
         assert connection.execute(shown, {"lake": name}).fetchone() == ("30",)
@@ -478,7 +478,7 @@ def test_the_password_comes_from_the_environment(lake, postgres_server, monkeypa
         pass
     monkeypatch.setenv("PGPASSWORD", "kept-outside")
     with clerks.writing() as connection:
-        assert connection.execute(sql("held_tables")).fetchone() > (10,)
+        assert connection.execute(load_sql("warehouse/count_tables")).fetchone() > (10,)
     hba.write_text(before)
     postgres_server.control("reload")
     assert "kept-outside" not in json.dumps(clerks.shown)

@@ -1,54 +1,24 @@
 """The normalized layer: raw records become OCSF Assessment Findings."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from secscore_pipeline import ocsf
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
 from secscore_pipeline.defs.metadata import OWNERS, POOL, column_schema, failures_explained, preview, unread
 from secscore_pipeline.defs.resources import WarehouseResource, batch_of
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.ocsf.mapping import Normalization
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute, select_rows
-from secscore_pipeline.warehouse.store import Mapping, forget_findings, normalize
+from secscore_pipeline.warehouse.store import forget_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
 
 
 SHOWN = 100
 """How many scores a materialization shows; the lowest come first."""
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """How findings are rated and marked.
-
-    Attributes:
-        informational_from, low_from, medium_from: a failing control whose current/max is at least this has that
-            severity; below all of them: High.
-        extension_version: the value of metadata.extensions[0].version.
-    """
-
-    informational_from: float = 0.9
-    low_from: float = 0.7
-    medium_from: float = 0.5
-    extension_version: str = "0.1.0-local"
-
-    def mapping(self) -> Mapping:
-        """Return the mapping's SQL, in the order it runs in, with its parameters."""
-        return Mapping(
-            bodies=tuple(map(ocsf.sql, ("news", "definitions", "findings", "states", "standing"))),
-            looks=tuple(map(ocsf.sql, ("closings", "normalized", "entities"))),
-            parameters={
-                "informational_from": self.informational_from,
-                "low_from": self.low_from,
-                "medium_from": self.medium_from,
-                "extension_version": self.extension_version,
-            },
-        )
 
 
 _LAUNCHPAD = {
@@ -97,7 +67,7 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
         told = {} if batch_of(context) else newest_round(connection)
         columns = column_schema(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
-        held = select_rows(connection, sql("held"))[0]
+        held = select_rows(connection, load_sql("ocsf/count_findings"))[0]
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
@@ -115,7 +85,8 @@ def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDB
     """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
     problems = unread(context)
     asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
-    counts = (execute(connection, sql(name), asked).fetchone() for name in ("is_stored", "count_departures"))
+    queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
+    counts = (execute(connection, query, asked).fetchone() for query in queries)
     if problems and all(count == (0,) for count in counts):
         raise dg.Failure("\n".join(problems), allow_retries=False)
 
@@ -125,8 +96,9 @@ def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.
     """
-    scores = select_rows(connection, sql("scores"), {"limit": SHOWN})
-    return {"scores": preview(list(map(_shown, scores))), **_sum_up(select_rows(connection, sql("totals")))}
+    scores = select_rows(connection, load_sql("posture/list_scores"), {"limit": SHOWN})
+    totals = select_rows(connection, load_sql("posture/sum_up_tenants"))
+    return {"scores": preview(list(map(_shown, scores))), **_sum_up(totals)}
 
 
 def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:

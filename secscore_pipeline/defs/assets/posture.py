@@ -12,7 +12,7 @@ from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, pr
 from secscore_pipeline.defs.partitions import SHOWS
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.posture.coverage import read_coverage
-from secscore_pipeline.warehouse import sql
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import select_rows
 
 DATABASE = dg.AssetKey(["posture", "database"])
@@ -35,7 +35,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
     with failures_explained(context):
         published = warehouse.store.publish()
         with warehouse.store.get_published() as connection:
-            counts = select_rows(connection, sql("row_counts"))
+            counts = select_rows(connection, load_sql("posture/count_rows"))
             coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
             told = newest_round(connection) if batch_size() else {}

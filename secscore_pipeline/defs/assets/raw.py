@@ -19,8 +19,8 @@ from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import NAMED, Snapshot, describe_left, describe_returned, take_snapshot
 from secscore_pipeline.ingest.listing import Listing, is_there, list_subscriptions
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.store import GroupsRow
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -219,7 +219,7 @@ def _materialize(
     started_at = utc_now()
     snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
     if context.run.root_run_id and is_there(
-        warehouse, "is_stored", snapshot_id=snapshot_id, event_type=event_type.name
+        warehouse, "warehouse/count_stored_fetches", snapshot_id=snapshot_id, event_type=event_type.name
     ):
         context.log.info("The try before stored this snapshot: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
@@ -259,7 +259,7 @@ def _part_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | 
     round_id = context.run.tags.get(ROUND)
     if round_id is None:
         with warehouse.get_connection() as connection:
-            row = execute(connection, sql("round_of_feed"), {"feed": batch.feed}).fetchone()
+            row = execute(connection, load_sql("ingest/select_newest_round"), {"feed": batch.feed}).fetchone()
         round_id = row[0] if row else None
     return Part(batch, round_id or snapshot_id_of(context))
 

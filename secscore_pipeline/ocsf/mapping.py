@@ -1,0 +1,53 @@
+"""How raw records become findings: the SQL of the mapping, in the order it runs in, and what it can be told."""
+
+from dataclasses import dataclass
+
+from secscore_pipeline.system.sql_files import load_sql
+
+
+@dataclass
+class Mapping:
+    """The statements that make findings of what is not normalized yet.
+
+    Attributes:
+        bodies: of records, in the order they run in.
+        looks: of the fetches that saw them, after those.
+        parameters: of all of them, by name.
+    """
+
+    bodies: tuple[str, ...]
+    looks: tuple[str, ...]
+    parameters: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How findings are rated and marked.
+
+    Attributes:
+        informational_from, low_from, medium_from: a failing control whose current/max is at least this has that
+            severity; below all of them: High.
+        extension_version: the value of metadata.extensions[0].version.
+    """
+
+    informational_from: float = 0.9
+    low_from: float = 0.7
+    medium_from: float = 0.5
+    extension_version: str = "0.1.0-local"
+
+    def mapping(self) -> Mapping:
+        """Return the mapping's SQL, in the order it runs in, with its parameters."""
+        return Mapping(
+            bodies=_load("select_news", "load_definitions", "load_findings", "load_states", "update_standing"),
+            looks=_load("close_findings", "note_normalized", "load_entities"),
+            parameters={
+                "informational_from": self.informational_from,
+                "low_from": self.low_from,
+                "medium_from": self.medium_from,
+                "extension_version": self.extension_version,
+            },
+        )
+
+
+def _load(*names: str) -> tuple[str, ...]:
+    return tuple(load_sql(f"ocsf/{name}") for name in names)
