@@ -331,7 +331,7 @@ def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTe
 
 
 class Mapping(Protocol):
-    """The SQL that makes findings of what is not normalized yet, as `ocsf.mapping` has it; this room does not know that."""
+    """The SQL that makes findings of what is not normalized yet: `ocsf.mapping` has it."""
 
     bodies: tuple[str, ...]
     looks: tuple[str, ...]
