@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-needs test-lake check dev bench bench-scale soak fuzz readme screenshots lock clean
+.PHONY: help demo test test-all test-needs test-lake check dev bench bench-scale soak fuzz readme screenshots lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -25,7 +25,10 @@ demo: $(READY) $(DAGSTER_HOME)/dagster.yaml ## everything once, against a local 
 dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 	@$(BIN)/secscore dev
 
-test: $(READY) ## the test suite; no network but loopback; what this machine lacks is skipped, and told in the end
+test: $(READY) ## the fast tests, in minutes: no service needed; what this machine lacks is skipped, and told in the end
+	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
+
+test-all: $(READY) ## every test: services, browser, kills, cluster and soak too (half an hour)
 	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-needs: $(READY) ## the tests that use more than Python's packages, as on a machine that has none of it: all skip

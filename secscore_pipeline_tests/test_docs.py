@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from scripts.readme import BLOCK, README, TABLES_PAGE, tables_page
 from scripts.screenshots import LARGEST
 from secscore_pipeline.config.settings import SETTINGS
@@ -24,6 +26,7 @@ def test_every_setting_is_explained_in_the_readme_and_in_env_example():
         assert re.search(rf"^(# )?{setting.name}=", example, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_queries_of_the_readme_print_what_it_says(tmp_path):
     code = "from scripts.readme import rendered; import sys; open(sys.argv[1], 'w').write(rendered())"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], cwd=ROOT, check=True, capture_output=True)

@@ -117,7 +117,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Tell a process to end, and see to it that it does, as systemd and container engines do."""
     process.terminate()
     try:
-        process.wait(timeout=30)
+        process.wait(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

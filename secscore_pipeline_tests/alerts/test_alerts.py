@@ -59,6 +59,7 @@ def lose(world, controls=(MFA,)):
             subscription.counts[control] = Counts(0, 9, 0)
 
 
+@pytest.mark.slow
 def test_a_drop_and_a_failed_control_are_told_once_with_the_run_and_what_to_do(world, store, receiver):
     lose(world)
     run_id = store.sync().run_id
@@ -77,6 +78,7 @@ def test_a_drop_and_a_failed_control_are_told_once_with_the_run_and_what_to_do(w
     assert headers["Idempotency-Key"] == f"score_dropped/{run_id}"
 
 
+@pytest.mark.slow
 def test_what_happened_before_alerts_were_asked_for_and_small_drops_are_not_told(world, store, receiver, monkeypatch):
     monkeypatch.setenv("SECSCORE_ALERT_SCORE_DROP", "99.5")
     lose(world)
@@ -85,6 +87,7 @@ def test_what_happened_before_alerts_were_asked_for_and_small_drops_are_not_told
     assert [alert["kind"] for alert in receiver.told] == ["control_failed"]
 
 
+@pytest.mark.slow
 def test_many_things_of_one_run_are_one_message(world, store, receiver):
     lose(world, tuple(next(iter(world.subscriptions.values())).counts))
     store.sync()
@@ -94,6 +97,7 @@ def test_many_things_of_one_run_are_one_message(world, store, receiver):
     assert failed["lines"][-1].startswith("and ")
 
 
+@pytest.mark.slow
 def test_lost_coverage_is_told_with_its_cure(world, store, receiver):
     next(iter(world.subscriptions.values())).state = State.FORBIDDEN
     store.sync()
@@ -104,6 +108,7 @@ def test_lost_coverage_is_told_with_its_cure(world, store, receiver):
     assert "az role assignment create" in alert["lines"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faults", [[500, 503], [429], ["drop"]])
 def test_a_passing_fault_costs_no_alert_and_repeats_none(world, store, receiver, faults):
     lose(world)
@@ -113,6 +118,7 @@ def test_a_passing_fault_costs_no_alert_and_repeats_none(world, store, receiver,
     assert len(receiver.told) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faults", "why", "sent"),
     [([500] * 4, "answered 500", 0), ([404], "answered 404", 1), ([302], "answered 302", 1)],
@@ -128,6 +134,7 @@ def test_what_was_not_taken_is_told_at_the_next_tick(world, store, receiver, fau
     assert told() == (2 - sent, {})
 
 
+@pytest.mark.slow
 def test_a_dead_channel_keeps_nobody_else_from_being_told(world, store, receiver, monkeypatch):
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", "http://127.0.0.1:9/gone")
     lose(world)
@@ -139,6 +146,7 @@ def test_a_dead_channel_keeps_nobody_else_from_being_told(world, store, receiver
     assert [path for path, _, _ in receiver.got] == ["/hook", "/hook", "/teams", "/teams"]
 
 
+@pytest.mark.slow
 def test_what_every_channel_was_told_is_not_gathered_again(world, store, receiver, monkeypatch):
     lose(world)
     store.sync()
@@ -161,6 +169,7 @@ def newest_look(store):
     return store.one("select max(observed_at) from raw.fetches")
 
 
+@pytest.mark.slow
 def test_a_kill_between_two_messages_repeats_none(world, store, receiver):
     lose(world)
     store.sync()
@@ -201,6 +210,7 @@ def test_slack_and_teams_are_told_text_and_no_markup_of_others(receiver):
     assert texts[-1] == "[Open it in Dagster](http://ui/runs/1)"
 
 
+@pytest.mark.slow
 def test_the_briefing_comes_once_when_it_is_due_and_late_if_nobody_looked(world, store, receiver, monkeypatch):
     monkeypatch.setenv("SECSCORE_BRIEFING", "0 8 * * 1")
     lose(world)
@@ -229,6 +239,7 @@ def test_a_credential_is_warned_of_four_times():
     assert credential_ends("default", ends, ends - timedelta(days=31)) is None
 
 
+@pytest.mark.slow
 def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
     lose(world)
     store.sync()
@@ -261,6 +272,7 @@ def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
     assert alert["url"].endswith(f"/runs/{result.run_id}")
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_and_tries(world, store, receiver, tmp_path):
     env = {**store.settings, "SECSCORE_ALERT_WEBHOOK": f"{receiver.url}/hook"}
     assert "1 messages sent" in secscore("alert", "--test", cwd=tmp_path, env=env).stdout

@@ -222,6 +222,7 @@ def metrics(tmp_path):
     return values
 
 
+@pytest.mark.slow
 def test_a_complete_sync_is_fresh_sends_a_heartbeat_and_writes_metrics(synced, store, tmp_path, receiver):
     azure, env = synced
     begun = datetime.now(UTC).timestamp()
@@ -261,6 +262,7 @@ def test_a_complete_sync_is_fresh_sends_a_heartbeat_and_writes_metrics(synced, s
     assert after["secscore_subscriptions", f'{of_feed},event_type="secure_scores",outcome="forbidden"'] == 1
 
 
+@pytest.mark.slow
 @of_files
 def test_a_sync_from_the_future_is_critical(synced, store, tmp_path):
     _, env = synced
@@ -273,6 +275,7 @@ def test_a_sync_from_the_future_is_critical(synced, store, tmp_path):
     assert "yet to come" in secscore("status", cwd=tmp_path, env=env, check=1).stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_reads_nothing_writes_metrics_too_and_sends_no_heartbeat(synced, tmp_path, receiver):
     _, env = synced
     wrong = {**env, "AZURE_CLIENT_SECRET": "wrong-" + "x" * 20}
@@ -283,6 +286,7 @@ def test_a_run_that_reads_nothing_writes_metrics_too_and_sends_no_heartbeat(sync
     assert receiver.paths() == []
 
 
+@pytest.mark.slow
 @of_files
 def test_a_heartbeat_that_does_not_arrive_fails_no_run(synced, tmp_path, receiver):
     _, env = synced
@@ -298,6 +302,7 @@ def test_a_heartbeat_that_does_not_arrive_fails_no_run(synced, tmp_path, receive
     assert "mark" not in done.stderr
 
 
+@pytest.mark.slow
 def test_batches_send_one_heartbeat_for_a_whole_round_and_none_for_a_part(synced, tmp_path, receiver):
     azure, env = synced
     env = {**env, "SECSCORE_BATCH_SIZE": "1", "AZURE_SUBSCRIPTION_IDS": "*"}
@@ -309,6 +314,7 @@ def test_batches_send_one_heartbeat_for_a_whole_round_and_none_for_a_part(synced
     assert receiver.paths() == ["/beat-mark/default"]
 
 
+@pytest.mark.slow
 def test_dagster_sends_the_heartbeat_when_the_last_batch_is_published(local_azure, store, receiver, tmp_path):
     settings = {"SECSCORE_BATCH_SIZE": "1", "AZURE_SUBSCRIPTION_IDS": "*"}
     store.use(local_azure(World(subscriptions=2)), SECSCORE_HEARTBEAT_URL=f"{receiver.url}/beat", **settings)
@@ -337,6 +343,7 @@ def test_dagster_sends_the_heartbeat_when_the_last_batch_is_published(local_azur
         assert receiver.paths() == ["/beat"]
 
 
+@pytest.mark.slow
 @of_files
 def test_what_stands_in_the_metrics_files_place_and_is_not_ours_stays(synced, store, tmp_path):
     _, env = synced
@@ -393,6 +400,7 @@ def test_the_rules_in_the_documentation_ask_for_metrics_that_there_are():
     assert set(re.findall(r"`(secscore_\w+)", PAGE.read_text())) == _MEANINGS.keys()
 
 
+@pytest.mark.slow
 @of_files
 def test_a_check_without_a_usable_setting_or_database_is_unknown_and_says_why(store, tmp_path):
     env = store.settings

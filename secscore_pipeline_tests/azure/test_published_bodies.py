@@ -55,6 +55,7 @@ def recorded(shared):
     return "00000000-0000-0000-0000-000000000000", *bodies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [published, recorded])
 def test_the_numbers_in_duckdb_are_the_numbers_in_the_files(local_azure, store, shared, source):
     subscription_id, scores, controls = source(shared)

@@ -25,6 +25,7 @@ def test_the_code_says_it_in_any_case_and_with_any_status(code, status):
     assert verdict(status, code) == (Outcome.UNSUPPORTED, "subscription-unsupported")
 
 
+@pytest.mark.slow
 def test_it_is_a_state_of_its_own_everywhere(azure, store):
     store.use(azure, "*", SECSCORE_PARTIAL_FAILURE="fail")
     result = store.sync(with_report=True)
@@ -44,6 +45,7 @@ def test_it_is_a_state_of_its_own_everywhere(azure, store):
     assert "days without" not in page or "with gaps" not in page
 
 
+@pytest.mark.slow
 def test_a_feed_of_nothing_else_is_read_and_raises_no_alarm(azure, tmp_path):
     settings = azure.settings(SUBSCRIPTION)
     done = secscore("sync", cwd=tmp_path, env=settings)

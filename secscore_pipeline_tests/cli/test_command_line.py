@@ -16,6 +16,7 @@ def settings(azure, tmp_path, **changes):
     return {name: text for name, text in given.items() if text is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", [None, "dagster-home"])
 def test_sync_works_from_any_folder_and_home(local_azure, tmp_path, home):
     azure = local_azure(World(subscriptions=2))
@@ -31,6 +32,7 @@ def test_sync_works_from_any_folder_and_home(local_azure, tmp_path, home):
     assert modes == {"scores.duckdb": "0o400", "scores.work.duckdb": "0o600"}
 
 
+@pytest.mark.slow
 def test_settings_come_from_a_dotenv_file_and_the_environment_wins(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=1))
     values = settings(azure, tmp_path, AZURE_TENANT_ID="not a tenant")
@@ -38,6 +40,7 @@ def test_settings_come_from_a_dotenv_file_and_the_environment_wins(local_azure, 
     secscore("sync", cwd=tmp_path, env={"AZURE_TENANT_ID": azure.world.tenant_id})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -67,6 +70,7 @@ def test_a_wrong_setting_is_named_and_exits_2(local_azure, tmp_path, changes, me
 SECRET = "marked-secret-5f1d8a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -97,6 +101,7 @@ def test_a_refusal_is_one_sentence_and_exits_1(local_azure, tmp_path, fault, mes
     assert all(SECRET.encode() not in file.read_bytes() for file in (tmp_path / "db").iterdir())
 
 
+@pytest.mark.slow
 def test_one_event_type_that_cannot_be_read_does_not_cost_the_other(local_azure, tmp_path):
     import duckdb
 
@@ -112,6 +117,7 @@ def test_one_event_type_that_cannot_be_read_does_not_cost_the_other(local_azure,
     assert findings == (2,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "code"), [("warn", 0), ("fail", 3)])
 def test_a_snapshot_with_gaps_is_a_warning_or_a_failure_and_stored_all_the_same(local_azure, tmp_path, policy, code):
     import duckdb
@@ -157,6 +163,7 @@ def test_faults_of_the_local_azure_are_set_on_its_command_line(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path):
     world = World(subscriptions=1)
     world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
@@ -166,6 +173,7 @@ def test_the_connection_test_names_what_it_could_not_read(local_azure, tmp_path)
     assert not (tmp_path / "db").exists()
 
 
+@pytest.mark.slow
 def test_the_own_ca_bundle_wins_over_the_variables_of_requests(local_azure, tmp_path):
     azure, other = local_azure(World(subscriptions=1)), local_azure(World(subscriptions=1))
     wrong = str(other.ca_bundle)
@@ -177,12 +185,14 @@ def test_the_own_ca_bundle_wins_over_the_variables_of_requests(local_azure, tmp_
     assert "SECSCORE_CA_BUNDLE" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_netrc_file_does_not_replace_the_token(local_azure, tmp_path):
     (tmp_path / ".netrc").write_text("machine localhost login someone password else\n")
     (tmp_path / ".netrc").chmod(0o600)
     secscore("test-connection", cwd=tmp_path, env=settings(local_azure(World(subscriptions=1)), tmp_path))
 
 
+@pytest.mark.slow
 def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
     import signal
     import subprocess
@@ -222,6 +232,7 @@ def test_dev_serves_the_ui_on_a_local_azure_and_ends_on_a_signal(tmp_path):
     assert alive == []
 
 
+@pytest.mark.slow
 def test_help_names_every_command(tmp_path):
     done = secscore("--help", cwd=tmp_path)
     for command in (
@@ -241,6 +252,7 @@ def test_help_names_every_command(tmp_path):
         assert secscore(command, "--help", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"this is no database" * 100, "is no DuckDB file"), (None, "knows up to")],

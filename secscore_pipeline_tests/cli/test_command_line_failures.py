@@ -6,7 +6,6 @@ import secrets
 import sqlite3
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from secscore_pipeline.cli import main as cli
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
+from testbed.waiting import DEADLINE
 
 GUID = "11111111-2222-3333-4444-555555555555"
 COMMAND = [sys.executable, "-m", "secscore_pipeline.cli"]
@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "secscore_pipeline.cli"]
 
 def run(folder, *arguments, **options):
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), **options.pop("env", {})}
-    given = {"cwd": folder, "env": env, "stderr": subprocess.PIPE, "text": True, "timeout": 120, "check": False}
+    given = {"cwd": folder, "env": env, "stderr": subprocess.PIPE, "text": True, "timeout": DEADLINE, "check": False}
     return subprocess.run([*COMMAND, *arguments], **{**given, **options})
 
 
@@ -87,6 +87,7 @@ def test_a_closed_input_or_error_output_takes_no_number_of_a_file(stored, tmp_pa
     assert "Database:" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "failure"),
     [
@@ -148,6 +149,7 @@ def test_more_subscriptions_than_a_process_takes_are_a_sentence(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"this is no database" * 500, None], ids=["damaged", "locked"])
 def test_records_of_dagsters_that_cannot_be_read_are_a_sentence(local_azure, tmp_path, content):
     env = {**local_azure(World(subscriptions=1)).settings(), "DAGSTER_HOME": str(tmp_path / "home")}
@@ -268,9 +270,7 @@ def test_yaml_that_grows_is_refused_at_once(tmp_path):
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
     lines += [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in pairwise("abcdefgh")]
     (tmp_path / "feeds.yaml").write_text("\n".join(lines))
-    began = time.monotonic()
     done = run(tmp_path, "status", stdout=subprocess.PIPE)
     assert done.returncode == 2
     assert "line 1" in done.stderr
     assert "[feeds-malformed]" in done.stderr
-    assert time.monotonic() - began < 5

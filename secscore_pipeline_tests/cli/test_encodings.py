@@ -155,6 +155,7 @@ CONSOLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("console", "encoding", "commands"), CONSOLES.values(), ids=CONSOLES)
 def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of_the_work(
     named, tmp_path, console, encoding, commands
@@ -170,6 +171,7 @@ def test_what_a_console_cannot_show_is_replaced_and_the_exit_code_tells_of_the_w
     assert NAME.encode(encoding, "replace").decode(encoding) in said["query", SQL]
 
 
+@pytest.mark.slow
 def test_a_name_that_the_locale_has_no_characters_for_is_a_sentence(named, tmp_path):
     arguments = ("export", "--format", "csv", "--output", NAME)
     done = secscore(*arguments, cwd=tmp_path, env={**named, **NO_UTF_8}, check=1)

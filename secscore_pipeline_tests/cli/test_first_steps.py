@@ -22,6 +22,7 @@ def demo(tmp_path_factory):
     return folder, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_fits_a_screen_and_says_each_failure_once(demo):
     _, shown = demo
     lines = shown.splitlines()
@@ -46,6 +47,7 @@ def test_the_demo_fits_a_screen_and_says_each_failure_once(demo):
     assert not re.search(r"% +Fail +ascScoreGrace", shown)
 
 
+@pytest.mark.slow
 def test_the_next_commands_work_as_printed(demo):
     folder, shown = demo
     commands = [line.strip() for line in shown.partition("Next:")[2].splitlines()[1:]]
@@ -66,6 +68,7 @@ def test_the_next_commands_work_as_printed(demo):
     assert not (folder / "data" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_the_demo_runs_a_second_time(demo):
     folder, _ = demo
     done = secscore("demo", "--subscriptions", "5", "--days", "10", cwd=folder)

@@ -38,6 +38,7 @@ def answer(tmp_path, *lines, options=(), check=0):
     return secscore("init", "--ask", *options, cwd=tmp_path, input="".join(f"{line}\n" for line in lines), check=check)
 
 
+@pytest.mark.slow
 def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(azure, tmp_path):
     given = azure.settings()
     tenant, client, secret = (given[f"AZURE_{name}"] for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
@@ -75,6 +76,7 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
     secscore("sync", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_what_the_file_holds_wrongly_is_asked_again_and_the_rest_is_kept(azure, tmp_path):
     given = azure.settings()
     (tmp_path / ".env").write_text(
@@ -179,6 +181,7 @@ def test_settings_given_as_options_are_checked_too_before_anything_is_written(tm
     assert not (tmp_path / ".env").exists()
 
 
+@pytest.mark.slow
 def test_an_azure_that_cannot_be_reached_costs_no_answer(tmp_path):
     nowhere = [
         "--set",

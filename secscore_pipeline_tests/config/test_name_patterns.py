@@ -87,6 +87,7 @@ def test_a_name_with_a_comma_can_be_written_in_a_file_of_feeds(azure, tmp_path, 
     assert {azure.world.subscriptions[one].name for one in read} == {"Größe, EU", "[PROD] Web"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entities", ["on", "off"])
 def test_a_pattern_that_fits_nothing_is_warned_of_once(azure, tmp_path, entities):
     settings = {**azure.settings("*"), "SECSCORE_ENTITIES": entities}
@@ -98,6 +99,7 @@ def test_a_pattern_that_fits_nothing_is_warned_of_once(azure, tmp_path, entities
     assert "SECSCORE_EXCLUDE, pattern 1" in said
 
 
+@pytest.mark.slow
 def test_the_connection_test_warns_of_it_too(azure, tmp_path):
     settings = {**azure.settings("*"), "SECSCORE_EXCLUDE": "sandbox-*"}
     done = secscore("test-connection", cwd=tmp_path, env=settings)

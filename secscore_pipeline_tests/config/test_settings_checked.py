@@ -10,6 +10,7 @@ import pytest
 from secscore_pipeline.cli.main import main
 from secscore_pipeline.config.checking import unknown_settings
 from secscore_pipeline_tests.conftest import secscore
+from testbed.waiting import DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", sorted(main.commands.keys() - MENDS_OR_NEEDS_NONE))
 def test_every_command_checks_every_setting_and_leaves_nothing(tmp_path, command):
     done = secscore(command, *ARGUMENTS.get(command, []), cwd=tmp_path, env=WRONG, check=2)
@@ -101,6 +103,7 @@ def test_every_command_checks_every_setting_and_leaves_nothing(tmp_path, command
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_help_and_version_work_whatever_the_settings_are(tmp_path):
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     for arguments in (["--help"], ["--version"], ["status", "--help"], ["sync", "-h"]):
@@ -114,6 +117,7 @@ def test_a_monitoring_system_is_told_of_wrong_settings_in_its_own_way(tmp_path):
     assert "SECSCORE_SCHEDULE" in done.stdout
 
 
+@pytest.mark.slow
 def test_dagster_is_told_in_one_message(tmp_path):
 
     for arguments in (
@@ -123,7 +127,7 @@ def test_dagster_is_told_in_one_message(tmp_path):
         done = subprocess.run(
             [sys.executable, *arguments],
             env={"PATH": "/usr/bin:/bin", "SECSCORE_EXPORTS": "xml"},
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=DEADLINE,
         )  # fmt: skip
         last = done.stderr.strip().splitlines()[-1]
         assert "SECSCORE_EXPORTS" in last

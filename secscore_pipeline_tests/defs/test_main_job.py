@@ -84,6 +84,7 @@ def test_the_raw_record_is_kept_byte_for_byte(local_azure, store):
     assert store.query('select raw_data, unmapped.secure_score."max" from ocsf.assessment_findings') == [(text, 10.0)]
 
 
+@pytest.mark.slow
 def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)
@@ -115,6 +116,7 @@ def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, st
     assert events(store) == before
 
 
+@pytest.mark.slow
 def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
     azure = local_azure(World(subscriptions=3))
     store.use(azure)
@@ -169,6 +171,7 @@ def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store
     )
 
 
+@pytest.mark.slow
 def test_a_capitalised_404_means_no_score_yet(local_azure, store):
     from secscore_pipeline.emulator.faults import Fault, Kind
 
@@ -183,6 +186,7 @@ def test_a_capitalised_404_means_no_score_yet(local_azure, store):
     ]
 
 
+@pytest.mark.slow
 def test_every_page_is_followed(local_azure, store):
     azure = local_azure(World(subscriptions=3), page_size=4)
     store.use(azure)
@@ -217,6 +221,7 @@ def test_when_nothing_can_be_read_the_run_fails_and_every_row_says_why(local_azu
     assert store.one("select count(*) from ocsf.assessment_findings") == 0
 
 
+@pytest.mark.slow
 def test_the_client_sends_nothing_but_reads_to_arm(local_azure, store):
     azure = local_azure()
     store.use(azure)
@@ -224,6 +229,7 @@ def test_the_client_sends_nothing_but_reads_to_arm(local_azure, store):
     assert {request.split()[0] for request in azure.requests if "/subscriptions/" in request} == {"GET"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "check"),
     [

@@ -53,6 +53,7 @@ def exported(store, form, url, **options):
         return export(connection, form, destination, LAKE, folder, **options)
 
 
+@pytest.mark.slow
 def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_path):
     done = exported(module_store, "jsonl", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.jsonl"))
@@ -114,6 +115,7 @@ def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, 
 EVIL = '=HYPERLINK("http://evil"),\n\u202e'
 
 
+@pytest.mark.slow
 def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     looked_at(store, local_azure)
     store.write(f"update ocsf.entities set name = '{EVIL}'")
@@ -127,6 +129,7 @@ def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "changes.csv")) == store.one("select count(*) from posture.changes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", EXPORTS)
 def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_store, tmp_path, form):
     first = exported(module_store, form, tmp_path / "out")
@@ -195,6 +198,7 @@ def uids(folder):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 4))
 def test_a_kill_at_any_file_is_gone_on_with(azure, module_store, tmp_path, number):
     code = f"""
@@ -255,6 +259,7 @@ def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(azur
     assert "mark" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_the_asset_and_the_command_line_write_what_was_asked_for(local_azure, store, tmp_path):
     out = tmp_path / "exported"
     store.use(local_azure(World(subscriptions=1)), SECSCORE_EXPORTS="jsonl, csv", SECSCORE_EXPORT_URL=str(out))

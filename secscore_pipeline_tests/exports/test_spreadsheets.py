@@ -91,6 +91,7 @@ def test_numbers_of_every_kind_stay_numbers_in_csv():
     assert [safe(cell) for cell in (-1, -1.5, Decimal("-1.5"))] == [-1, -1.5, Decimal("-1.5")]
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_views_that_were_chosen(local_azure, store, tmp_path):
     world = World(subscriptions=2)
     for subscription in world.subscriptions.values():

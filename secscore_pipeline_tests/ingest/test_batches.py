@@ -55,6 +55,7 @@ def dealt_world(local_azure, store):
     return azure
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_world, store, tmp_path):
     env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
     for _ in range(2):
@@ -83,6 +84,7 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
     assert store.one(tenant) == 8
 
 
+@pytest.mark.slow
 def test_a_batch_that_fails_costs_itself_only(dealt_world, store, tmp_path):
     env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
     lost = dealt("default", dealt_world.world.subscriptions, 3)[0]
@@ -97,6 +99,7 @@ def test_a_batch_that_fails_costs_itself_only(dealt_world, store, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dealt_world, store, tmp_path):
     feeds = configured_feeds()
     definitions = gathered(feeds)
@@ -143,6 +146,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         assert shows_again.run_key != shows.run_key
 
 
+@pytest.mark.slow
 def test_a_tick_that_cannot_list_the_subscriptions_deals_them_as_before(dealt_world, tmp_path):
     repository = gathered(configured_feeds()).get_repository_def()
     schedule = repository.get_schedule_def("sync_schedule")
@@ -168,6 +172,7 @@ NIGHT = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
 """The first of two half past two of a night."""
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_started_by_hand_belongs_to_the_round_before(dealt_world, store, tmp_path):
     env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
     secscore("sync", cwd=tmp_path, env=env)
@@ -193,6 +198,7 @@ def run_it(definitions, instance, request):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_that_is_tried_again_stores_nothing_twice(dealt_world, store):
     requests = []
 
@@ -206,6 +212,7 @@ def test_a_run_that_is_tried_again_stores_nothing_twice(dealt_world, store):
     assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_could_read_nothing_reads_when_it_is_tried_again(dealt_world, store):
     dealt_world.faults.append(Fault(Kind.STATUS, path="securescores", status=400))
     first, again = tried_twice(dealt_world.faults.clear)

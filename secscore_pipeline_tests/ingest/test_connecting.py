@@ -295,6 +295,7 @@ ELSEWHERE = {
 """What other tests bring about: lasting faults that are waited for, the database's, and those of feeds.yaml."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "bring_about"),
     [
@@ -506,6 +507,7 @@ def test_the_scope_is_discovered_page_by_page_and_narrowed(local_azure, monkeypa
     assert scope_of(azure, monkeypatch, SECSCORE_INCLUDE=one) == {one}
 
 
+@pytest.mark.slow
 def test_a_discovered_subscription_is_picked_up_and_one_that_vanished_leaves_the_scope(local_azure, store):
     azure = local_azure(World(subscriptions=3))
     store.use(azure, "*")
@@ -542,6 +544,7 @@ def test_the_connection_is_tried_in_the_ui(stage):
     assert len(event.step_failure_data.user_failure_data.metadata["steps"].records) == 7
 
 
+@pytest.mark.slow
 def test_a_hundred_subscriptions_are_counted_and_failures_listed(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=100, mixed=True), latency=0.05)
     done = secscore("test-connection", cwd=tmp_path, env=azure.settings(), check=1)
@@ -571,6 +574,7 @@ def test_a_wrong_setting_ends_the_test_with_two(tmp_path):
     assert "[credential-missing]" in secscore("test-connection", cwd=tmp_path, check=2).stderr
 
 
+@pytest.mark.slow
 def test_init_writes_a_file_for_its_owner_alone_and_tries_the_connection(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=2))
     settings = azure.settings()

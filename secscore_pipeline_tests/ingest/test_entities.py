@@ -26,6 +26,7 @@ def azure(local_azure, store):
     return azure
 
 
+@pytest.mark.slow
 def test_each_subscription_has_a_name_an_owner_and_a_place(azure, store):
     store.sync()
     corp, platform, root = azure.world.subscriptions
@@ -37,6 +38,7 @@ def test_each_subscription_has_a_name_an_owner_and_a_place(azure, store):
     ]
 
 
+@pytest.mark.slow
 def test_what_azure_listed_is_kept_byte_for_byte(azure, store):
     store.sync()
     for subscription_id, record in store.query("select subscription_id, record from raw.subscriptions"):
@@ -44,6 +46,7 @@ def test_what_azure_listed_is_kept_byte_for_byte(azure, store):
         assert record == json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
+@pytest.mark.slow
 def test_findings_carry_the_name_and_the_owner_and_are_valid(azure, store):
     store.sync()
     corp, *_ = azure.world.subscriptions
@@ -55,6 +58,7 @@ def test_findings_carry_the_name_and_the_owner_and_are_valid(azure, store):
     assert {finding["resources"][0]["owner"]["name"] for finding in ours} == {"corp@example.com"}
 
 
+@pytest.mark.slow
 def test_history_keeps_the_name_of_its_time_beside_the_one_of_now(azure, store):
     store.sync()
     corp, *_ = azure.world.subscriptions
@@ -74,6 +78,7 @@ def test_history_keeps_the_name_of_its_time_beside_the_one_of_now(azure, store):
     ) == [("corp one",), ("corp two",)]
 
 
+@pytest.mark.slow
 def test_what_did_not_change_is_not_stored_again_and_a_rebuild_tells_the_same(azure, store):
     store.sync()
     store.sync()
@@ -84,6 +89,7 @@ def test_what_did_not_change_is_not_stored_again_and_a_rebuild_tells_the_same(az
     assert store.query("from ocsf.entities order by all") == before
 
 
+@pytest.mark.slow
 def test_one_that_vanishes_and_returns_is_told(azure, store, caplog):
     store.sync()
     corp, *_ = azure.world.subscriptions
@@ -101,6 +107,7 @@ def test_one_that_vanishes_and_returns_is_told(azure, store, caplog):
     assert shown["returned"].value == 1
 
 
+@pytest.mark.slow
 def test_names_that_may_not_be_read_cost_the_names_only(azure, store):
     azure.faults.append(Fault(Kind.STATUS, path=r"/subscriptions$", status=403))
     result = store.sync()
@@ -111,6 +118,7 @@ def test_names_that_may_not_be_read_cost_the_names_only(azure, store):
     assert store.query("select count(*), count(subscription_name) from posture.current_scores") == [(3, 3)]
 
 
+@pytest.mark.slow
 def test_management_groups_that_may_not_be_read_cost_the_path_only(azure, store):
     for application in azure.world.applications.values():
         application.reads_groups = False
@@ -127,6 +135,7 @@ def test_management_groups_that_may_not_be_read_cost_the_path_only(azure, store)
     assert store.query("select count(name), count(management_group_path) from posture.entities") == [(3, 3)]
 
 
+@pytest.mark.slow
 def test_a_setting_turns_it_off_and_another_names_the_tag(azure, store):
     store.use(azure, SECSCORE_ENTITIES="off")
     assert failed_checks(store.sync()) == set()
@@ -136,6 +145,7 @@ def test_a_setting_turns_it_off_and_another_names_the_tag(azure, store):
     assert store.query("select distinct owner from posture.entities") == [("test",)]
 
 
+@pytest.mark.slow
 def test_scores_roll_up_by_tag_and_by_management_group(azure, store):
     store.sync()
     expected = {}
@@ -156,6 +166,7 @@ def test_scores_roll_up_by_tag_and_by_management_group(azure, store):
     )[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "record",
     [
@@ -205,11 +216,13 @@ def test_a_disabled_subscription_is_listed_as_such(azure, store):
     assert store.query(ENTITIES, corp)[0][1] == "Disabled"
 
 
+@pytest.mark.slow
 def test_the_command_line_shows_names(azure, tmp_path):
     done = secscore("sync", cwd=tmp_path, env=azure.settings())
     assert re.search(r"corp one +\d", done.stdout)
 
 
+@pytest.mark.slow
 def test_a_retention_lets_old_names_go_and_keeps_those_that_are_referred_to(azure, store):
     corp, *_ = azure.world.subscriptions
     for name in ("corp one", "corp two", "corp three"):

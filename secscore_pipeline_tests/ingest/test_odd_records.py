@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ RECORD = like(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     records=st.lists(st.one_of(RECORD, ANYTHING), min_size=1, max_size=12),
@@ -141,6 +143,7 @@ def test_a_bad_record_is_set_aside_with_its_reason_and_stops_nobody(local_azure,
     assert message == [("ascScore: no score reported", "Warning", "Unknown")]
 
 
+@pytest.mark.slow
 def test_ten_megabytes_of_text_in_one_record(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     (only,) = azure.world.subscriptions
@@ -152,6 +155,7 @@ def test_ten_megabytes_of_text_in_one_record(local_azure, store):
     assert store.one(longest) == 5_000_000
 
 
+@pytest.mark.slow
 def test_new_fields_and_changed_types_are_reported_as_drift(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)

@@ -75,6 +75,7 @@ def azure(local_azure):
     return local_azure(world)
 
 
+@pytest.mark.slow
 def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, capfd):
     gone, off, one, other = azure.world.subscriptions
     store.use(azure, "*")
@@ -116,6 +117,7 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert store.one(LEFT) == 2
 
 
+@pytest.mark.slow
 def test_findings_of_who_left_are_closed_with_a_reason_that_tells_them_from_fixed_ones(azure, store):
     gone, fixed, *_ = azure.world.subscriptions
     azure.world.subscriptions[fixed].counts["52901099-235c-4971-b9d5-a33fca3a936e"] = Counts(1, 0, 0)
@@ -141,6 +143,7 @@ def test_findings_of_who_left_are_closed_with_a_reason_that_tells_them_from_fixe
     assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
 
 
+@pytest.mark.slow
 def test_exports_of_the_day_have_what_was_closed(azure, store):
     gone, *_ = azure.world.subscriptions
     read(store, azure)
@@ -161,6 +164,7 @@ def test_exports_of_the_day_have_what_was_closed(azure, store):
     assert sum(finding["status_detail"].startswith("Closed because") for finding in found) == 2
 
 
+@pytest.mark.slow
 def test_one_that_comes_back_goes_on_and_its_days_outside_are_no_gaps(azure, store):
     gone, other, *_ = azure.world.subscriptions
     read(store, azure, FIRST)
@@ -182,6 +186,7 @@ def test_one_that_comes_back_goes_on_and_its_days_outside_are_no_gaps(azure, sto
     assert store.one(lives, f"%{gone}%ascscore") == ["Create", "Close", "Update", "Update"]
 
 
+@pytest.mark.slow
 def test_nobody_has_left_where_a_list_could_not_be_read(azure, store):
     inside, *_ = azure.world.subscriptions
     for one in azure.world.subscriptions.values():
@@ -206,6 +211,7 @@ def test_nobody_has_left_where_a_list_could_not_be_read(azure, store):
     azure.world.subscriptions = kept
 
 
+@pytest.mark.slow
 def test_a_fetch_that_fails_takes_nobody_out_of_scope_that_is_listed(azure, store):
     gone, off, refused, _ = azure.world.subscriptions
     read(store, azure, FIRST)
@@ -240,6 +246,7 @@ def test_a_fetch_that_fails_takes_nobody_out_of_scope_that_is_listed(azure, stor
     assert told["scope_left"].lines == ("a-prod (deleted)", "b-prod (disabled)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entities", ["on", "off"])
 def test_who_a_setting_leaves_out_is_excluded(azure, store, entities):
     named, dropped, off, patterned = azure.world.subscriptions
@@ -262,6 +269,7 @@ def test_who_a_setting_leaves_out_is_excluded(azure, store, entities):
     }
 
 
+@pytest.mark.slow
 def test_a_run_with_a_scope_of_its_own_takes_nobody_out_of_that_of_its_feed(azure, store):
     one, excluded, *others = azure.world.subscriptions
     store.use(azure, "*", SECSCORE_EXCLUDE=azure.world.subscriptions[excluded].name)
@@ -278,6 +286,7 @@ def test_a_run_with_a_scope_of_its_own_takes_nobody_out_of_that_of_its_feed(azur
     assert store.query(CURRENT) == sorted((kept,) for kept in (one, *others))
 
 
+@pytest.mark.slow
 def test_a_subscription_that_goes_to_another_feed_goes_on_there(azure, local_azure, store):
     moves, *_ = azure.world.subscriptions
     beyond = local_azure(World(seed=9, subscriptions=1))
@@ -304,6 +313,7 @@ def test_a_subscription_that_goes_to_another_feed_goes_on_there(azure, local_azu
     assert len(store.query(CURRENT)) == 4
 
 
+@pytest.mark.slow
 def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azure, store, tmp_path):
     gone, off, *others = azure.world.subscriptions
     env = {**azure.settings("*"), **store.settings, "SECSCORE_BATCH_SIZE": "1"}
@@ -334,6 +344,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
     assert store.one("select count(*) from ocsf.closings") == 5 * 2
 
 
+@pytest.mark.slow
 def test_a_tenant_of_which_nothing_is_left_is_published_so(azure, store):
     store.use(azure, "*")
     store.sync()
@@ -345,6 +356,7 @@ def test_a_tenant_of_which_nothing_is_left_is_published_so(azure, store):
         assert standing(connection, [Feed()], utc_now()).scores == []
 
 
+@pytest.mark.slow
 def test_a_read_that_began_before_somebody_left_does_not_bring_it_back_for_good(azure, store):
     slow, *_ = azure.world.subscriptions
     store.use(azure, "*")
@@ -364,6 +376,7 @@ def test_a_read_that_began_before_somebody_left_does_not_bring_it_back_for_good(
     assert {one: state for one, state, _ in store.query(COVERAGE)}[slow] == "left"
 
 
+@pytest.mark.slow
 def test_a_retention_keeps_who_left_out_and_a_rebuild_after_it_tells_the_same(azure, store):
     gone, back, *_ = azure.world.subscriptions
     read(store, azure, FIRST)
@@ -386,6 +399,7 @@ def test_a_retention_keeps_who_left_out_and_a_rebuild_after_it_tells_the_same(az
     assert len(store.query(CURRENT)) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entities", ["on", "off"])
 def test_an_older_store_knows_after_its_migration_who_left(azure, store, entities):
     gone, off, dropped, kept = azure.world.subscriptions

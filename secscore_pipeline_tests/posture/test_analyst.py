@@ -43,6 +43,7 @@ def world(local_azure, store):
     return world
 
 
+@pytest.mark.slow
 def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp_path):
     done = secscore("status", cwd=tmp_path, env=store.settings)
     assert "default" in done.stdout
@@ -65,11 +66,13 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     assert "The feed new was never read." in later.attention
 
 
+@pytest.mark.slow
 def test_status_without_a_database_says_what_to_do(tmp_path):
     done = secscore("status", cwd=tmp_path, check=1)
     assert "[database-absent]" in done.stderr
 
 
+@pytest.mark.slow
 @of_terminals
 def test_quiet_prints_what_was_asked_for_and_what_failed(world, store, tmp_path):
     env = {**os.environ, **store.settings}
@@ -131,6 +134,7 @@ def on_a_terminal(arguments, typed, env, cwd, columns="120"):
     return answers
 
 
+@pytest.mark.slow
 def test_the_prompt_answers_completes_remembers_and_leaves(world, store, tmp_path):
     typed = [
         (b"sql> ", b"select 40 + 2 as answer, count(*)\n"),
@@ -153,6 +157,7 @@ def test_the_prompt_answers_completes_remembers_and_leaves(world, store, tmp_pat
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @of_terminals
 def test_colours_are_for_terminals_that_want_them(world, store, tmp_path):
     (shown,) = on_a_terminal(["status"], [], store.settings, tmp_path)
@@ -165,6 +170,7 @@ def test_colours_are_for_terminals_that_want_them(world, store, tmp_path):
     assert "\x1b[3" not in plain
 
 
+@pytest.mark.slow
 @of_terminals
 def test_a_sync_draws_bars_on_a_terminal_and_tells_its_log_elsewhere(local_azure, store, tmp_path):
     env = {**local_azure(World(subscriptions=3)).settings(), **store.settings}
@@ -191,6 +197,7 @@ def test_completion_is_printed_and_completes(tmp_path, shell):
     assert done.stdout.split() == ["plain,status"]
 
 
+@pytest.mark.slow
 def test_pandas_gets_every_view_with_sensible_types(world, store):
     posture = secscore_pipeline.open(store.settings["SECSCORE_DATABASE"])
     assert set(posture.views()) >= {"current_scores", "changes", "opportunities", "tenant_score"}
@@ -217,6 +224,7 @@ def test_pandas_gets_every_view_with_sensible_types(world, store):
     assert "raw.fetches" not in repr(posture)
 
 
+@pytest.mark.slow
 def test_a_notebook_that_stays_open_keeps_no_run_waiting(world, store):
     posture = secscore_pipeline.open(store.settings["SECSCORE_DATABASE"])
     before = posture.query("select count(*) as n from raw.fetches")["n"][0]
@@ -229,6 +237,7 @@ def test_without_a_database_pandas_is_told_what_to_do(tmp_path):
         secscore_pipeline.open(tmp_path / "none.duckdb").views()
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_on_a_database(world, store, tmp_path, monkeypatch):
     notebook = nbformat.read(Path(__file__).parents[2] / "docs" / "notebook.ipynb", as_version=4)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]

@@ -25,6 +25,7 @@ def ask(local_azure, store, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_it_lists_what_can_be_asked(ask):
     listed = ask().stdout
     assert "posture.current_scores" in listed
@@ -47,6 +48,7 @@ def test_it_lists_what_can_be_asked(ask):
 NAMES = "select subscription_name, observed_at, fraction, null as nothing from posture.current_scores order by 1"
 
 
+@pytest.mark.slow
 def test_each_form_holds_the_same_rows(ask):
     held = json.loads(ask(NAMES, "--format", "json").stdout)
     assert held[0]["subscription_name"] == "=cmd|'/c calc'!A1"
@@ -61,6 +63,7 @@ def test_each_form_holds_the_same_rows(ask):
     assert "=cmd|'/c calc'!A1" in ask(NAMES).stdout
 
 
+@pytest.mark.slow
 def test_the_question_may_come_from_a_file(ask):
     assert ask("--file", "-", "--format", "csv", input="select 40 + 2 as answer").stdout.splitlines() == [
         '"answer"',
@@ -68,6 +71,7 @@ def test_the_question_may_come_from_a_file(ask):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -76,6 +76,7 @@ def every_kind(module_azure, module_store):
         return began, [record.dagster_meta["orig_message"] for record in said], result
 
 
+@pytest.mark.slow
 def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, module_store, tmp_path):
     began, log, result = every_kind
     assert EXPECTED.sentence == "4 of 13 subscriptions read; 2 have no score; 7 not read"
@@ -149,6 +150,7 @@ SAME = {
 """Columns that hold the same thing under another name."""
 
 
+@pytest.mark.slow
 def test_every_pair_of_views_joins_on_what_they_share(every_kind, module_store):
     columns = module_store.query(
         "select schema_name || '.' || table_name, column_name from duckdb_columns() "

@@ -43,6 +43,7 @@ def twenty_days(module_azure, module_store):
     return azure
 
 
+@pytest.mark.slow
 def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, module_store):
     moves = module_store.query(
         "select sum(points), sum(points_by_fixes) + sum(points_by_controls) + sum(points_by_maximum) + "
@@ -123,6 +124,7 @@ def test_no_view_shows_digits_that_azure_would_not(twenty_days, module_store):
     assert {place: most for place, most in digits.items() if most > adds_up.get(place, 4)} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -150,6 +152,7 @@ def test_each_cause_is_told_from_the_others(local_azure, store, before, after, e
     assert found == pytest.approx({**dict.fromkeys(found, 0.0), **expected}, abs=0.006)
 
 
+@pytest.mark.slow
 def test_another_maximum_is_a_cause_of_its_own(local_azure, store):
     from dataclasses import replace
 
@@ -199,6 +202,7 @@ def test_what_is_not_scored_is_never_counted_as_nothing(local_azure, store):
     ]
 
 
+@pytest.mark.slow
 def test_opportunities_follow_microsofts_formula(local_azure, store):
     azure = local_azure(World(subscriptions=1))
     (subscription,) = azure.world.subscriptions.values()
@@ -213,6 +217,7 @@ def test_opportunities_follow_microsofts_formula(local_azure, store):
     ]
 
 
+@pytest.mark.slow
 def test_a_stale_score_says_so_and_gaps_and_the_scope_are_known(local_azure, store):
     azure = local_azure(World(subscriptions=3))
     first, second, third = azure.world.subscriptions
@@ -302,6 +307,7 @@ def test_log_analytics_tables_have_microsofts_columns(local_azure, store, table)
         assert store.query(sources) == [("BuiltIn", 30), ("Custom", 2)]
 
 
+@pytest.mark.slow
 @of_files  # a lake has no comments on the columns of views
 def test_every_column_of_every_table_is_commented(local_azure, store):
     snapshot(store, local_azure(World(subscriptions=1)), FIRST)

@@ -137,6 +137,7 @@ def test_every_kind_of_question_is_answered(asked_store, question):
         assert asked(connection, question)[1]
 
 
+@pytest.mark.slow
 def test_what_is_allowed_is_read_and_never_written(asked_store, near):
     (near / "more").mkdir()
     (near / "more" / "owners.csv").write_text("owner\nme\n")
@@ -171,6 +172,7 @@ def test_a_notebook_reads_no_more_than_that(asked_store, near, monkeypatch):
     assert len(posture.current_scores()) == 2
 
 
+@pytest.mark.slow
 @of_files
 def test_a_database_from_elsewhere_does_not_read_files(local_azure, store, near):
     azure = local_azure(World(subscriptions=1))

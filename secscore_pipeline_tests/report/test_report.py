@@ -42,6 +42,7 @@ def page_of(store):
         return gather(connection, utc_now()).page()
 
 
+@pytest.mark.slow
 def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_days, module_store):
     page = page_of(module_store)
     ((fraction,),) = module_store.query(
@@ -123,6 +124,7 @@ def test_it_asks_for_nothing_and_runs_its_own_style_and_script_only(two_days, mo
     assert "default-src 'none'" in policy[1].replace("&#39;", "'")
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(local_azure, store):
     store.use(local_azure(World(subscriptions=2)))
     store.sync()
@@ -137,6 +139,7 @@ def test_hostile_names_stay_text(local_azure, store):
     assert "{{ 7 * 7 }}" in page
 
 
+@pytest.mark.slow
 def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_path):
     world = World(subscriptions=1)
     store.use(local_azure(world))
@@ -167,6 +170,7 @@ def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, stor
     )
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, module_store, tmp_path):
     done = secscore("report", "--output", "here/report.html", cwd=tmp_path, env=module_store.settings)
     assert "Report: here/report.html" in done.stdout

@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in filter(_OF_THE_MACHINE.fullmatch, list(os.environ)):
         del os.environ[name]
+    config.addinivalue_line("markers", "slow: takes seconds, or needs a service: `make test-all` runs it")
     config.addinivalue_line("markers", "needs(*names): what the test uses that Python's packages do not bring")
 
 

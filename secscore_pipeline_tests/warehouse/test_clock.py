@@ -31,6 +31,7 @@ def attention(store, now):
         return standing(connection, [Feed()], now).attention
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [YEAR, -YEAR])
 def test_a_retention_by_a_wrong_clock_is_refused(synced, wrong):
     with pytest.raises(WarehouseError, match="clock-implausible"):
@@ -39,6 +40,7 @@ def test_a_retention_by_a_wrong_clock_is_refused(synced, wrong):
     assert synced.warehouse.maintain(utc_now(), 5).cutoff < utc_now() - timedelta(days=4)
 
 
+@pytest.mark.slow
 def test_what_a_wrong_clock_has_dated_makes_nothing_old(synced):
     with clock.at(utc_now() + YEAR):
         synced.sync()
@@ -49,6 +51,7 @@ def test_what_a_wrong_clock_has_dated_makes_nothing_old(synced):
     assert synced.one(RUNS) == 3
 
 
+@pytest.mark.slow
 def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
     now = utc_now()
     with clock.at(now + timedelta(days=20)):
@@ -78,6 +81,7 @@ def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
     assert any("was 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
 
 
+@pytest.mark.slow
 def test_alerts_noted_by_a_clock_that_was_ahead_go_on_when_it_is_right(synced):
     now = utc_now()
     with journal_of(synced.published, now + YEAR) as journal:

@@ -35,6 +35,7 @@ def mine(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_report_replaces_a_report_and_nothing_else(local_azure, store, tmp_path, mine):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -156,6 +157,7 @@ def test_a_value_that_is_no_line_is_refused(tmp_path, value):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @of_files
 def test_a_link_to_the_database_stays_one(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=1))

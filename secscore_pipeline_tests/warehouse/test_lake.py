@@ -87,6 +87,7 @@ def failures(result):
     return "\n".join(one.description for one in told if one)
 
 
+@pytest.mark.slow
 def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, lake, processes):
     azure = local_azure(World(subscriptions=5))
     lake.use(azure)
@@ -170,6 +171,7 @@ with Warehouse.from_environment().get_connection() as connection, transaction(co
         assert connection.execute("select count(*) from raw.bodies").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure, lake, tmp_path, monkeypatch):
     file = Store(tmp_path / "file" / "secscore.duckdb", monkeypatch, None)
     azure = local_azure(World(subscriptions=3))
@@ -206,6 +208,7 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     assert "begins with ducklake:" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_store_is_shown_as_it_was_and_kept_small(local_azure, lake, tmp_path):
     lake.use(local_azure(World(subscriptions=20)))
     lake.sync()
@@ -296,6 +299,7 @@ def test_a_catalog_that_hangs_up_is_told(lake, postgres_server):
     assert lake.one("select count(*) from raw.bodies") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgresql")
 def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_path, monkeypatch):
     with postgresql.server() as server:
@@ -310,6 +314,7 @@ def test_a_catalog_that_is_down_is_told_and_nothing_is_lost(local_azure, tmp_pat
         assert held(store)["events"] == 2 * 16 * 2
 
 
+@pytest.mark.slow
 def test_a_catalog_that_is_full_is_told_and_nothing_is_lost(local_azure, lake, postgres_server):
     database = lake.settings["SECSCORE_DATABASE"].rpartition("=")[2]
     lake.use(local_azure(World(subscriptions=2)))
@@ -326,6 +331,7 @@ def test_a_catalog_that_is_full_is_told_and_nothing_is_lost(local_azure, lake, p
     assert held(lake)["events"] == 2 * 16 * 2
 
 
+@pytest.mark.slow
 @pytest.mark.needs("postgresql")
 def test_a_catalog_that_does_not_answer_for_a_while_is_waited_for(local_azure, tmp_path, monkeypatch):
     with postgresql.server() as server:
@@ -375,6 +381,7 @@ def object_store(tmp_path, monkeypatch):
     server.stop()
 
 
+@pytest.mark.slow
 def test_a_lake_in_an_object_store_and_one_that_refuses(local_azure, lake, object_store):
     lake.settings["SECSCORE_DATA_PATH"] = "s3://bucket/lake"
     lake.use(local_azure(World(subscriptions=2)))
@@ -417,6 +424,7 @@ def load(connection, *extensions):
         _load(connection, extension)
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_written_is_told_and_taken_back(local_azure, lake):
     lake.use(local_azure(World(subscriptions=2)))
     lake.sync()

@@ -1,6 +1,7 @@
 """What was stored reaches readers, whatever else goes wrong in a run; then the run fails, and says so."""
 
 import duckdb
+import pytest
 
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
@@ -79,6 +80,7 @@ def test_a_failed_export_keeps_readers_from_nothing(local_azure, store, tmp_path
     assert published(store, "select count(*) from raw.fetches") == [(2,)]
 
 
+@pytest.mark.slow
 @of_files
 def test_a_sync_that_cannot_publish_says_what_is_stored_and_what_readers_have(local_azure, store, tmp_path):
     env = {**local_azure(World(subscriptions=1)).settings(), **store.settings}

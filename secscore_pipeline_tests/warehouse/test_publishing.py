@@ -34,6 +34,7 @@ def python(spawned):
     return partial(spawned, "-c")
 
 
+@pytest.mark.slow
 def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python):
     program = Path(hammering.__file__).read_text(encoding="utf-8")
     azure = local_azure(World(subscriptions=3))
@@ -62,6 +63,7 @@ def read(path, query):
         return connection.execute(query).fetchone()
 
 
+@pytest.mark.slow
 def test_a_published_file_that_is_open_for_writing_blocks_no_run(local_azure, store, python):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -86,6 +88,7 @@ connection.execute("create table more as select 2")
     assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (3,)
 
 
+@pytest.mark.slow
 def test_the_published_file_can_only_be_read_and_only_by_its_owner(local_azure, store):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -99,6 +102,7 @@ def test_the_published_file_can_only_be_read_and_only_by_its_owner(local_azure, 
     assert comments == (0,)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_gone_begins_as_what_was_published(local_azure, store):
     store.use(local_azure(World(subscriptions=2)))
     store.sync()
@@ -111,6 +115,7 @@ def test_a_store_that_is_gone_begins_as_what_was_published(local_azure, store):
     assert store.query(first, snapshot_id) == before
 
 
+@pytest.mark.slow
 def test_a_log_without_its_file_is_not_replayed_into_what_was_published(local_azure, store, python):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -128,6 +133,7 @@ os._exit(0)
     assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_stores_nothing_publishes_nothing(local_azure, store):
     azure = local_azure(World(subscriptions=2))
     store.use(azure)
@@ -138,6 +144,7 @@ def test_a_run_that_stores_nothing_publishes_nothing(local_azure, store):
     assert store.published.stat().st_ino == before
 
 
+@pytest.mark.slow
 def test_a_file_of_something_else_is_never_replaced(local_azure, store):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -162,6 +169,7 @@ def store_it():
         raise AssertionError("it was opened")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instant", ["os.fsync", "pathlib.Path.replace"])
 def test_a_kill_while_publishing_leaves_the_old_file_whole(local_azure, store, python, instant):
     store.use(local_azure(World(subscriptions=1)))
@@ -181,6 +189,7 @@ Warehouse.from_environment().publish()
     assert store.leftovers() == set()
 
 
+@pytest.mark.slow
 def test_where_there_is_no_room_for_the_copy_the_old_file_stays(local_azure, store, python):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -210,6 +219,7 @@ def test_readers_and_runs_cannot_share_one_file(tmp_path):
     assert "[work-is-published]" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_was_one_file_before_goes_on_as_two(local_azure, store):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
@@ -221,6 +231,7 @@ def test_what_was_one_file_before_goes_on_as_two(local_azure, store):
     assert read(old.with_name("old.work.duckdb"), "select count(distinct snapshot_id) from raw.fetches") == (2,)
 
 
+@pytest.mark.slow
 def test_a_backup_taken_while_runs_go_on_brings_everything_back(local_azure, store, tmp_path):
     """What docs/operate.md says: copy the published file whenever you like; put the copy back; the next run goes on."""
     store.use(local_azure(World(subscriptions=2)))

@@ -76,6 +76,7 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
     azure = local_azure(World(subscriptions=4))
     env = {
@@ -98,6 +99,7 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
         ).fetchone() == (128, 128, 64)
 
 
+@pytest.mark.slow
 @of_files
 def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store):
     first, *later = steps("migrations")
