@@ -67,14 +67,16 @@ def rendered() -> str:
 
     Of its past, only the days that the queries show: the rest would change no answer.
     """
-    from secscore_pipeline.cli.main import _local_azure, _simulate_past, _warehouse
+    from secscore_pipeline.cli.database import get_warehouse
+    from secscore_pipeline.cli.demo import simulate_history
+    from secscore_pipeline.cli.local_azure import start_local_azure
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SECSCORE_DATABASE"] = str(Path(folder) / "readme.duckdb")
         parts = []
-        with _local_azure(8) as azure:
-            _simulate_past(azure, DAY + timedelta(days=1), days=3)
-            with _warehouse().get_reader() as connection:
+        with start_local_azure(8) as azure:
+            simulate_history(azure, DAY + timedelta(days=1), days=3)
+            with get_warehouse().get_reader() as connection:
                 for title, query in QUERIES.items():
                     cursor = connection.execute(query)
                     columns = [column[0] for column in cursor.description or []]

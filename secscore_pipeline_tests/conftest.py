@@ -15,8 +15,8 @@ import pytest
 
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.defs.assets.report import REPORT
-from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.resources import WarehouseResource
+from secscore_pipeline.defs.runner import execute_run
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -156,13 +156,7 @@ class Store:
         """Run the job through Dagster, as the command line does; the report, a quarter of the time, where asked for."""
         job = _job(with_report)
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-            result = job.execute_in_process(
-                instance=instance,
-                raise_on_error=False,
-                resources=resources_of_environment(),
-                run_config={"loggers": {"plain": {}}, **(config or {})},
-                tags=BY_HAND,
-            )
+            result = execute_run(job, instance, config=config, resources=resources_of_environment())
         failures = [
             event.step_failure_data.error_display_string for event in result.all_events if event.is_step_failure
         ]

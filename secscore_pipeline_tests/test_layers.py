@@ -65,7 +65,7 @@ def test_imports_run_down(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_dagster_stays_in_its_room(name):
     foreign = {one for one in imports_of(MODULES[name]) if one.split(".")[0].startswith("dagster")}
-    if room_of(f"{name}.") not in ("defs", "definitions", "cli"):
+    if room_of(f"{name}.") not in ("defs", "definitions"):
         assert foreign == set()
     if name != "secscore_pipeline.defs.dagster_internals":
         assert not {one for one in foreign if "._" in one}

@@ -1,4 +1,4 @@
-"""What leads on from the demo: where its database is, and the commands to go on with, as they can be pasted."""
+"""Where the demo keeps its data, and the commands to continue with after it, ready to paste."""
 
 import os
 import shlex
@@ -10,16 +10,16 @@ from pathlib import Path
 from secscore_pipeline.config.env_file import read_env
 from secscore_pipeline.config.settings import DEFAULTS, SettingsError, database_path, work_path
 
-DATABASE = "data/demo.duckdb"
+DEMO_DATABASE = "data/demo.duckdb"
 """Where the demo keeps its data, when SECSCORE_DATABASE names no other place."""
 
-REPORT = "data/demo-report.html"
+DEMO_REPORT = "data/demo-report.html"
 
 COMMANDS = ("query", "status", "report --open")
 """What to try after the demo."""
 
 
-def is_all_there_is(environment: Mapping[str, str]) -> bool:
+def has_only_demo_database(environment: Mapping[str, str]) -> bool:
     """Tell whether the demo's database is there, and no other one: none is named, and none is in the usual place.
 
     A file that runs write counts as one: what a first sync could not read is in it, though it is not published.
@@ -29,12 +29,12 @@ def is_all_there_is(environment: Mapping[str, str]) -> bool:
         not environment.get("SECSCORE_DATABASE", "").strip()
         and not own.exists()
         and not work_path(environment.get("SECSCORE_WORK_DATABASE", ""), own).exists()
-        and database_path(DATABASE).exists()
+        and database_path(DEMO_DATABASE).exists()
     )
 
 
 def next_commands(database: str, report: str) -> list[str]:
-    """Return the commands to go on with after the demo, each of which works where the demo was started.
+    """Return the commands to continue with after the demo, each of which works where the demo was started.
 
     Args:
         database: where the demo put it: what SECSCORE_DATABASE held.
@@ -45,7 +45,7 @@ def next_commands(database: str, report: str) -> list[str]:
     except SettingsError:  # whatever is wrong with the file is said when it is used
         environment = dict(os.environ)
     command, before = own_command(), ""
-    if environment.get("SECSCORE_DATABASE", "").strip() != database and not is_all_there_is(environment):
+    if environment.get("SECSCORE_DATABASE", "").strip() != database and not has_only_demo_database(environment):
         before = f"SECSCORE_DATABASE={shlex.quote(database)} SECSCORE_REPORT={shlex.quote(report)} "
     commands = [f"{before}{command} {arguments}" for arguments in COMMANDS]
     here = Path.cwd()
@@ -64,11 +64,11 @@ def own_command() -> str:
     found = shutil.which("secscore")
     if found and Path(found).samefile(script):
         return "secscore"
-    shown = show_near(script)
+    shown = shorten_path(script)
     return shlex.quote(shown if "/" in shown else f"./{shown}")
 
 
-def show_near(path: Path) -> str:
+def shorten_path(path: Path) -> str:
     """Return a path as it is called from the working directory, where it lies below that."""
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)

@@ -63,7 +63,7 @@ def parse_age(given: str) -> timedelta:
     return age
 
 
-def judge(found: Standing, max_age: timedelta, database_bytes: int) -> Verdict:
+def judge_status(found: Standing, max_age: timedelta, database_bytes: int) -> Verdict:
     """Return what a monitoring system is told of how things stand.
 
     CRITICAL: a feed has had no complete sync for longer than max_age, or never, or its last one is from the future.

@@ -1,4 +1,4 @@
-"""Bars for long work, where somebody waits at a terminal; elsewhere the work tells its log from time to time."""
+"""Progress bars for long work, on a terminal; elsewhere the work reports its progress to its log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ from secscore_pipeline.ingest.progress import watch_progress
 
 
 @contextmanager
-def bars(console: Console) -> Iterator[None]:
-    """Draw a bar for each work that is reported in the block, where the console is a terminal; they go in the end."""
+def show_progress(console: Console) -> Iterator[None]:
+    """Draw a bar for each task that reports its progress in the block, on a terminal only; they go at the end."""
     if not console.is_terminal:
         yield
         return

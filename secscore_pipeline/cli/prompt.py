@@ -46,7 +46,7 @@ class Show(Protocol):
         """Print columns and rows, and leave out nothing where that is asked for."""
 
 
-def prompt(published: Published, show: Show, complaints: Console, *, has_all: bool = False) -> None:
+def run_prompt(published: Published, show: Show, complaints: Console, *, has_all: bool = False) -> None:
     """Ask for SQL and show the answers until there is no more; the database is open for the time of a question only.
 
     Args:

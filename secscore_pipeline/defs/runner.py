@@ -29,7 +29,6 @@ from secscore_pipeline.config.settings import (
 )
 from secscore_pipeline.defs.asset_checks import CHECKS, COVERAGE
 from secscore_pipeline.defs.assets.exports import key_of
-from secscore_pipeline.defs.assets.ocsf import Normalization
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.assets.raw import NAMES_READ, SUBSCRIPTIONS
 from secscore_pipeline.defs.assets.report import REPORT
@@ -43,10 +42,11 @@ from secscore_pipeline.ingest.batches import Batch
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
 from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.processes import ProcessIdentity
+from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse import sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -332,8 +332,8 @@ def _has_stored(run_id: str) -> bool:
     parameters = {"snapshot_id": run_id, "event_type": None}
     try:
         with Warehouse.from_environment().get_reader() as connection:
-            names = ("is_stored", "count_departures")
-            counts = [execute(connection, sql(name), parameters).fetchone() for name in names]
+            queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
+            counts = [execute(connection, query, parameters).fetchone() for query in queries]
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
     return any(count != (0,) for count in counts)

@@ -1,6 +1,7 @@
 """Writes exports: unit by unit, what is new or has changed, so that a run that was cut short is gone on with."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from secscore_pipeline.ocsf.validation import event
 from secscore_pipeline.posture.query import csv_writer, safe
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
+
+log = logging.getLogger(__name__)
 
 _ROWS = 1_000
 """How many rows are held at a time."""
@@ -63,7 +66,7 @@ def export(
     *,
     everything: bool = False,
     views: Sequence[str] = (),
-    tell: Callable[[str], object] = str,
+    tell: Callable[[str], object] = log.info,
 ) -> Exported:
     """Write what a destination does not have yet.
 
@@ -79,7 +82,7 @@ def export(
         folder: private and empty, for files on their way.
         everything: write again what is there already.
         views: for CSV and xlsx, the views of the schema posture to write; empty: all of them.
-        tell: is told of each unit.
+        tell: is called with a message for each unit.
 
     Raises:
         WarehouseError: the destination cannot be written, or holds files of somebody else under the names of ours.

@@ -1,5 +1,6 @@
 """Reads every subscription for an event type, and stores what Azure answered, as received."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ from secscore_pipeline.warehouse.store import (
     spooled,
 )
 from secscore_pipeline.warehouse.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 NAMED = 20
 """How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
@@ -60,7 +63,7 @@ def take_snapshot(
     event_type: EventType,
     snapshot_id: str,
     clock: Clock = utc_now,
-    tell: Callable[[str], object] = str,
+    tell: Callable[[str], object] = log.info,
     part: Part | None = None,
 ) -> Snapshot:
     """Read every subscription with no database open, then load the snapshot in one transaction.
@@ -71,7 +74,7 @@ def take_snapshot(
         event_type: what to read.
         snapshot_id: the run that looks.
         clock: tells the present time.
-        tell: is told how far the reading is.
+        tell: is called with messages about the progress.
         part: which of the subscriptions, where they are dealt into batches.
 
     Raises:

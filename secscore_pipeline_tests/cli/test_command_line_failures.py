@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from secscore_pipeline.cli import main as cli
+from secscore_pipeline.cli import services
+from secscore_pipeline.cli.main import main
 from secscore_pipeline.config.settings import SETTINGS
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
@@ -178,11 +179,12 @@ def test_what_nobody_foresaw_is_a_sentence_without_the_secret():
     secret = secrets.token_urlsafe(30)
     code = """
 import os, sys
-from secscore_pipeline.cli import main as cli
+from secscore_pipeline.cli import group
+from secscore_pipeline.cli.main import main
 def fail():
     raise KeyError("what holds " + os.environ["AZURE_CLIENT_SECRET"])
-cli.configured_feeds = fail
-cli.main(sys.argv[1:])
+group.configured_feeds = fail
+main(sys.argv[1:])
 """
     env = {**os.environ, "AZURE_CLIENT_SECRET": secret}
     for arguments, is_told in ((["status"], False), (["--verbose", "status"], True)):
@@ -229,12 +231,12 @@ def test_a_secret_in_the_place_of_any_setting_is_not_shown(tmp_path, monkeypatch
         monkeypatch.setenv(setting, text)
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", secret if name == "AZURE_AUTHORITY_HOST" else "https://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_serve", lambda port: None)
+    monkeypatch.setattr(services, "serve_dagster", lambda port: None)
     is_of_store = re.search("DATA|RETENTION|KEEP|EXPORT|FEEDS", name)
     for command in [*COMMANDS, *(OF_THE_STORE if is_of_store else [])]:
         if command[0] in ("sync", "demo", "test-connection") and name not in CHECKED_FIRST:
             continue  # would go on to the network
-        done = CliRunner().invoke(cli.main, command)
+        done = CliRunner().invoke(main, command)
         assert secret not in done.output.replace("\n", ""), command
         assert "Traceback" not in done.output, command
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secscore_pipeline.cli.first_steps import DATABASE, REPORT, is_all_there_is, next_commands
+from secscore_pipeline.cli.first_steps import DEMO_DATABASE, DEMO_REPORT, has_only_demo_database, next_commands
 from secscore_pipeline_tests.conftest import secscore
 from testbed.waiting import DEADLINE
 
@@ -58,13 +58,13 @@ def test_the_next_commands_work_as_printed(demo):
             capture_output=True, text=True, timeout=DEADLINE, check=False,
         )  # fmt: skip
         assert done.returncode == (1 if command.endswith("status") else 0), done.stderr  # a subscription is forbidden
-        assert ("Exit code 1: what begins with ! wants attention." in done.stdout) is command.endswith("status")
+        assert ("Exit code 1: lines that begin with ! are problems." in done.stdout) is command.endswith("status")
         says, *rest = done.stderr.splitlines()
-        assert says == f"No database of your own yet: this is the demo's, {DATABASE} (simulated data)."
+        assert says == f"No database of your own yet: using the demo's, {DEMO_DATABASE} (simulated data)."
         assert rest == (
             ["There is no browser here: copy the file to a machine that has one."] if "open" in command else []
         )
-    assert (folder / REPORT).stat().st_size > 10_000
+    assert (folder / DEMO_REPORT).stat().st_size > 10_000
     assert not (folder / "data" / "report.html").exists()
 
 
@@ -84,13 +84,17 @@ def test_a_monitoring_system_is_never_told_of_the_demo(demo):
     ("own", "setting", "before"),
     [
         (False, "", ""),
-        (True, "", f"SECSCORE_DATABASE={DATABASE} SECSCORE_REPORT={REPORT} "),
-        (False, "SECSCORE_DATABASE=elsewhere.duckdb", f"SECSCORE_DATABASE={DATABASE} SECSCORE_REPORT={REPORT} "),
+        (True, "", f"SECSCORE_DATABASE={DEMO_DATABASE} SECSCORE_REPORT={DEMO_REPORT} "),
+        (
+            False,
+            "SECSCORE_DATABASE=elsewhere.duckdb",
+            f"SECSCORE_DATABASE={DEMO_DATABASE} SECSCORE_REPORT={DEMO_REPORT} ",
+        ),
     ],
 )
 def test_the_next_commands_lead_to_the_demo_whatever_else_there_is(tmp_path, monkeypatch, own, setting, before):
     script = tmp_path / "a venv" / "secscore"
-    for file in (script, tmp_path / DATABASE, *([tmp_path / "data" / "secscore.duckdb"] if own else [])):
+    for file in (script, tmp_path / DEMO_DATABASE, *([tmp_path / "data" / "secscore.duckdb"] if own else [])):
         file.parent.mkdir(exist_ok=True)
         file.touch()
     (tmp_path / ".env").write_text(f"{setting}\n")
@@ -98,7 +102,7 @@ def test_the_next_commands_lead_to_the_demo_whatever_else_there_is(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [str(script), "demo"])
-    assert is_all_there_is({}) is not own
-    assert next_commands(DATABASE, REPORT)[0] == f"{before}'a venv/secscore' query"
+    assert has_only_demo_database({}) is not own
+    assert next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"{before}'a venv/secscore' query"
     monkeypatch.setenv("PWD", str(Path("/")))
-    assert next_commands(DATABASE, REPORT)[0] == f"cd {tmp_path}"
+    assert next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"cd {tmp_path}"

@@ -55,7 +55,7 @@ def test_a_sync_whose_server_stalls_is_stopped(local_azure, store, tmp_path, pat
     environment = {**azure.settings(), **store.settings}
     with begin(tmp_path, "sync", **environment) as process:
         awaited(lambda: stall.struck, bool)
-        assert "Stopped. Nothing half-read was stored; start it again at any time." in stopped(process, number)
+        assert "Stopped. No incomplete fetch was stored; run it again at any time." in stopped(process, number)
     azure.faults.clear()
     secscore("sync", cwd=tmp_path, env=environment)
     snapshots = store.query(

@@ -145,11 +145,11 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
     assert all(url.startswith("file:///") for url in urls)
     assert "<script>" in "".join(str(value) for value in shown)
     capfd.readouterr()
-    from secscore_pipeline.cli import main as cli
+    from secscore_pipeline.cli import summaries
 
-    cli.console.width = 200
-    cli._print_scores()
-    cli._print_opportunities()
+    summaries.console.width = 200
+    summaries.print_scores()
+    summaries.print_opportunities()
     printed = "".join(capfd.readouterr())
     assert "[red]" in printed
     assert "\\x1b" in printed
