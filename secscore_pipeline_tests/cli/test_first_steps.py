@@ -40,7 +40,7 @@ def test_the_demo_fits_a_screen_and_says_each_failure_once(demo):
     scores = int(today) - 2
     assert f"Secure scores, the lowest 8 of {scores}" in shown or scores <= 8
     assert f"over {scores} subscriptions." in shown
-    assert "`secscore status` names it, and exits with 1 for it." in shown
+    assert "`secscore status` lists it, and exits with 1 for it." in shown
     assert "Score from" in shown
     assert "Fail: less than 100 %" in shown
     assert "ascScoreGrace: a second score" in shown

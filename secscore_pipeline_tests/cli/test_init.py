@@ -191,7 +191,7 @@ def test_an_azure_that_cannot_be_reached_costs_no_answer(tmp_path):
     ]
     done = answer(tmp_path, "contoso.com", GUID, "a-secret-value", "", "*", options=nowhere, check=1)
     assert [line.rpartition("[")[2] for line in done.stderr.splitlines()] == ["sign-in-failing]"]  # and nothing else
-    assert "Try the connection again: secscore test-connection" in done.stdout
+    assert "Test the connection again: secscore test-connection" in done.stdout
     assert read_env(tmp_path / ".env")["AZURE_TENANT_ID"] == "contoso.com"
 
 

@@ -275,7 +275,7 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     before = store.query("select * from ocsf.assessment_findings where time_dt > now() - interval 35 day order by all")
     env = store.settings
     done = secscore("maintain", "--retention-days", "20", cwd=store.path.parent, env=env)
-    assert "bytes for each" in done.stdout
+    assert "bytes each" in done.stdout
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     assert store.one("select count(distinct snapshot_id) from raw.fetches") == 3
     with store.warehouse.get_connection() as connection:
