@@ -1,6 +1,8 @@
 """The rooms of the package, and which of them may know which: imports run down, and Dagster stays in its room."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +71,12 @@ def test_dagster_stays_in_its_room(name):
         assert foreign == set()
     if name != "secscore_pipeline.defs.dagster_internals":
         assert not {one for one in foreign if "._" in one}
+
+
+def test_the_command_line_starts_without_what_is_slow_to_load():
+    code = "import sys, secscore_pipeline.cli.main; print({'dagster', 'duckdb', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_every_room_has_its_floor():

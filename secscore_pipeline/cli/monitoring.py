@@ -1,4 +1,4 @@
-"""What `secscore status --max-age` tells a monitoring system, by the conventions of Nagios' plugins."""
+"""The verdict of `secscore status --max-age` for a monitoring system, by the conventions of Nagios plugins."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class State(IntEnum):
-    """What is said, by its exit code. Source: the Monitoring Plugins' guidelines."""
+    """The states and their exit codes. Source: the Monitoring Plugins guidelines."""
 
     OK = 0
     WARNING = 1
@@ -23,7 +23,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a monitoring system is told.
+    """The verdict for a monitoring system.
 
     Attributes:
         state: how bad it is.
@@ -64,18 +64,18 @@ def parse_age(given: str) -> timedelta:
 
 
 def judge_status(found: Standing, max_age: timedelta, database_bytes: int) -> Verdict:
-    """Return what a monitoring system is told of how things stand.
+    """Return the verdict on a status.
 
     CRITICAL: a feed has had no complete sync for longer than max_age, or never, or its last one is from the future.
     WARNING: something else wants attention. OK: neither.
 
     Args:
-        found: how things stand, by the same max_age.
+        found: the status, by the same max_age.
         max_age: how old the last complete sync of each feed may be.
         database_bytes: the size of the published database.
     """
     ages = [age for feed in found.freshness if (age := feed.age(found.as_of)) is not None]
-    figures = " ".join(_figures(found, max_age, database_bytes))
+    figures = " ".join(_format_figures(found, max_age, database_bytes))
     if found.overdue:
         return Verdict(State.CRITICAL, found.overdue[0].rstrip("."), tuple(found.attention[1:]), figures)
     if found.attention:
@@ -86,20 +86,20 @@ def judge_status(found: Standing, max_age: timedelta, database_bytes: int) -> Ve
     return Verdict(State.OK, summary, (), figures)
 
 
-def _figures(found: Standing, max_age: timedelta, database_bytes: int) -> list[str]:
+def _format_figures(found: Standing, max_age: timedelta, database_bytes: int) -> list[str]:
     """Return the figures as 'label'=value[unit];warn;crit;min;max."""
     limit = f"{max_age.total_seconds():.0f}"
     ages = [
-        f"'age {_label(feed.feed)}'={'U' if age is None else f'{age.total_seconds():.0f}s'};;{limit};0"
+        f"'age {_escape_label(feed.feed)}'={'U' if age is None else f'{age.total_seconds():.0f}s'};;{limit};0"
         for feed in found.freshness
         for age in [feed.age(found.as_of)]
     ]
     not_read = [
-        f"'not read {_label(row['feed'])}'={row['not_read']};0;;0;{row['subscriptions']}" for row in found.feeds
+        f"'not read {_escape_label(row['feed'])}'={row['not_read']};0;;0;{row['subscriptions']}" for row in found.feeds
     ]
     return [*ages, *not_read, f"'database size'={database_bytes}B;;;0"]
 
 
-def _label(text: str) -> str:
+def _escape_label(text: str) -> str:
     """Return a text as it may stand in the label of a figure."""
     return re.sub(r"[^\w.-]", "_", text)

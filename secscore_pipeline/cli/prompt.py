@@ -1,4 +1,4 @@
-"""A prompt for SQL: lines with history and completion, an answer after each semicolon, and commands that people try."""
+"""A prompt for SQL, with history, completion, and commands that other prompts have."""
 
 import os
 import re
@@ -21,8 +21,8 @@ from secscore_pipeline.warehouse.connection import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
-_REMEMBERED = 1_000
-_HINT = "SQL, ended with ; - help explains, \\d lists tables and views, quit or Ctrl-D leaves."
+_HISTORY_LENGTH = 1_000
+_HINT = "SQL, ended with ; - help lists commands, \\d lists tables and views, quit or Ctrl-D leaves."
 
 _HELP = """\
 SQL, ended with ;     from posture.current_scores;   Lines without ; are continued.
@@ -34,64 +34,64 @@ quit                  leave (also: exit, \\q, Ctrl-D); Ctrl-C clears the line or
 Tab completes names. Begin with: from posture.current_scores; from posture.to_win('NAME OF A SUBSCRIPTION');
 What each table holds: docs/tables.md"""
 
-_LEAVING = {"\\q", "quit", "exit", ".quit", ".exit", "q", ":q", "\\quit", "bye"}
-_HELPING = {"help", "?", "h", "\\?", "\\h", "\\help", ".help", "/help", "-h", "--help"}
-_EXPANDING = {"\\x", ".mode line"}
+_QUIT_COMMANDS = {"\\q", "quit", "exit", ".quit", ".exit", "q", ":q", "\\quit", "bye"}
+_HELP_COMMANDS = {"help", "?", "h", "\\?", "\\h", "\\help", ".help", "/help", "-h", "--help"}
+_EXPAND_COMMANDS = {"\\x", ".mode line"}
 
 
-class Show(Protocol):
+class PrintRows(Protocol):
     """What prints an answer."""
 
     def __call__(self, columns: list[str], rows: Rows, *, has_all: bool) -> None:
         """Print columns and rows, and leave out nothing where that is asked for."""
 
 
-def run_prompt(published: Published, show: Show, complaints: Console, *, has_all: bool = False) -> None:
-    """Ask for SQL and show the answers until there is no more; the database is open for the time of a question only.
+def run_prompt(published: Published, print_rows: PrintRows, error_console: Console, *, has_all: bool = False) -> None:
+    """Read SQL and print the answers until the input ends; the database is open only while it answers.
 
     Args:
         published: opens the database that is asked.
-        show: prints the columns and rows of an answer.
-        complaints: is told what was not understood.
+        print_rows: prints the columns and rows of an answer.
+        error_console: prints what was not understood.
         has_all: whether answers have every column from the beginning.
     """
-    complaints.print(Text(_HINT, style="dim"))
-    with_history = _history()
-    words, keywords = _known_words(published)
-    readline.set_completer(_completer(words))
+    error_console.print(Text(_HINT, style="dim"))
+    history_file = _load_history()
+    words, keywords = _list_words(published)
+    readline.set_completer(_make_completer(words))
     readline.set_completer_delims(" \t\n,()=<>*+")
     readline.parse_and_bind("tab: complete")
-    asking = _Asking(complaints, keywords, has_all=has_all)
+    prompt = _Prompt(error_console, keywords, has_all=has_all)
     with interrupts_handled():
-        for question in asking.questions():
+        for question in prompt.read_questions():
             try:
                 with published() as connection:
                     columns, rows = question(connection)
             except WarehouseError as error:
-                complaints.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
+                error_console.print(Text(f"✗ {error}", style="red"), soft_wrap=True)
             except (KeyboardInterrupt, duckdb.InterruptException):
                 if is_requested():
                     raise
-                complaints.print("Stopped.")
+                error_console.print("Stopped.")
             else:
-                show(columns, rows, has_all=asking.has_all)
-            if with_history:
-                readline.write_history_file(with_history)
+                print_rows(columns, rows, has_all=prompt.has_all)
+            if history_file:
+                readline.write_history_file(history_file)
 
 
-class _Asking:
+class _Prompt:
     """Reads lines and makes questions of them.
 
     Args:
-        complaints: is told what was not understood.
+        error_console: prints what was not understood.
         keywords: the words of SQL, with one of which a statement begins; none where they are not known.
         has_all: whether answers have every column.
     """
 
-    def __init__(self, complaints: Console, keywords: set[str], *, has_all: bool) -> None:
-        self._complaints, self._keywords, self.has_all = complaints, keywords, has_all
+    def __init__(self, error_console: Console, keywords: set[str], *, has_all: bool) -> None:
+        self._error_console, self._keywords, self.has_all = error_console, keywords, has_all
 
-    def questions(self) -> Iterator[Question]:
+    def read_questions(self) -> Iterator[Question]:
         """Yield what is asked, a question for each semicolon or command, until the end of the input."""
         typed: list[str] = []
         while True:
@@ -107,15 +107,15 @@ class _Asking:
                 print()  # noqa: T201
                 return
             command = normalize_line(line)
-            if command in _LEAVING:
+            if command in _QUIT_COMMANDS:
                 return
-            if command in _HELPING:
-                self._complaints.print(Text(_HELP))
+            if command in _HELP_COMMANDS:
+                self._error_console.print(Text(_HELP))
             elif typed:
                 typed.append(line)
                 if not line.strip():
-                    self._complaints.print(Text("End it with ; to have it answered; Ctrl-C clears it.", style="dim"))
-            elif (question := self._command(command)) is not None:
+                    self._error_console.print(Text("End it with ; to have it answered; Ctrl-C clears it.", style="dim"))
+            elif (question := self._find_command(command)) is not None:
                 yield question
             elif command and self._is_sql(line):
                 typed.append(line)
@@ -123,7 +123,7 @@ class _Asking:
                 yield partial(asked, text="\n".join(typed))
                 typed = []
 
-    def _command(self, command: str) -> Question | None:
+    def _find_command(self, command: str) -> Question | None:
         """Return the question that a command, or a name alone, stands for; None where it is none."""
         if question := command_question(command):
             return question
@@ -134,21 +134,21 @@ class _Asking:
     def _is_sql(self, line: str) -> bool:
         """Tell whether a first line begins a statement; say what to do where it does not."""
         word = re.match(r"[a-z_]\w*", line.strip(), re.IGNORECASE)
-        if line.strip().rstrip(";") in _EXPANDING:
+        if line.strip().rstrip(";") in _EXPAND_COMMANDS:
             self.has_all = not self.has_all
-            self._complaints.print("Every column is printed." if self.has_all else "Wide answers leave columns out.")
+            self._error_console.print("Every column is printed." if self.has_all else "Wide answers leave columns out.")
             return False
         if line.lstrip().startswith(("\\", ".")):
-            self._complaints.print(Text(f"There is no command {line.split()[0]}; help lists them.", style="red"))
+            self._error_console.print(Text(f"There is no command {line.split()[0]}; help lists them.", style="red"))
             return False
         if word is None or not self._keywords or word[0].lower() in self._keywords or ";" in line:
             return True
         says = f"{word[0]} begins no SQL, which begins with from, select and the like; help says what else there is."
-        self._complaints.print(Text(says, style="red"))
+        self._error_console.print(Text(says, style="red"))
         return False
 
 
-def _history() -> Path | None:
+def _load_history() -> Path | None:
     """Read what was typed before; return its file, for its owner alone, or None where there can be none."""
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     path = Path(os.path.expanduser(state)) / "secscore" / "history"  # noqa: PTH111 - a name without a home stays
@@ -158,11 +158,11 @@ def _history() -> Path | None:
         readline.read_history_file(path)
     except OSError:  # a prompt without a memory is a prompt
         return None
-    readline.set_history_length(_REMEMBERED)
+    readline.set_history_length(_HISTORY_LENGTH)
     return path
 
 
-def _known_words(published: Published) -> tuple[list[str], set[str]]:
+def _list_words(published: Published) -> tuple[list[str], set[str]]:
     """Return the names that the store holds, and the words of SQL; none where it cannot be opened."""
     try:
         with published() as connection:
@@ -172,7 +172,7 @@ def _known_words(published: Published) -> tuple[list[str], set[str]]:
     return [word for word, is_keyword in found if not is_keyword], {word for word, is_keyword in found if is_keyword}
 
 
-def _completer(words: list[str]) -> Callable[[str, int], str | None]:
+def _make_completer(words: list[str]) -> Callable[[str, int], str | None]:
     def complete(text: str, number: int) -> str | None:
         fitting = [word for word in words if word.startswith(text)]
         return fitting[number] if number < len(fitting) else None

@@ -1,4 +1,4 @@
-"""The commands that people type in place of SQL, as other prompts have them."""
+"""Commands in place of SQL, as other prompts have them."""
 
 import re
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from secscore_pipeline.system.sql_files import load_sql
 Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
 """Asks a database, and returns the columns and rows of the answer."""
 
-_LISTING = {
+_LIST_COMMANDS = {
     "\\d", "\\d+", "\\dt", "\\dt+", "\\dv", "\\dv+", "\\df", "\\dn", "\\l", ".tables", ".schema", ".databases",
     "tables", "views", "ls", "show tables", "show all tables", "show views", "list tables", "describe", "desc",
 }  # fmt: skip
-_DESCRIBING = re.compile(
+_DESCRIBE_COMMAND = re.compile(
     r"(?:\\d\+?|\\dt\+?|\\dv\+?|\\df|\.schema|\.describe|describe(?: table| view)?|desc|show(?: columns from)?|help)\s+"
     r"\"?([a-z_]\w*)\"?(?:\.\"?([a-z_]\w*)\"?)?",
     re.IGNORECASE,
@@ -30,9 +30,9 @@ def command_question(typed: str) -> Question | None:
         typed: a line, or what was given in place of SQL.
     """
     command = normalize_line(typed)
-    if command in _LISTING:
+    if command in _LIST_COMMANDS:
         return partial(asked, text=load_sql("posture/list_objects"))
-    if found := _DESCRIBING.fullmatch(command):
+    if found := _DESCRIBE_COMMAND.fullmatch(command):
         return partial(describe, name=".".join(filter(None, found.groups())))
     return None
 

@@ -90,13 +90,13 @@ def _command_in(text: str) -> "Question | None":
 
 def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = False) -> None:
     """Print the rows of a query in one of the formats; all columns where the output is no terminal."""
-    from secscore_pipeline.cli.terminal_table import as_text, fit_answer
+    from secscore_pipeline.cli.terminal_table import fit_answer, format_text
     from secscore_pipeline.posture.query import FORMS
 
     if form != "table":
         (write_json if form == "json" else write_output)(FORMS[form](columns, rows))
     elif not result_console.is_terminal:
-        write_output(as_text(columns, rows))
+        write_output(format_text(columns, rows))
     else:
         answer = fit_answer(columns, rows, result_console.width, has_all=has_all)
         result_console.print(answer.shown)

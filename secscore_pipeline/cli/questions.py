@@ -1,4 +1,4 @@
-"""The questions of `secscore init`: each answer is checked when it is typed, and asked for again with the reason."""
+"""The questions of `secscore init`: each answer is checked at once, and asked for again with the reason."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from secscore_pipeline.azure.errors import AzureError
     from secscore_pipeline.azure.subscriptions import Seen
 
-LISTED = 20
-"""How many subscriptions are listed at most before it is asked which are to be read."""
+MAX_LISTED = 20
+"""How many subscriptions are listed before the question which ones to read."""
 
 BACK = "<"
 """The answer that goes back to the question before."""
 
-_PROOFS = (
+_CREDENTIALS = (
     "AZURE_CLIENT_SECRET",
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_FEDERATED_TOKEN_FILE",
@@ -72,13 +72,19 @@ _QUESTIONS = {
         Question("AZURE_TENANT_ID", "Directory (tenant) ID"),
         Question("AZURE_CLIENT_ID", "Application (client) ID, also called client key"),
         Question("AZURE_CLOUD", "Cloud: AzureCloud, AzureUSGovernment or AzureChinaCloud"),
-        Question("AZURE_CLIENT_SECRET", "Client secret: its Value, not its ID (empty: a certificate)", "", True),
+        Question("AZURE_CLIENT_SECRET", "Client secret: its Value, not its ID (empty: use a certificate)", "", True),
         Question(
-            "AZURE_CLIENT_CERTIFICATE_PATH", "Certificate file with its private key, PEM or PFX (empty: a secret)", ""
+            "AZURE_CLIENT_CERTIFICATE_PATH",
+            "Certificate file with its private key, PEM or PFX (empty: use a secret)",
+            "",
         ),
         Question("AZURE_CLIENT_CERTIFICATE_PASSWORD", "Password of the private key (empty: none)", "", True),
-        Question("SECSCORE_SECRET_EXPIRES", "The day the secret ends on (2027-01-31; empty: unknown)", ""),
-        Question("AZURE_SUBSCRIPTION_IDS", "Subscriptions: ids or names, separated by commas; * for all it sees", "*"),
+        Question("SECSCORE_SECRET_EXPIRES", "Expiry date of the secret (2027-01-31; empty: unknown)", ""),
+        Question(
+            "AZURE_SUBSCRIPTION_IDS",
+            "Subscriptions: IDs or names, separated by commas; * for all that the identity sees",
+            "*",
+        ),
     )
 }
 
@@ -88,11 +94,13 @@ ASKED_FOR = tuple(_QUESTIONS)
 Ask = Callable[[Question], str]
 """Asks a question and returns the answer; the end of the input is raised as it comes."""
 
-Tell = Callable[[str], object]
-"""Says something to whom the questions are asked."""
+PrintText = Callable[[str], object]
+"""Prints a text for the person who answers."""
 
 
-def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell, *, connects: bool) -> bool:
+def ask_for_settings(
+    known: dict[str, str], ask: Ask, print_text: PrintText, print_problem: PrintText, *, connects: bool
+) -> bool:
     """Ask for the settings that every connection has and `known` lacks, or holds malformed, and add them to it.
 
     As soon as there is enough to sign in with, that is tried: what Entra does not accept is asked for again, and the
@@ -101,57 +109,57 @@ def ask_for_settings(known: dict[str, str], ask: Ask, tell: Tell, complain: Tell
     Args:
         known: the settings that are known, by name.
         ask: asks one question.
-        tell: says what was found.
-        complain: says what is wrong with an answer.
-        connects: whether the sign-in is tried.
+        print_text: prints what was found.
+        print_problem: prints what is wrong with an answer.
+        connects: whether to try to sign in.
 
     Returns:
         Whether the connection may work: False where it was tried, and failed for another reason than an answer, which
         is said.
     """
-    interview = _Interview(known, ask, tell, complain)
-    wants_scope = "AZURE_SUBSCRIPTION_IDS" not in known
+    interview = _Interview(known, ask, print_text, print_problem)
+    asks_for_scope = "AZURE_SUBSCRIPTION_IDS" not in known
     while True:
-        interview.settle_identity()
-        is_tried = connects and (interview.has_asked or wants_scope)
-        seen = interview.sign_in() if is_tried else None
+        interview.ask_for_identity()
+        signs_in = connects and (interview.has_asked or asks_for_scope)
+        visible = interview.sign_in() if signs_in else None
         try:
             if interview.has_asked and "AZURE_CLIENT_SECRET" in known:
-                interview.settle("SECSCORE_SECRET_EXPIRES")
-            if seen is not None and wants_scope:
-                tell(_list_of(seen))
-            interview.settle("AZURE_SUBSCRIPTION_IDS", seen or ())
+                interview.ask_until_valid("SECSCORE_SECRET_EXPIRES")
+            if visible is not None and asks_for_scope:
+                print_text(_format_list(visible))
+            interview.ask_until_valid("AZURE_SUBSCRIPTION_IDS", visible or ())
         except _BackError:
-            interview.forget(*_PROOFS, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+            interview.discard(*_CREDENTIALS, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
         else:
             break
     chosen = [one.strip() for one in known["AZURE_SUBSCRIPTION_IDS"].split(",")]
-    if unseen := [one for one in chosen if seen and _is_unseen(one, seen)]:
-        complain(f"The identity does not see {_count(len(unseen))} of these: {', '.join(unseen)}.")
-    return seen is not None or not is_tried
+    if invisible := [one for one in chosen if visible and _is_invisible(one, visible)]:
+        print_problem(f"The identity does not see {_describe_count(len(invisible))} of these: {', '.join(invisible)}.")
+    return visible is not None or not signs_in
 
 
 class _BackError(Exception):
-    """Somebody wants to go back to the question before."""
+    """The answer asks for the previous question."""
 
 
 class _Interview:
     """Asks for settings until their answers are well-formed, and Entra takes them."""
 
-    def __init__(self, known: dict[str, str], ask: Ask, tell: Tell, complain: Tell) -> None:
+    def __init__(self, known: dict[str, str], ask: Ask, print_text: PrintText, print_problem: PrintText) -> None:
         self._known = known
         self._ask = ask
-        self._tell = tell
-        self._complain = complain
-        self._given_before: dict[str, str] = {}
+        self._print_text = print_text
+        self._print_problem = print_problem
+        self._previous_answers: dict[str, str] = {}
         self.has_asked = False
 
-    def settle_identity(self) -> None:
-        """Ask for what is to sign in, in this order; who goes back finds the answer given before as the default."""
+    def ask_for_identity(self) -> None:
+        """Ask for tenant, client and credential in this order; after going back, the previous answer is the default."""
         steps = (
-            ("AZURE_TENANT_ID", partial(self.settle, "AZURE_TENANT_ID")),
-            ("AZURE_CLIENT_ID", partial(self.settle, "AZURE_CLIENT_ID")),
-            ("AZURE_CLIENT_SECRET", self._settle_proof),
+            ("AZURE_TENANT_ID", partial(self.ask_until_valid, "AZURE_TENANT_ID")),
+            ("AZURE_CLIENT_ID", partial(self.ask_until_valid, "AZURE_CLIENT_ID")),
+            ("AZURE_CLIENT_SECRET", self._ask_for_credential),
         )
         position = 0
         while position < len(steps):
@@ -159,30 +167,32 @@ class _Interview:
                 steps[position][1]()
             except _BackError:
                 position = max(position - 1, 0)
-                self.forget(steps[position][0], is_default=True)
+                self.discard(steps[position][0], is_default=True)
             else:
                 position += 1
 
-    def settle(self, name: str, seen: "Sequence[Seen]" = ()) -> None:
+    def ask_until_valid(self, name: str, visible: "Sequence[Seen]" = ()) -> None:
         """Ask for a setting that is not known, or is malformed, until it is well-formed.
 
         Args:
             name: the setting.
-            seen: the subscriptions whose names may stand for their ids.
+            visible: the subscriptions whose names may stand for their ids.
 
         Raises:
             _BackError: the question before is to be asked again.
         """
         question = _QUESTIONS[name]
-        if name in self._given_before:
-            question = replace(question, default=self._given_before[name])
+        if name in self._previous_answers:
+            question = replace(question, default=self._previous_answers[name])
         given = self._known.get(name)
-        while given is None or (problems := _unknown_names(given, seen) or self._problems(name, given)):
+        while given is None or (
+            problems := _describe_unknown_names(given, visible) or self._find_problems(name, given)
+        ):
             if given is not None:
                 for problem in problems:
-                    self._complain(problem)
-            answer = self._answer(question)
-            given = _ids_of(answer, seen) if seen else answer
+                    self._print_problem(problem)
+            answer = self._read_answer(question)
+            given = _resolve_names(answer, visible) if visible else answer
             if not given and question.default is not None:
                 given = question.default
                 break
@@ -190,7 +200,7 @@ class _Interview:
         if not given:
             del self._known[name]
 
-    def forget(self, *names: str, is_default: bool = False) -> None:
+    def discard(self, *names: str, is_default: bool = False) -> None:
         """Make settings be asked for again.
 
         Args:
@@ -199,9 +209,9 @@ class _Interview:
         """
         for name in names:
             before = self._known.pop(name, None)
-            self._given_before.pop(name, None)
+            self._previous_answers.pop(name, None)
             if before and is_default and not _QUESTIONS[name].is_secret:
-                self._given_before[name] = before
+                self._previous_answers[name] = before
 
     def sign_in(self) -> "list[Seen] | None":
         """Sign in, asking again for what Entra does not accept; return the subscriptions that can be read, if they can.
@@ -213,46 +223,46 @@ class _Interview:
             SettingsError: what is not asked for is wrong.
         """
         while True:
-            self._tell("Signing in ...")
-            seen = _try_connection(self._known)
-            if isinstance(seen, list):
-                self._tell(f"Signed in. The identity sees {_count(len(seen))}.")
-                return seen
-            self._complain(str(seen))
-            names = _ASK_AGAIN.get(seen.failure or "", ())
+            self._print_text("Signing in ...")
+            result = _sign_in(self._known)
+            if isinstance(result, list):
+                self._print_text(f"Signed in. The identity sees {_describe_count(len(result))}.")
+                return result
+            self._print_problem(str(result))
+            names = _ASK_AGAIN.get(result.failure or "", ())
             if not names:
                 return None
-            self.forget(*names)
+            self.discard(*names)
             if "AZURE_CLOUD" in names:
                 with suppress(_BackError):  # there is no question before it
-                    self.settle("AZURE_CLOUD")
-            self.settle_identity()
+                    self.ask_until_valid("AZURE_CLOUD")
+            self.ask_for_identity()
 
-    def _answer(self, question: Question) -> str:
+    def _read_answer(self, question: Question) -> str:
         """Return the answer to a question.
 
         Raises:
             _BackError: it is the one that goes back.
         """
         if not self.has_asked:
-            self._tell(f"{BACK} goes back to the question before; Ctrl-C ends this, and nothing is written.")
+            self._print_text(f"{BACK} goes back to the previous question; Ctrl-C stops without writing anything.")
         self.has_asked = True
         answer = self._ask(question).strip()
         if answer == BACK:
             raise _BackError
         return answer
 
-    def _settle_proof(self) -> None:
-        """Ask for what the application proves itself with: a secret, or else a certificate, in turn."""
-        proof = next((name for name in _PROOFS if name in self._known), "AZURE_CLIENT_SECRET")
-        while proof in _QUESTIONS:
-            self.settle(proof)
-            if any(name in self._known for name in _PROOFS):
+    def _ask_for_credential(self) -> None:
+        """Ask for a client secret and a certificate in turn, until there is one."""
+        credential = next((name for name in _CREDENTIALS if name in self._known), "AZURE_CLIENT_SECRET")
+        while credential in _QUESTIONS:
+            self.ask_until_valid(credential)
+            if any(name in self._known for name in _CREDENTIALS):
                 return
-            is_secret = proof == "AZURE_CLIENT_SECRET"
-            proof = "AZURE_CLIENT_CERTIFICATE_PATH" if is_secret else "AZURE_CLIENT_SECRET"
+            is_secret = credential == "AZURE_CLIENT_SECRET"
+            credential = "AZURE_CLIENT_CERTIFICATE_PATH" if is_secret else "AZURE_CLIENT_SECRET"
 
-    def _problems(self, name: str, given: str) -> list[str]:
+    def _find_problems(self, name: str, given: str) -> list[str]:
         """Return what is wrong with the answer for a setting, by the checks that every command makes."""
         values = {**self._known, name: given}
         if name == "AZURE_TENANT_ID":
@@ -263,10 +273,10 @@ class _Interview:
         except SettingsError as error:
             return [problem for problem in error.problems if name in problem.partition(". ")[0]]
         if name.startswith("AZURE_CLIENT_CERTIFICATE"):
-            return self._problems_of_certificate(values)
+            return self._find_certificate_problems(values)
         return []
 
-    def _problems_of_certificate(self, values: dict[str, str]) -> list[str]:
+    def _find_certificate_problems(self, values: dict[str, str]) -> list[str]:
         """Return what keeps a certificate file from being used; ask for its password where it needs one."""
         from secscore_pipeline.azure.errors import SignInError
 
@@ -277,10 +287,10 @@ class _Interview:
         except SignInError as error:
             if error.failure != "certificate-password" or values.get("AZURE_CLIENT_CERTIFICATE_PASSWORD"):
                 return [str(error)]
-            password = self._answer(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
+            password = self._read_answer(_QUESTIONS["AZURE_CLIENT_CERTIFICATE_PASSWORD"])
             if not password:
                 return [str(error)]
-            found = self._problems_of_certificate({**values, "AZURE_CLIENT_CERTIFICATE_PASSWORD": password})
+            found = self._find_certificate_problems({**values, "AZURE_CLIENT_CERTIFICATE_PASSWORD": password})
             if not found:
                 self._known["AZURE_CLIENT_CERTIFICATE_PASSWORD"] = password
             return found
@@ -289,7 +299,7 @@ class _Interview:
         return []
 
 
-def _try_connection(known: Mapping[str, str]) -> "list[Seen] | AzureError":
+def _sign_in(known: Mapping[str, str]) -> "list[Seen] | AzureError":
     """Return the enabled subscriptions that settings lead to, or why they cannot be had."""
     from secscore_pipeline.azure.errors import AzureError, SignInError
     from secscore_pipeline.ingest.connection import AzureConnection
@@ -321,10 +331,10 @@ def settings_in_environment(known: Mapping[str, str]) -> "Iterator[None]":
                 os.environ[name] = text
 
 
-def _ids_of(answer: str, seen: "Sequence[Seen]") -> str:
+def _resolve_names(answer: str, visible: "Sequence[Seen]") -> str:
     """Return an answer with the names of subscriptions replaced by their ids; what names none stays."""
     by_name: dict[str, list[str]] = {}
-    for one in seen:
+    for one in visible:
         by_name.setdefault(one.name.strip().lower(), []).append(one.subscription_id)
     if found := by_name.get(answer.lower()):  # a name may hold a comma
         return ",".join(found)
@@ -332,27 +342,27 @@ def _ids_of(answer: str, seen: "Sequence[Seen]") -> str:
     return ",".join(one for part in parts for one in by_name.get(part.lower(), [part]))
 
 
-def _unknown_names(answer: str, seen: "Sequence[Seen]") -> list[str]:
+def _describe_unknown_names(answer: str, visible: "Sequence[Seen]") -> list[str]:
     """Return a sentence for each part of an answer that is neither an id nor a name, with the names nearest to it."""
-    names = [one.name for one in seen]
-    parts = [one.strip() for one in answer.split(",")] if seen else []
+    names = [one.name for one in visible]
+    parts = [one.strip() for one in answer.split(",")] if visible else []
     unknown = [part for part in parts if part and part != "*" and not GUID.fullmatch(part)]
     return [f"No subscription has that name.{suggest(find_nearest(part, names))}" for part in unknown]
 
 
-def _list_of(seen: "Sequence[Seen]") -> str:
-    if not seen:
-        return "Grant it Security Reader (docs/connect.md says how); with * it reads what it sees by then."
+def _format_list(visible: "Sequence[Seen]") -> str:
+    if not visible:
+        return "Assign it the role Security Reader (docs/connect.md); * includes what it sees by then."
     lines = [
-        f"  {one.subscription_id}  {printable(one.name)}" for one in sorted(seen, key=lambda one: one.name.lower())
+        f"  {one.subscription_id}  {printable(one.name)}" for one in sorted(visible, key=lambda one: one.name.lower())
     ]
-    more = [f"  … and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
-    return "\n".join([*lines[:LISTED], *more])
+    more = [f"  … and {len(lines) - MAX_LISTED} more"] if len(lines) > MAX_LISTED else []
+    return "\n".join([*lines[:MAX_LISTED], *more])
 
 
-def _is_unseen(subscription_id: str, seen: "Sequence[Seen]") -> bool:
-    return subscription_id != "*" and subscription_id.lower() not in {one.subscription_id for one in seen}
+def _is_invisible(subscription_id: str, visible: "Sequence[Seen]") -> bool:
+    return subscription_id != "*" and subscription_id.lower() not in {one.subscription_id for one in visible}
 
 
-def _count(number: int) -> str:
+def _describe_count(number: int) -> str:
     return count_subscriptions(number) if number else "no subscription yet"

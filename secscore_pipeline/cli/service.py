@@ -25,19 +25,19 @@ from secscore_pipeline.system.stopping import GRACE, exit_code, hand_over, watch
 
 DEFINITIONS = "secscore_pipeline.definitions"
 
-_ENDS_WITHIN = GRACE + 1.0
+_END_TIMEOUT = GRACE + 1.0
 """Seconds that the processes have to end: what a run's process has, and a moment to note it."""
 
-_STARTS_WITHIN = 180.0
+_START_TIMEOUT = 180.0
 
 _LONGEST_SOCKET_PATH = 107
 """Bytes of the path of a socket. Source: unix(7)."""
 
-_LOOK_AGAIN = 0.2
-"""Seconds between two looks at something that tells nobody when it changes."""
+_POLL_INTERVAL = 0.2
+"""Seconds between two checks of a condition that sends no event."""
 
 
-def code_server(*place: str) -> list[str]:
+def build_code_server_command(*place: str) -> list[str]:
     """Return the command that serves the definitions, and starts a process for each run.
 
     `dagster api grpc`, not `dagster code-server`: a server in front of a server does not know which runs go on.
@@ -45,15 +45,15 @@ def code_server(*place: str) -> list[str]:
     Args:
         place: its options that say where: --socket PATH, or --host HOST --port PORT.
     """
-    return [*_dagster("api", "grpc", "--lazy-load-user-code", "--module-name", DEFINITIONS), *place]
+    return [*_dagster_command("api", "grpc", "--lazy-load-user-code", "--module-name", DEFINITIONS), *place]
 
 
-def daemon(workspace: Path) -> list[str]:
+def build_daemon_command(workspace: Path) -> list[str]:
     """Return the command that runs schedules, sensors and the queue."""
     return [sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)]
 
 
-def webserver(workspace: Path, host: str, port: int) -> list[str]:
+def build_webserver_command(workspace: Path, host: str, port: int) -> list[str]:
     """Return the command that serves the UI."""
     return [sys.executable, "-m", "secscore_pipeline.cli.service", "webserver", str(workspace), host, str(port)]
 
@@ -64,7 +64,7 @@ def serve(command: Sequence[str]) -> int:
     Returns:
         The exit code: 128 and the signal's number, or that of the command.
     """
-    with _supervisor() as supervisor:
+    with _supervise() as supervisor:
         supervisor.start(command)
         return supervisor.wait_for_end()
 
@@ -89,7 +89,7 @@ def serve_all(port: int, announce: Callable[[], object]) -> int:
 
     own_hosts(port)
     refuse_taken_port("127.0.0.1", port)
-    with tempfile.TemporaryDirectory(prefix="secscore-", ignore_cleanup_errors=True) as made, _supervisor() as running:
+    with tempfile.TemporaryDirectory(prefix="secscore-", ignore_cleanup_errors=True) as made, _supervise() as running:
         folder = Path(made)
         environment = {"DAGSTER_IS_DEV_CLI": "1"}  # load errors are shown short, and reloading starts anew
         if not os.environ.get("DAGSTER_HOME", "").strip():
@@ -98,14 +98,14 @@ def serve_all(port: int, announce: Callable[[], object]) -> int:
         workspace = folder / "workspace.yaml"
         place = {"grpc_server": {"socket": str(code_socket), "location_name": DEFINITIONS}}
         workspace.write_text(yaml.safe_dump({"load_from": [place]}), encoding="utf-8")
-        code = _dagster("code-server", "start", "--socket", str(code_socket), "--module-name", DEFINITIONS)
+        code = _dagster_command("code-server", "start", "--socket", str(code_socket), "--module-name", DEFINITIONS)
         running.start([*code, "--log-level", "warning"], **environment)
-        ended = running.wait_until(partial(_answers, code_socket), _STARTS_WITHIN)
+        ended = running.wait_until(partial(_answers, code_socket), _START_TIMEOUT)
         if ended is not None:
             return ended
-        running.start(daemon(workspace), **environment)
-        running.start(webserver(workspace, "127.0.0.1", port), **environment)
-        ended = running.wait_until(partial(_listens, port), _STARTS_WITHIN)
+        running.start(build_daemon_command(workspace), **environment)
+        running.start(build_webserver_command(workspace, "127.0.0.1", port), **environment)
+        ended = running.wait_until(partial(_listens, port), _START_TIMEOUT)
         if ended is not None:
             return ended
         announce()
@@ -126,12 +126,12 @@ def _listens(port: int) -> bool:
         return False
 
 
-def _dagster(*arguments: str) -> list[str]:
+def _dagster_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dagster", *arguments]
 
 
 @contextmanager
-def _supervisor() -> Iterator["_Supervisor"]:
+def _supervise() -> Iterator["_Supervisor"]:
     supervisor = _Supervisor()
     try:
         yield supervisor
@@ -166,7 +166,7 @@ class _Supervisor:
         """Wait for a condition; return None once it holds, else the exit code, which is 1 where it did not in time."""
         until = time.monotonic() + seconds
         while not is_ready():
-            if (code := self._exit_code(_LOOK_AGAIN)) is not None:
+            if (code := self._exit_code(_POLL_INTERVAL)) is not None:
                 return code
             if time.monotonic() > until:
                 return 1
@@ -184,24 +184,24 @@ class _Supervisor:
         return None if number == signal.SIGCHLD else 128 + number
 
     def end(self) -> None:
-        """End every process and all that they have started: told first, killed where that does not help in time."""
+        """End every process and all that they have started: SIGTERM first, SIGKILL where that does not help in time."""
         everything = [found for process in self._processes for found in _with_descendants(process)]
         for process in everything:
             _send(process, signal.SIGTERM)
-        until = time.monotonic() + _ENDS_WITHIN
+        until = time.monotonic() + _END_TIMEOUT
         left: list[psutil.Process] = everything
-        while left and time.monotonic() < until and not self._is_told_again():
+        while left and time.monotonic() < until and not self._is_signaled_again():
             _, left = psutil.wait_procs(left, timeout=0.1)
         for remaining in {found for process in left for found in _with_descendants(process)}:
             _send(remaining, signal.SIGKILL)
         psutil.wait_procs(left, timeout=1)
 
-    def _is_told_again(self) -> bool:
+    def _is_signaled_again(self) -> bool:
         """Tell whether another signal to stop has come since the first."""
-        told = []
+        signals = []
         while not self._events.empty():
-            told.append(self._events.get())
-        return any(number != signal.SIGCHLD for number in told)
+            signals.append(self._events.get())
+        return any(number != signal.SIGCHLD for number in signals)
 
 
 def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -241,18 +241,18 @@ def _code(socket_path: str | None, host: str, port: int | None) -> None:
     for warning in unknown_settings(os.environ):
         click.echo(f"! {warning}", err=True)
     if socket_path is None:
-        raise click.exceptions.Exit(serve(code_server("--host", host, "--port", str(port))))
+        raise click.exceptions.Exit(serve(build_code_server_command("--host", host, "--port", str(port))))
     if len(os.fsencode(socket_path)) > _LONGEST_SOCKET_PATH:
         raise SettingsError(
             ["The path of the code location's socket is too long. Set SECSCORE_CODE_SOCKET to a shorter one."]
         )
-    raise click.exceptions.Exit(serve(code_server("--socket", socket_path)))
+    raise click.exceptions.Exit(serve(build_code_server_command("--socket", socket_path)))
 
 
 @main.command("daemon")
 @click.argument("workspace", type=click.Path(path_type=Path))
 def _daemon(workspace: Path) -> None:
-    raise click.exceptions.Exit(serve(daemon(workspace)))
+    raise click.exceptions.Exit(serve(build_daemon_command(workspace)))
 
 
 @main.command("webserver")

@@ -1,4 +1,4 @@
-"""The answer to a question as a person reads it: a table where it fits the terminal, else a record after the other."""
+"""The rows of a query for a terminal: a table where it fits, else one record after the other."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,16 +18,16 @@ from secscore_pipeline.text import GUID, printable
 
 Rows = Sequence[tuple[Any, ...]]
 
-FEW = 3
+MAX_RECORDS = 3
 """Of so many rows no table is made that does not fit: what columns have in common then says nothing."""
 
 _GAP = 2
 """Blanks between columns."""
 
-_PROSE = 24
+_MAX_PROSE = 24
 """To how many characters a column of sentences may be narrowed."""
 
-_SHORT = 24
+_MAX_CONSTANT = 24
 """How long a value may be that is told of a column which is left out."""
 
 
@@ -69,17 +69,17 @@ class _Column:
 
     @property
     def is_id(self) -> bool:
-        held = [cell for cell in self.cells if cell]
-        return self.name.endswith("_id") or (bool(held) and all(GUID.fullmatch(cell) for cell in held))
+        present = [cell for cell in self.cells if cell]
+        return self.name.endswith("_id") or (bool(present) and all(GUID.fullmatch(cell) for cell in present))
 
     @property
     def is_prose(self) -> bool:
-        return max(map(cell_len, self.cells), default=0) > _PROSE and any(" " in cell for cell in self.cells)
+        return max(map(cell_len, self.cells), default=0) > _MAX_PROSE and any(" " in cell for cell in self.cells)
 
     @property
-    def least(self) -> int:
+    def min_width_needed(self) -> int:
         """The width that it needs."""
-        return _PROSE if self.is_prose else self.width
+        return _MAX_PROSE if self.is_prose else self.width
 
     def names_the_same(self, other: "_Column") -> bool:
         """Tell whether each value of one stands beside the same value of the other."""
@@ -91,7 +91,7 @@ def fit_answer(names: Sequence[str], rows: Rows, width: int, *, has_all: bool = 
     """Return rows as they fit a terminal.
 
     What says least is left out first: columns with the same value in every row, those that name what another one
-    names, then ids. Where that is not enough, or there are only few rows, each record is printed with all its columns.
+    names, then IDs. Where that is not enough, or there are only few rows, each record is printed with all its columns.
 
     Args:
         names: of the columns.
@@ -102,7 +102,7 @@ def fit_answer(names: Sequence[str], rows: Rows, width: int, *, has_all: bool = 
     columns = [
         _Column(
             printable(name),
-            tuple(_cell(row[index]) for row in rows),
+            tuple(_format_cell(row[index]) for row in rows),
             _are_all(rows, index, (int, float, Decimal)),
             _are_all(rows, index, (str,)),
             printable(name),
@@ -110,15 +110,15 @@ def fit_answer(names: Sequence[str], rows: Rows, width: int, *, has_all: bool = 
         for index, name in enumerate(names)
     ]
     if _fits(columns, width):
-        return Answer(_table(columns), None)
-    if not has_all and len(rows) > FEW:
+        return Answer(_build_table(columns), None)
+    if not has_all and len(rows) > MAX_RECORDS:
         kept, left_out = _leave_out(columns, width)
         if _fits(kept, width):
-            return Answer(_table(kept), _note(left_out))
-    return Answer(Group(*_records(columns)), None)
+            return Answer(_build_table(kept), _describe_left_out(left_out))
+    return Answer(Group(*_build_records(columns)), None)
 
 
-def as_text(names: Sequence[str], rows: Rows) -> str:
+def format_text(names: Sequence[str], rows: Rows) -> str:
     """Return every column of rows as text of whatever width, for files and programs."""
     table = [
         list(map(printable, names)),
@@ -144,23 +144,23 @@ def _leave_out(columns: list[_Column], width: int) -> tuple[list[_Column], list[
 def _is_named_by_another(column: _Column, kept: Sequence[_Column]) -> bool:
     """Tell whether a shorter text stands for each of the column's."""
     others = (other for other in kept if other is not column and other.width <= column.width and other.is_text)
-    return column.is_text and not _tells_apart(column, kept) and any(map(column.names_the_same, others))
+    return column.is_text and not _identifies_rows(column, kept) and any(map(column.names_the_same, others))
 
 
 def _is_spare_id(column: _Column, kept: Sequence[_Column]) -> bool:
-    return column.is_id and not _tells_apart(column, kept)
+    return column.is_id and not _identifies_rows(column, kept)
 
 
-def _tells_apart(column: _Column, kept: Sequence[_Column]) -> bool:
+def _identifies_rows(column: _Column, kept: Sequence[_Column]) -> bool:
     """Tell whether a column says what a row is about, where no name does."""
     return column.name == "subscription_id" and not any(other.name in ("subscription_name", "name") for other in kept)
 
 
 def _fits(columns: Sequence[_Column], width: int) -> bool:
-    return bool(columns) and sum(column.least for column in columns) + _GAP * (len(columns) - 1) <= width
+    return bool(columns) and sum(column.min_width_needed for column in columns) + _GAP * (len(columns) - 1) <= width
 
 
-def _table(columns: Sequence[_Column]) -> Table:
+def _build_table(columns: Sequence[_Column]) -> Table:
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(
@@ -175,7 +175,7 @@ def _table(columns: Sequence[_Column]) -> Table:
     return table
 
 
-def _records(columns: Sequence[_Column]) -> Iterator[RenderableType]:
+def _build_records(columns: Sequence[_Column]) -> Iterator[RenderableType]:
     names = max(cell_len(column.name) for column in columns)
     count = len(columns[0].cells)
     for number in range(count):
@@ -188,10 +188,10 @@ def _records(columns: Sequence[_Column]) -> Iterator[RenderableType]:
         yield record
 
 
-def _note(left_out: Sequence[_Column]) -> str:
+def _describe_left_out(left_out: Sequence[_Column]) -> str:
     same, others = [], []
     for one in left_out:
-        if one.is_constant and len(one.cells[0]) <= _SHORT:
+        if one.is_constant and len(one.cells[0]) <= _MAX_CONSTANT:
             same.append(f"{one.name} {one.cells[0] or '(empty)'}")
         else:
             others.append(one.name)
@@ -199,12 +199,12 @@ def _note(left_out: Sequence[_Column]) -> str:
     return " ".join(filter(None, [*parts, "All columns: --all, \\x at the prompt, or --format json."]))
 
 
-def _are_all(rows: Rows, index: int, kinds: tuple[type, ...]) -> bool:
-    held = [row[index] for row in rows if row[index] is not None]
-    return bool(held) and all(isinstance(cell, kinds) and not isinstance(cell, bool) for cell in held)
+def _are_all(rows: Rows, index: int, types: tuple[type, ...]) -> bool:
+    present = [row[index] for row in rows if row[index] is not None]
+    return bool(present) and all(isinstance(cell, types) and not isinstance(cell, bool) for cell in present)
 
 
-def _cell(cell: Any) -> str:
+def _format_cell(cell: Any) -> str:
     """Return a cell as a person reads it: times to the second, and no more digits than say something."""
     if cell is None:
         return ""

@@ -65,7 +65,7 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
     assert done.stdout.count("Certificate file") == 1  # and back to the secret
     for subscription in (first, second, third):  # listed before it is asked which
         listed = done.stdout.index(f"{subscription.subscription_id}  {subscription.name}")
-        assert listed < done.stdout.index("Subscriptions: ids or names")
+        assert listed < done.stdout.index("Subscriptions: IDs or names")
     assert secret not in done.stdout + done.stderr
     assert "not-the-secret" not in done.stdout + done.stderr
     written = read_env(tmp_path / ".env")
