@@ -53,7 +53,7 @@ def run_connection_test(feeds: tuple[Feed, ...]) -> int:
             _print_state(group.state, group.line)
         console.print(summary(steps), soft_wrap=True)
         everything += steps
-    return _exit_code(everything)
+    return _get_exit_code(everything)
 
 
 def print_sign_in_steps() -> None:
@@ -78,14 +78,14 @@ def _print_json(feeds: tuple[Feed, ...]) -> int:
     records = [{"feed": feed.name, **step.record} for feed, step in steps]
     everything = [step for _, step in steps]
     write_json(format_json({"steps": records, "summary": summary(everything)}))
-    return _exit_code(everything)
+    return _get_exit_code(everything)
 
 
 def _print_state(state: str, line: str) -> None:
     (error_console if state == "failed" else console).print(mark_line(state, line), soft_wrap=True)
 
 
-def _exit_code(steps: "list[Step]") -> int:
+def _get_exit_code(steps: "list[Step]") -> int:
     failed = {step.name for step in steps if step.state == "failed"}
     return EXIT_WRONG_SETTINGS if "settings" in failed else EXIT_FAILURE if failed else 0
 

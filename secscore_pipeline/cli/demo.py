@@ -62,10 +62,10 @@ def demo(subscriptions: int, days: int) -> None:
         console.rule("2. Connection test")
         print_sign_in_steps()
         console.rule("3. Today: materialize every asset")
-        with _info_logging_disabled():
-            outcome = sync_feeds((Feed(),), lists_causes=False)
-        if outcome.name == "NOTHING_STORED":
-            raise click.exceptions.Exit(EXIT_FAILURE)
+        with _disable_info_log():
+            code = sync_feeds((Feed(),), lists_causes=False)
+        if code == EXIT_FAILURE:
+            raise click.exceptions.Exit(code)
         rows = {row["table"]: row["rows"] for row in select_named("posture/count_rows")}
         console.print(f"{rows['raw.fetches']:,} fetches and {rows['ocsf.assessment_findings']:,} findings are stored.")
         console.rule("4. Scores (simulated data)")
@@ -105,7 +105,7 @@ def simulate_history(azure: "LocalAzure", today: datetime, days: int) -> None:
 
 
 @contextmanager
-def _info_logging_disabled() -> Iterator[None]:
+def _disable_info_log() -> Iterator[None]:
     """Leave out what assets log in the block, unless --verbose asks for it."""
     before = logging.root.manager.disable
     if not log.isEnabledFor(logging.DEBUG):
@@ -139,5 +139,5 @@ def _print_next_commands() -> None:
     shown = warehouse.shown if warehouse.lake else first_steps.shorten_path(warehouse.published_path)
     console.print(f"Database: {shown} (simulated data; never locked)", soft_wrap=True)
     console.print("\nNext: query it in SQL (help lists commands), show its status, open the report:")
-    for command in first_steps.next_commands(database, report):
+    for command in first_steps.list_next_commands(database, report):
         console.print(f"  {command}", soft_wrap=True)

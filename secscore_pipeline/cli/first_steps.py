@@ -33,7 +33,7 @@ def has_only_demo_database(environment: Mapping[str, str]) -> bool:
     )
 
 
-def next_commands(database: str, report: str) -> list[str]:
+def list_next_commands(database: str, report: str) -> list[str]:
     """Return the commands to continue with after the demo, each of which works where the demo was started.
 
     Args:
@@ -44,7 +44,7 @@ def next_commands(database: str, report: str) -> list[str]:
         environment = {**read_env(Path(".env")), **os.environ}
     except SettingsError:  # whatever is wrong with the file is said when it is used
         environment = dict(os.environ)
-    command, before = own_command(), ""
+    command, before = get_own_command(), ""
     if environment.get("SECSCORE_DATABASE", "").strip() != database and not has_only_demo_database(environment):
         before = f"SECSCORE_DATABASE={shlex.quote(database)} SECSCORE_REPORT={shlex.quote(report)} "
     commands = [f"{before}{command} {arguments}" for arguments in COMMANDS]
@@ -54,7 +54,7 @@ def next_commands(database: str, report: str) -> list[str]:
     return commands
 
 
-def own_command() -> str:
+def get_own_command() -> str:
     """Return how this command line can be called again from the working directory."""
     script = Path(sys.argv[0])
     if not script.name.startswith("secscore") or not script.exists():

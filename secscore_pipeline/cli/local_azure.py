@@ -143,7 +143,7 @@ def emulator(
         azure.faults.extend(faults)
         if bodies:
             _serve_verbatim(azure, bodies)
-        with _env_file(env_file, azure):
+        with _write_env_file(env_file, azure):
             console.print(f"Local Azure at {azure.url}, {len(world.subscriptions)} subscriptions (simulated).")
             usage = f"Settings: {env_file}   (use: set -a; . {env_file}; set +a)   Ctrl-C ends it."
             console.print(usage, soft_wrap=True)
@@ -160,7 +160,7 @@ def _serve_verbatim(azure: "LocalAzure", bodies: Path) -> None:
 
 
 @contextmanager
-def _env_file(path: Path, azure: "LocalAzure") -> Iterator[None]:
+def _write_env_file(path: Path, azure: "LocalAzure") -> Iterator[None]:
     """Write the settings that lead to a local Azure to a file, and remove it at the end."""
     scope = ["*"] if len(azure.world.subscriptions) > _MAX_LISTED else []
     text = _ENV_FILE_MARK + env_text(azure.settings(*scope))

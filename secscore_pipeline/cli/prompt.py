@@ -13,7 +13,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from secscore_pipeline.cli.prompt_commands import Question, command_question, normalize_line
+from secscore_pipeline.cli.prompt_commands import Question, normalize_line, parse_command
 from secscore_pipeline.posture.query import Rows, asked, describe
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import interrupts_handled, is_requested
@@ -125,7 +125,7 @@ class _Prompt:
 
     def _find_command(self, command: str) -> Question | None:
         """Return the question that a command, or a name alone, stands for; None where it is none."""
-        if question := command_question(command):
+        if question := parse_command(command):
             return question
         if self._keywords and re.fullmatch(r"[a-z_]\w*(\.\w+)?", command) and command not in self._keywords:
             return partial(describe, name=command)

@@ -23,7 +23,7 @@ _DESCRIBE_COMMAND = re.compile(
 )
 
 
-def command_question(typed: str) -> Question | None:
+def parse_command(typed: str) -> Question | None:
     r"""Return the question that a command such as `\d` or `show tables` stands for; None where it is none.
 
     Args:

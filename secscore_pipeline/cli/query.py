@@ -72,20 +72,20 @@ def query(
         run_prompt(published, partial(_print_rows, form=form), error_console, has_all=has_all)
         return
     text = read_text(file) if file else sql or load_sql("posture/list_objects")
-    question = _command_in(text) or partial(asked, text=text)
+    question = _find_command(text) or partial(asked, text=text)
     with published() as connection:
         columns, rows = question(connection)
     _print_rows(columns, rows, form=form, has_all=has_all)
 
 
-def _command_in(text: str) -> "Question | None":
+def _find_command(text: str) -> "Question | None":
     r"""Return the question of a command such as `\d` or `show tables`; None where it is SQL that DuckDB answers."""
-    from secscore_pipeline.cli.prompt_commands import command_question
+    from secscore_pipeline.cli.prompt_commands import parse_command
 
     is_sql = re.match(r"\s*(describe|desc|show)\s+\S", text, re.IGNORECASE) and not re.search(
         r"\b(tables|views)\s*;?\s*$", text, re.IGNORECASE
     )
-    return None if is_sql else command_question(text)
+    return None if is_sql else parse_command(text)
 
 
 def _print_rows(columns: list[str], rows: "Rows", *, form: str, has_all: bool = False) -> None:

@@ -100,25 +100,25 @@ def serve_all(port: int, announce: Callable[[], object]) -> int:
         workspace.write_text(yaml.safe_dump({"load_from": [place]}), encoding="utf-8")
         code = _dagster_command("code-server", "start", "--socket", str(code_socket), "--module-name", DEFINITIONS)
         running.start([*code, "--log-level", "warning"], **environment)
-        ended = running.wait_until(partial(_answers, code_socket), _START_TIMEOUT)
+        ended = running.wait_until(partial(_is_answering, code_socket), _START_TIMEOUT)
         if ended is not None:
             return ended
         running.start(build_daemon_command(workspace), **environment)
         running.start(build_webserver_command(workspace, "127.0.0.1", port), **environment)
-        ended = running.wait_until(partial(_listens, port), _START_TIMEOUT)
+        ended = running.wait_until(partial(_is_listening, port), _START_TIMEOUT)
         if ended is not None:
             return ended
         announce()
         return running.wait_for_end()
 
 
-def _answers(code_socket: Path) -> bool:
+def _is_answering(code_socket: Path) -> bool:
     from secscore_pipeline.defs.dagster_internals import code_server_answers
 
     return code_server_answers(code_socket)
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import format_json, result_console
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
-from secscore_pipeline.cli.group import load_settings
+from secscore_pipeline.cli.group import EXIT_FAILURE, load_settings
 from secscore_pipeline.config.feeds import Feed, configured_feeds
 from secscore_pipeline.config.settings import SettingsError
 from secscore_pipeline.system.streams import write_json, write_output
@@ -69,7 +69,7 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
         if found.attention:
             result_console.print("Exit code 1: lines that begin with ! are problems.")
     if found.attention:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(EXIT_FAILURE)
 
 
 def _read_status(max_age: timedelta | None) -> "tuple[Standing, dict[str, Any]]":

@@ -15,7 +15,7 @@ from secscore_pipeline.errors import explained
 
 if TYPE_CHECKING:
     from secscore_pipeline.config.feeds import Feed
-    from secscore_pipeline.defs.runner import RunResult, SyncOutcome
+    from secscore_pipeline.defs.runner import RunResult
 
 
 @click.command(cls=SettingsCommand)
@@ -30,9 +30,7 @@ def sync(names: tuple[str, ...]) -> None:
     or exported; 4 stored, but not published. Some unreadable subscriptions are 0, unless SECSCORE_PARTIAL_FAILURE is
     fail.
     """
-    outcome = sync_feeds(select_feeds(names))
-    codes = {"COMPLETE": 0, "PARTIAL": EXIT_PARTIAL, "UNPUBLISHED": EXIT_UNPUBLISHED, "NOTHING_STORED": EXIT_FAILURE}
-    code = codes[outcome.name]
+    code = sync_feeds(select_feeds(names))
     if code == EXIT_UNPUBLISHED:
         _print_unpublished()
     elif code != EXIT_FAILURE:
@@ -43,8 +41,8 @@ def sync(names: tuple[str, ...]) -> None:
         raise click.exceptions.Exit(code)
 
 
-def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> "SyncOutcome":
-    """Sync feeds, printing each step, and return how they ended together.
+def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> int:
+    """Sync feeds, printing each step, and return the exit code that says how they ended together.
 
     Args:
         feeds: whose subscriptions are read.
@@ -56,6 +54,7 @@ def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> "Sync
         FeedStarted,
         RunResult,
         RunStarted,
+        SyncOutcome,
         combine_outcomes,
         run_sync,
     )
@@ -81,7 +80,13 @@ def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> "Sync
                         print_error(step.problem)
                     if lists_causes:
                         _print_causes(step.sync_id)
-    return combine_outcomes(outcomes)
+    codes = {
+        SyncOutcome.COMPLETE: 0,
+        SyncOutcome.PARTIAL: EXIT_PARTIAL,
+        SyncOutcome.UNPUBLISHED: EXIT_UNPUBLISHED,
+        SyncOutcome.NOTHING_STORED: EXIT_FAILURE,
+    }
+    return codes[combine_outcomes(outcomes)]
 
 
 def _print_problems(result: "RunResult") -> None:

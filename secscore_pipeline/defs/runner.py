@@ -193,7 +193,7 @@ class _Runs:
         yield RunStarted(sync_id)
         result = self._execute(feed, sync_id, selection, partition=feed.partition)
         yield result
-        yield FeedResult(feed, sync_id, _outcome_of_feed(result))
+        yield FeedResult(feed, sync_id, _get_feed_outcome(result))
 
     def sync_batches(self, feed: Feed) -> Iterator[SyncStep]:
         """Read the batches of a feed, a run for each, and publish what they stored in another one."""
@@ -216,7 +216,7 @@ class _Runs:
         yield RunStarted(run_id)
         published = self._execute(feed, run_id, [DATABASE, *map(key_of, exported_formats())], tags={SHOWS: sync_id})
         yield published
-        yield FeedResult(feed, sync_id, _outcome_of_batches(results, published))
+        yield FeedResult(feed, sync_id, _get_batches_outcome(results, published))
 
     def _execute_batch(self, feed: Feed, batch: Batch, run_id: str, sync_id: str) -> RunResult:
         return self._execute(feed, run_id, READING, partition=batch.key, tags={ROUND: sync_id})
@@ -312,7 +312,7 @@ def normalize_fetches(warehouse: Warehouse) -> int:
         return normalize(connection, Normalization().mapping())
 
 
-def _outcome_of_feed(result: RunResult) -> SyncOutcome:
+def _get_feed_outcome(result: RunResult) -> SyncOutcome:
     if result.succeeded:
         return SyncOutcome.COMPLETE
     if not result.has_stored:
@@ -320,7 +320,7 @@ def _outcome_of_feed(result: RunResult) -> SyncOutcome:
     return SyncOutcome.PARTIAL if result.has_published else SyncOutcome.UNPUBLISHED
 
 
-def _outcome_of_batches(results: Sequence[RunResult], published: RunResult) -> SyncOutcome:
+def _get_batches_outcome(results: Sequence[RunResult], published: RunResult) -> SyncOutcome:
     if not published.has_published:
         return SyncOutcome.UNPUBLISHED
     is_complete = all(result.succeeded for result in (*results, published))
@@ -359,7 +359,7 @@ def _describe_problems(result: dg.ExecuteInProcessResult) -> tuple[tuple[str, ..
             checks.append(FailedCheck(f"{name}: {description}", is_warning))
         elif has_read:  # else what kept the list from being read kept everything
             checks.append(FailedCheck(description, is_warning))
-    messages += _step_failures(result)
+    messages += _list_step_failures(result)
     shortened = dict.fromkeys(_shorten_failure(message, about_coverage) for message in messages)
     # A check that ends the run is in its failure too.
     in_checks = {check.message for check in checks}
@@ -373,7 +373,7 @@ def _shorten_failure(message: str, about_coverage: set[str]) -> str:
     return _PARTIAL_FAILURE if any(message.startswith(f"{title}: ") for title in about_coverage) else message
 
 
-def _step_failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+def _list_step_failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what each failed step says, without a traceback where it was foreseen."""
     for event in result.all_events:
         if not event.is_step_failure:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secscore_pipeline.cli.first_steps import DEMO_DATABASE, DEMO_REPORT, has_only_demo_database, next_commands
+from secscore_pipeline.cli.first_steps import DEMO_DATABASE, DEMO_REPORT, has_only_demo_database, list_next_commands
 from secscore_pipeline_tests.conftest import secscore
 from testbed.waiting import DEADLINE
 
@@ -103,6 +103,6 @@ def test_the_next_commands_lead_to_the_demo_whatever_else_there_is(tmp_path, mon
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [str(script), "demo"])
     assert has_only_demo_database({}) is not own
-    assert next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"{before}'a venv/secscore' query"
+    assert list_next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"{before}'a venv/secscore' query"
     monkeypatch.setenv("PWD", str(Path("/")))
-    assert next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"cd {tmp_path}"
+    assert list_next_commands(DEMO_DATABASE, DEMO_REPORT)[0] == f"cd {tmp_path}"
