@@ -1,5 +1,5 @@
 """`secscore`, the command line: a module for each group of commands.
 
 What takes long to load (Dagster, DuckDB, pandas, the local Azure) is imported by the function that needs it, not by the
-module: so `secscore --help` and the completion of a shell take a third of a second, not three.
+module: `secscore --help` and the completion of a shell then take 0.3 s of processor time instead of 1.7 s.
 """
