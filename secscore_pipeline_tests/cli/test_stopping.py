@@ -102,7 +102,7 @@ def test_a_demo_is_stopped_and_goes_on_the_next_time(tmp_path, number):
     arguments = ("demo", "--subscriptions", "2", "--days", "60")
     with begin(tmp_path, *arguments) as process:
         for line in process.stdout:
-            if "2. The 60 days" in line:
+            if "1. History: the last 60 days" in line:
                 break
         assert "Stopped. The days that are stored stay;" in stopped(process, number)
     assert "Report:" in secscore("demo", "--subscriptions", "2", "--days", "3", cwd=tmp_path).stdout
