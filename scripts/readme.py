@@ -6,7 +6,8 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
+from secscore_pipeline.config.setting import Group
 from secscore_pipeline.error_catalogue import PARTS
 from secscore_pipeline.errors import cure
 
@@ -131,13 +132,17 @@ def tables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def settings_table() -> str:
-    """Return the README's table of settings."""
-    lines = ["| name | meaning | default |", "|---|---|---|"]
-    for setting in SETTINGS:
-        default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
-        lines.append(f"| `{setting.name}` | {setting.meaning} | {default} |".replace("|  |", "| |"))
-    return "\n".join(lines) + "\n"
+def settings_tables() -> str:
+    """Return the README's tables of settings, one for each group."""
+    lines: list[str] = []
+    for group in Group:
+        lines += ["", f"### {group.value}", "", "| name | what it controls | values | default |", "|---|---|---|---|"]
+        for setting in SETTINGS:
+            if setting.group is group:
+                default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+                cells = (f"`{setting.name}`", setting.meaning, setting.kind.values, default)
+                lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+    return "\n".join(lines[1:]) + "\n"
 
 
 def env_example() -> str:
@@ -146,13 +151,13 @@ def env_example() -> str:
         "# Copy to .env, fill in, and keep it to yourself: chmod 600 .env (`secscore init` does all that).",
         "# Lines that begin with # show the default.",
     ]
-    for setting in SETTINGS:
-        off = (
-            "# "
-            if setting.default is not None and setting.name not in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
-            else ""
-        )
-        lines += ["", f"# {setting.meaning}", f"{off}{setting.name}={setting.default or ''}"]
+    for group in Group:
+        lines += ["", f"# ---- {group.value}"]
+        for setting in SETTINGS:
+            if setting.group is group:
+                is_asked_for = setting.default is None or setting.name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+                off = "" if is_asked_for else "# "
+                lines += ["", f"# {setting.help}", f"{off}{setting.name}={setting.default or ''}"]
     return "\n".join(lines) + "\n"
 
 
@@ -176,4 +181,4 @@ if __name__ == "__main__":
     TROUBLESHOOTING_PAGE.write_text(troubleshooting_page())
     ENV_EXAMPLE.write_text(env_example())
     text = BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text())
-    README.write_text(SETTINGS_BLOCK.sub(lambda found: found[1] + settings_table() + found[2], text))
+    README.write_text(SETTINGS_BLOCK.sub(lambda found: found[1] + settings_tables() + found[2], text))

@@ -229,20 +229,21 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "number-malformed",
             "A setting that is a number is none",
-            "It must be a whole number in the range that the message names.",
-            "Give a number {range}.",
+            "The message names the numbers that it takes. They are whole, unless the message gives one with a decimal "
+            "point, such as 0.5.",
+            "Give {range}.",
         ),
         Failure(
             "policy-malformed",
-            "A setting of two choices is neither",
-            "SECSCORE_PARTIAL_FAILURE is warn or fail, SECSCORE_ENTITIES on or off.",
+            "A setting of a few choices is none of them",
+            "It takes the words that the message names, such as warn or fail for SECSCORE_PARTIAL_FAILURE.",
             "Set {setting} to {choices}.",
         ),
         Failure(
             "schedule-malformed",
             "The schedule cannot be read",
             "It is no cron expression of five fields, or its time zone is unknown.",
-            "Set {setting} to a cron expression such as 0 5 * * *, and its time zone to one such as Europe/Berlin.",
+            "Use a cron expression such as 0 5 * * *, and a time zone such as Europe/Berlin.",
         ),
         Failure(
             "feeds-malformed",

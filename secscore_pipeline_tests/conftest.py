@@ -13,7 +13,7 @@ from zlib import crc32
 import dagster as dg
 import pytest
 
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.defs.runner import execute_run

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.readme import BLOCK, README, TABLES_PAGE, tables_page
+from scripts.readme import BLOCK, README, TABLES_PAGE, env_example, settings_tables, tables_page
 from scripts.screenshots import LARGEST
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline_tests.integration import test_kills
 
 ROOT = README.parent
@@ -21,9 +21,11 @@ def test_every_setting_is_explained_in_the_readme_and_in_env_example():
     readme, example = README.read_text(), (ROOT / ".env.example").read_text()
     for setting in SETTINGS:
         default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
-        assert f"| `{setting.name}` | {setting.meaning} | {default}".rstrip() in readme
-        assert setting.meaning in example
+        assert f"| `{setting.name}` | {setting.meaning} | {setting.kind.values} | {default}".rstrip() in readme
+        assert setting.help in example
         assert re.search(rf"^(# )?{setting.name}=", example, re.MULTILINE)
+    assert example == env_example()
+    assert settings_tables() in readme
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import requests
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.session import Session, asked_pause, complete_within
+from secscore_pipeline.config.settings import AlertSettings
 from secscore_pipeline.system.redaction import bounded_code, quoted, register_secrets
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -221,18 +222,16 @@ def _json_object(answer: requests.Response) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def configured(settings: Mapping[str, str]) -> list[Channel]:
-    """Return the channels that are set; the settings are checked before (see `settings.alert_settings`)."""
+def configured(settings: AlertSettings) -> list[Channel]:
+    """Return the channels that are set."""
     channels: list[Channel] = []
-    register_secrets(settings["SECSCORE_ALERT_SLACK_TOKEN"], settings["SECSCORE_ALERT_WEBHOOK_SECRET"])
-    if settings["SECSCORE_ALERT_SLACK_TOKEN"]:
-        names = ("SECSCORE_ALERT_SLACK_TOKEN", "SECSCORE_ALERT_SLACK_CHANNEL", "SECSCORE_ALERT_SLACK_URL")
-        token, channel, url = (settings[name] for name in names)
-        channels.append(Slack(token, channel, url if url.endswith("/") else f"{url}/"))
-    if settings["SECSCORE_ALERT_TEAMS"]:
-        channels.append(Teams(settings["SECSCORE_ALERT_TEAMS"]))
-    if settings["SECSCORE_ALERT_WEBHOOK"]:
-        channels.append(Webhook(settings["SECSCORE_ALERT_WEBHOOK"], settings["SECSCORE_ALERT_WEBHOOK_SECRET"]))
+    if settings.slack_token:
+        url = settings.slack_url
+        channels.append(Slack(settings.slack_token, settings.slack_channel, url if url.endswith("/") else f"{url}/"))
+    if settings.teams:
+        channels.append(Teams(settings.teams))
+    if settings.webhook:
+        channels.append(Webhook(settings.webhook, settings.webhook_secret))
     return channels
 
 

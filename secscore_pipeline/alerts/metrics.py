@@ -15,7 +15,7 @@ from typing import NamedTuple
 from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import EVENT_TYPES
+from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.errors import ExplainedError
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of
 from secscore_pipeline.system.sql_files import load_sql

@@ -10,8 +10,10 @@ from secscore_pipeline.alerts.journal import Journal, journal_of, journal_path
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.schedules import check_schedule, last_due
-from secscore_pipeline.config.settings import SettingsError, alert_settings, value
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECSCORE_BRIEFING, SECSCORE_DAGSTER_URL, SECSCORE_TIMEZONE
+from secscore_pipeline.config.schedules import last_due
+from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.warehouse.connection import WarehouseError
@@ -33,12 +35,12 @@ def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Told":
     """
     from secscore_pipeline.alerts.tell import tell
 
-    threshold = float(alert_settings()["SECSCORE_ALERT_SCORE_DROP"])
+    threshold = read_alert_settings().score_drop
     warehouse = Warehouse.from_environment()
     over = channels()
     with journal_of(warehouse.published_path, clock()) as journal:
         news, newest = _gathered(feeds, warehouse, journal, threshold, clock)
-        return tell(news, over, journal, value("SECSCORE_DAGSTER_URL"), clock, seen_until=newest)
+        return tell(news, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
 
 
 def tell_of(alert: Alert, clock: Clock = utc_now) -> "Told":
@@ -50,7 +52,7 @@ def tell_of(alert: Alert, clock: Clock = utc_now) -> "Told":
     from secscore_pipeline.alerts.tell import tell
 
     with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
-        return tell([alert], channels(), journal, value("SECSCORE_DAGSTER_URL"), clock)
+        return tell([alert], channels(), journal, SECSCORE_DAGSTER_URL.read(), clock)
 
 
 def send_test(clock: Clock = utc_now) -> "Told":
@@ -63,7 +65,7 @@ def send_test(clock: Clock = utc_now) -> "Told":
 
     database = Warehouse.from_environment().published_path
     with journal_of(database, clock()) if journal_path(database).exists() else nullcontext():
-        return send_once(trial(clock()), channels(), value("SECSCORE_DAGSTER_URL"))
+        return send_once(trial(clock()), channels(), SECSCORE_DAGSTER_URL.read())
 
 
 def acknowledge_alerts(clock: Clock = utc_now) -> int:
@@ -83,7 +85,7 @@ def channels() -> "list[Channel]":
     """Return the channels that are set."""
     from secscore_pipeline.alerts.channels import configured  # a run that tells nobody need not load their libraries
 
-    return configured(alert_settings())
+    return configured(read_alert_settings())
 
 
 def trial(now: datetime) -> Alert:
@@ -135,9 +137,5 @@ def _ends(feed: Feed) -> datetime | None:
 
 def _briefing_due(now: datetime) -> datetime | None:
     """Return when the newest briefing was due; None where there is none."""
-    cron, zone = value("SECSCORE_BRIEFING"), value("SECSCORE_TIMEZONE")
-    if cron.lower() == "off":
-        return None
-    schedule = Feed(schedule=cron, time_zone=zone)
-    check_schedule(schedule, "SECSCORE_BRIEFING")
-    return last_due(schedule, now)
+    cron, zone = SECSCORE_BRIEFING.read(), SECSCORE_TIMEZONE.read()
+    return last_due(Feed(schedule=cron, time_zone=zone), now) if cron else None

@@ -12,7 +12,8 @@ import duckdb
 from secscore_pipeline.alerts.channels import ChannelError, exchange
 from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError, SignalSettings, signal_settings
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.settings import SignalSettings, read_signal_settings
 from secscore_pipeline.errors import explained
 from secscore_pipeline.posture.freshness import freshness_of
 from secscore_pipeline.warehouse.connection import WarehouseError
@@ -83,7 +84,7 @@ def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
 def _settings(log: logging.Logger) -> SignalSettings | None:
     """Return the settings; None where they are wrong, which is a warning."""
     try:
-        return signal_settings()
+        return read_signal_settings()
     except SettingsError as error:
         log.warning("%s", error)
         return None

@@ -6,7 +6,7 @@ from secscore_pipeline.cli.console import console, print_error, print_warning
 from secscore_pipeline.cli.database import get_warehouse
 from secscore_pipeline.cli.group import EXIT_FAILURE, SettingsCommand
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.errors import explained
 
 

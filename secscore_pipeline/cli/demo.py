@@ -19,7 +19,7 @@ from secscore_pipeline.cli.outputs import write_report_file
 from secscore_pipeline.cli.summaries import print_coverage, print_opportunities, print_scores, print_trend
 from secscore_pipeline.cli.sync import sync_feeds
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import value
+from secscore_pipeline.config.registry import SECSCORE_DATABASE, SECSCORE_REPORT
 from secscore_pipeline.text import count_subscriptions
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _print_summary() -> None:
 
 def _print_next_commands() -> None:
     """Print where the database is, and commands to continue with."""
-    database, report, warehouse = value("SECSCORE_DATABASE"), value("SECSCORE_REPORT"), get_warehouse()
+    database, report, warehouse = SECSCORE_DATABASE.read(), SECSCORE_REPORT.read(), get_warehouse()
     shown = warehouse.shown if warehouse.lake else first_steps.shorten_path(warehouse.published_path)
     console.print(f"Database: {shown} (simulated data; never locked)", soft_wrap=True)
     console.print("\nNext: query it in SQL (help lists commands), show its status, open the report:")

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from secscore_pipeline.config.env_file import read_env
-from secscore_pipeline.config.settings import DEFAULTS, SettingsError, database_path, work_path
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import DEFAULTS
+from secscore_pipeline.config.storage import resolve_database_path, resolve_work_path
 
 DEMO_DATABASE = "data/demo.duckdb"
 """Where the demo keeps its data, when SECSCORE_DATABASE names no other place."""
@@ -24,12 +26,12 @@ def has_only_demo_database(environment: Mapping[str, str]) -> bool:
 
     A file that runs write counts as one: what a first sync could not read is in it, though it is not published.
     """
-    own = database_path(DEFAULTS["SECSCORE_DATABASE"] or "")
+    own = resolve_database_path(DEFAULTS["SECSCORE_DATABASE"] or "")
     return (
         not environment.get("SECSCORE_DATABASE", "").strip()
         and not own.exists()
-        and not work_path(environment.get("SECSCORE_WORK_DATABASE", ""), own).exists()
-        and database_path(DEMO_DATABASE).exists()
+        and not resolve_work_path(environment.get("SECSCORE_WORK_DATABASE", ""), own).exists()
+        and resolve_database_path(DEMO_DATABASE).exists()
     )
 
 

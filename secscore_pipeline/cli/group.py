@@ -15,7 +15,8 @@ from rich.text import Text
 from secscore_pipeline.cli.console import error_console, print_error, print_warning
 from secscore_pipeline.config.env_file import load_env
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SECRETS, SettingsError
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECRETS
 from secscore_pipeline.errors import ExplainedError, explained
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.redaction import quoted, redact, register_secrets
@@ -122,9 +123,9 @@ def check_environment(
     Raises:
         SettingsError: a setting is malformed.
     """
-    from secscore_pipeline.config.checking import check_settings, unknown_settings
+    from secscore_pipeline.config.checking import check_settings, find_unknown_settings
 
-    for warning in unknown_settings(os.environ, file_names, known_names):
+    for warning in find_unknown_settings(os.environ, file_names, known_names):
         print_warning(warning)
     check_settings(*checks)
 

@@ -15,9 +15,11 @@ from secscore_pipeline.cli.connection import run_connection_test
 from secscore_pipeline.cli.console import console, error_console, print_error, print_warning
 from secscore_pipeline.cli.group import EXIT_FAILURE, check_environment
 from secscore_pipeline.cli.options import read_text
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import read_env, update_env
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SECRETS, SETTINGS, SettingsError, azure_settings
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECRETS, SETTINGS
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.files import refuse_unwritable
 from secscore_pipeline.text import suggest
@@ -67,7 +69,7 @@ def init(
     if sys.stdin.isatty() if ask is None else ask:
         _refuse_malformed(known, given)
         may_work = _ask_for_settings(known, connects=test)
-    azure_settings(known)
+    read_azure_settings(known)
     _write_settings(env_file, before, known)
     if not may_work:  # the reason is printed already
         console.print("Test the connection again: secscore test-connection")
@@ -114,13 +116,13 @@ def _refuse_unsettable(number: int, name: str, *, is_pair: bool) -> None:
         name: what stands before the =.
         is_pair: whether there is one.
     """
-    from secscore_pipeline.config.checking import nearest_settings
+    from secscore_pipeline.config.checking import find_nearest_settings
 
     if not is_pair:
         raise click.BadParameter(f"--set {number} is no NAME=VALUE.")
     if name in {setting.name for setting in SETTINGS} - set(SECRETS):
         return
-    meant = nearest_settings(name) or nearest_settings(f"SECSCORE_{name}")
+    meant = find_nearest_settings(name) or find_nearest_settings(f"SECSCORE_{name}")
     if not set(SECRETS).isdisjoint(meant):
         raise click.BadParameter(f"--set {number} names a secret: that is asked for, or read from a file.")
     raise click.BadParameter(f"--set {number} names no setting.{suggest(meant)}")

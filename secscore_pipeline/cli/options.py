@@ -5,7 +5,7 @@ from typing import BinaryIO
 import click
 
 from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.text import printable

@@ -12,7 +12,9 @@ from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.console import console, error_console, print_warning
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
 from secscore_pipeline.cli.group import SettingsCommand
-from secscore_pipeline.config.settings import EXPORTS, SettingsError, export_layout, value
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import EXPORTS, SECSCORE_EXPORT_URL, SECSCORE_REPORT
+from secscore_pipeline.config.settings import read_export_layout
 from secscore_pipeline.errors import explained
 from secscore_pipeline.text import describe_value
 
@@ -61,11 +63,11 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
 
     if views and (others := [form for form in forms if form not in OF_VIEWS]):
         raise click.UsageError(f"--view works with {' and '.join(OF_VIEWS)}: {others[0]} contains findings.")
-    lake, warehouse = Lake(*export_layout()), get_warehouse()
+    lake, warehouse = Lake(*read_export_layout()), get_warehouse()
     views = tuple(view.lower().removeprefix("posture.") for view in views)
     with warehouse.get_published() as connection:  # before anything is made at the destination
         _refuse_unknown_views(views, list_views(connection))
-    destination = Destination(output or value("SECSCORE_EXPORT_URL"))
+    destination = Destination(output or SECSCORE_EXPORT_URL.read())
     with (
         destination.scratch_folder(warehouse.path) as folder,
         warehouse.get_published(reachable=[folder]) as connection,
@@ -119,7 +121,7 @@ def write_report_file(output: Path | None) -> Path:
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.report.page import gather, report_path, write_report
 
-    path = report_path(str(output) if output else value("SECSCORE_REPORT"))
+    path = report_path(str(output) if output else SECSCORE_REPORT.read())
     with get_warehouse().get_published() as connection:
         content = gather(connection, utc_now())
     size = write_report(content, path)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SettingsError, azure_settings
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.text import GUID, count_subscriptions, find_nearest, printable, suggest
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ class _Interview:
             values.pop("AZURE_CLIENT_ID", None)  # where both are one, the client is asked for again, in its turn
         try:
             env_text({name: given})  # it must fit into a line of the file
-            azure_settings(values)
+            read_azure_settings(values)
         except SettingsError as error:
             return [problem for problem in error.problems if name in problem.partition(". ")[0]]
         if name.startswith("AZURE_CLIENT_CERTIFICATE"):
@@ -281,7 +282,7 @@ class _Interview:
         from secscore_pipeline.azure.errors import SignInError
 
         try:
-            ends = azure_settings(values).credential.expires_at
+            ends = read_azure_settings(values).credential.expires_at
         except SettingsError:
             return []  # something else is wrong, and asked for in its turn
         except SignInError as error:

@@ -20,7 +20,7 @@ import click
 import psutil
 import yaml
 
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.system.stopping import GRACE, exit_code, hand_over, watch
 
 DEFINITIONS = "secscore_pipeline.definitions"
@@ -84,10 +84,10 @@ def serve_all(port: int, announce: Callable[[], object]) -> int:
     Raises:
         SettingsError: the port is taken, or a setting is malformed. Nothing was started.
     """
-    from secscore_pipeline.config.ui_hosts import own_hosts
+    from secscore_pipeline.config.ui_hosts import read_ui_hosts
     from secscore_pipeline.defs.webserver import refuse_taken_port
 
-    own_hosts(port)
+    read_ui_hosts(port)
     refuse_taken_port("127.0.0.1", port)
     with tempfile.TemporaryDirectory(prefix="secscore-", ignore_cleanup_errors=True) as made, _supervise() as running:
         folder = Path(made)
@@ -236,9 +236,9 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int)
 def _code(socket_path: str | None, host: str, port: int | None) -> None:
-    from secscore_pipeline.config.checking import unknown_settings
+    from secscore_pipeline.config.checking import find_unknown_settings
 
-    for warning in unknown_settings(os.environ):
+    for warning in find_unknown_settings(os.environ):
         click.echo(f"! {warning}", err=True)
     if socket_path is None:
         raise click.exceptions.Exit(serve(build_code_server_command("--host", host, "--port", str(port))))

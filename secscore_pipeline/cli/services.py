@@ -7,8 +7,11 @@ import click
 from secscore_pipeline.cli.console import console, error_console
 from secscore_pipeline.cli.group import SettingsCommand
 from secscore_pipeline.cli.local_azure import start_local_azure
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import DEFAULTS, REQUIRED, SettingsError, azure_settings, parallel_runs
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import DEFAULTS, REQUIRED
+from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system import stopping
 
@@ -27,7 +30,7 @@ def dev(port: int) -> None:
         serve_dagster(port)
         return
     if any(os.environ.get(name, "").strip() for name in REQUIRED):
-        azure_settings(os.environ)
+        read_azure_settings(os.environ)
         serve_dagster(port)
         return
     from secscore_pipeline.clock import utc_now
@@ -52,7 +55,7 @@ def serve_dagster(port: int) -> None:
     from secscore_pipeline.defs.instance import limit_parallel_runs
 
     if os.environ.get("DAGSTER_HOME", "").strip():
-        limit_parallel_runs(parallel_runs())
+        limit_parallel_runs(read_parallel_runs())
     _refuse_long_settings()
     code = serve_all(port, lambda: console.print(f"Dagster's UI: http://127.0.0.1:{port}   Ctrl-C ends it."))
     if code > 128:  # by a signal

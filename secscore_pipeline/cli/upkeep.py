@@ -6,7 +6,8 @@ from rich.text import Text
 from secscore_pipeline.cli.console import console, print_warning, result_console
 from secscore_pipeline.cli.database import get_warehouse, select_named
 from secscore_pipeline.cli.group import SettingsCommand
-from secscore_pipeline.config.settings import kept_days, lake_settings, value
+from secscore_pipeline.config.registry import SECSCORE_DATA_PATH, SECSCORE_RETENTION_DAYS, SECSCORE_WORK_DATABASE
+from secscore_pipeline.config.storage import parse_lake_settings
 
 
 @click.command(cls=SettingsCommand)
@@ -23,7 +24,7 @@ def maintain(retention_days: int | None) -> None:
     """
     from secscore_pipeline.clock import utc_now
 
-    days = retention_days or kept_days(value("SECSCORE_RETENTION_DAYS"))
+    days = retention_days or SECSCORE_RETENTION_DAYS.read()
     warehouse = get_warehouse()
     with console.status("Compacting"):
         done = warehouse.maintain(utc_now(), days)
@@ -56,7 +57,7 @@ def migrate(target: str, data_path: str | None) -> None:
     from secscore_pipeline.warehouse.moving import move
 
     warehouse = get_warehouse()
-    where = lake_settings(target, data_path or value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE"))
+    where = parse_lake_settings(target, data_path or SECSCORE_DATA_PATH.read(), SECSCORE_WORK_DATABASE.read())
     if where is None:
         raise click.BadParameter("That is no lake: it begins with ducklake:.", param_hint="--to")
     if warehouse.lake:

@@ -2,31 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.schedules import check_schedule
-from secscore_pipeline.config.settings import (
-    SETTINGS,
-    SettingsError,
-    alert_settings,
-    azure_settings,
-    batch_size,
-    database_path,
-    expand_path,
-    export_layout,
-    exported_formats,
-    kept_days,
-    kept_published,
-    lake_settings,
-    parallel_runs,
-    schedules_are_on,
-    signal_settings,
-    value,
-    work_path,
-)
-from secscore_pipeline.config.ui_hosts import own_hosts
+from secscore_pipeline.config import registry
+from secscore_pipeline.config.azure_settings import read_azure_settings
+from secscore_pipeline.config.kinds import SettingsError, expand_path
+from secscore_pipeline.config.setting import collect_problems
+from secscore_pipeline.config.storage import check_storage, read_parallel_runs
+from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.text import find_nearest, printable, suggest
@@ -69,12 +53,22 @@ def check_settings(*more: Callable[[], object]) -> None:
     Raises:
         SettingsError: names everything that is malformed, not only the first.
     """
-    problems = list(_problems(more))
+    problems = collect_problems(
+        check_instance_file,
+        _check_connection,
+        *(setting.read for setting in registry.SETTINGS),
+        check_storage,
+        read_parallel_runs,
+        partial(read_ui_hosts, 0),
+        *more,
+    )
     if problems:
-        raise SettingsError(list(dict.fromkeys(problems)))
+        raise SettingsError(problems)
 
 
-def unknown_settings(environment: Mapping[str, str], file: Iterable[str] = (), also: Iterable[str] = ()) -> list[str]:
+def find_unknown_settings(
+    environment: Mapping[str, str], file: Iterable[str] = (), also: Iterable[str] = ()
+) -> list[str]:
     """Return a sentence for each name that looks like a setting and is none, with the nearest that is one.
 
     Args:
@@ -82,13 +76,12 @@ def unknown_settings(environment: Mapping[str, str], file: Iterable[str] = (), a
         file: the names in the file of settings, which is this program's own.
         also: further names that are known, such as the variables that hold the secrets of feeds.
     """
-    settings = [setting.name for setting in SETTINGS]
     in_file = set(file)
     found = []
-    for name in sorted({*environment, *in_file}.difference(settings, PROCESS_SETTINGS, also)):
+    for name in sorted({*environment, *in_file}.difference(registry.BY_NAME, PROCESS_SETTINGS, also)):
         plain = _spell(name)
         is_foreign = name not in in_file and (not plain.startswith(("SEC", "AZ")) or _OTHERS.fullmatch(plain))
-        nearest = [] if is_foreign else nearest_settings(plain)
+        nearest = [] if is_foreign else find_nearest_settings(plain)
         if is_foreign or not (nearest or plain.startswith("SECSCORE_")):
             continue
         where = ".env" if name in in_file else "the environment"
@@ -97,12 +90,12 @@ def unknown_settings(environment: Mapping[str, str], file: Iterable[str] = (), a
     return found
 
 
-def nearest_settings(name: str) -> list[str]:
+def find_nearest_settings(name: str) -> list[str]:
     """Return the setting that may be meant by a name; none where it is near to none, or may be another program's."""
     plain = _spell(name)
     prefix, _, rest = plain.partition("_")
-    settings = [setting.name for setting in SETTINGS]
-    if near := find_nearest(plain, settings, most=1, is_sure=True):
+    settings = registry.BY_NAME
+    if near := find_nearest(plain, list(settings), most=1, is_sure=True):
         return near
     if prefix != "SECSCORE":
         return []
@@ -145,54 +138,11 @@ def check_instance_file() -> None:
     raise SettingsError([explained(what, "encoding-unknown")])
 
 
-def _problems(more: Iterable[Callable[[], object]]) -> Iterator[str]:
-    """Yield what is wrong with each setting, by the functions that those who use it ask."""
-    checks: list[Callable[[], object]] = [
-        check_instance_file,
-        _check_connection,
-        _check_store,
-        partial(kept_published, value("SECSCORE_KEEP_PUBLISHED")),
-        *(partial(kept_days, value(name), name) for name in ("SECSCORE_RETENTION_DAYS", "SECSCORE_RUN_RETENTION_DAYS")),
-        batch_size,
-        parallel_runs,
-        exported_formats,
-        export_layout,
-        alert_settings,
-        signal_settings,
-        schedules_are_on,
-        _check_ui,
-        partial(_check_schedule, "SECSCORE_SCHEDULE"),
-        partial(_check_schedule, "SECSCORE_BRIEFING"),
-        *more,
-    ]
-    for check in checks:
-        try:
-            check()
-        except SettingsError as error:
-            yield from error.problems
-
-
 def _check_connection() -> None:
     """Check the form of what is set of the connection; what is missing is for those who connect to say."""
     try:
-        azure_settings(os.environ)
+        read_azure_settings(os.environ)
     except SettingsError as error:
         missing = ("[setting-missing]", "[credential-missing]")
         if left := [problem for problem in error.problems if not problem.endswith(missing)]:
             raise SettingsError(left) from error
-
-
-def _check_store() -> None:
-    database = value("SECSCORE_DATABASE")
-    if lake_settings(database, value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE")) is None:
-        work_path(value("SECSCORE_WORK_DATABASE"), database_path(database))
-
-
-def _check_ui() -> None:
-    own_hosts(0)
-
-
-def _check_schedule(setting: str) -> None:
-    cron, time_zone = value(setting), value("SECSCORE_TIMEZONE")
-    if not (setting == "SECSCORE_BRIEFING" and cron.lower() == "off"):
-        check_schedule(Feed(schedule=cron, time_zone=time_zone), setting)

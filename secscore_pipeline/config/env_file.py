@@ -10,7 +10,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
-from secscore_pipeline.config.settings import SECRETS, SettingsError
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECRETS
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import EncodingError, read_text
 from secscore_pipeline.system.files import write_file

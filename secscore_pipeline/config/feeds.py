@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from secscore_pipeline.config.settings import SettingsError, expand_path, value
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECSCORE_FEEDS, SECSCORE_SCHEDULE, SECSCORE_TIMEZONE
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.text import describe_value, show_path
@@ -86,7 +87,7 @@ def configured_feeds() -> tuple[Feed, ...]:
     Raises:
         SettingsError: names every line of the file that is wrong. No value of the file is repeated.
     """
-    path = expand_path("SECSCORE_FEEDS", value("SECSCORE_FEEDS"))
+    path = SECSCORE_FEEDS.read()
     if not path.exists():
         if os.environ.get("SECSCORE_FEEDS", "").strip():
             raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
@@ -106,12 +107,12 @@ def configured_feeds() -> tuple[Feed, ...]:
         raise SettingsError([explained(what, "feeds-malformed")])
     if not text.strip():
         return (_only(),)
-    return _read(path, text, value("SECSCORE_SCHEDULE"), value("SECSCORE_TIMEZONE"))
+    return _read(path, text, SECSCORE_SCHEDULE.read(), SECSCORE_TIMEZONE.read())
 
 
 def _only() -> Feed:
     """Return the feed of the environment's settings."""
-    return Feed(schedule=value("SECSCORE_SCHEDULE"), time_zone=value("SECSCORE_TIMEZONE"))
+    return Feed(schedule=SECSCORE_SCHEDULE.read(), time_zone=SECSCORE_TIMEZONE.read())
 
 
 @lru_cache(maxsize=1)

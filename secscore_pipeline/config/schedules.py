@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice, pairwise
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SettingsError
-from secscore_pipeline.errors import explained
-from secscore_pipeline.text import describe_value
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECSCORE_SCHEDULE, SECSCORE_TIMEZONE
+from secscore_pipeline.config.setting import collect_problems
 
 _RUNS_COMPARED = 100
 """How many runs of a schedule are compared for the longest time between two."""
 
 _A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
-
-_FEBRUARY_LENGTH = 29
 
 
 def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
@@ -30,24 +29,12 @@ def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
     Raises:
         SettingsError: its schedule or time zone cannot be read.
     """
-    for name, given, is_known in (
-        (setting, feed.schedule, is_valid_cron(feed.schedule)),
-        ("SECSCORE_TIMEZONE", feed.time_zone, feed.time_zone in available_timezones()),
-    ):
-        if not is_known:
-            what = f"{describe_value(name, given)} cannot be read."
-            raise SettingsError([explained(what, "schedule-malformed", setting=setting)])
-
-
-def is_valid_cron(text: str) -> bool:
-    """Tell whether a text is a cron expression that Dagster takes: five fields, of days that there are."""
-    if not croniter.is_valid(text):
-        return False
-    fields, *_ = croniter.expand(text)
-    if len(fields) != 5:
-        return False
-    days, months = fields[2], fields[3]
-    return not (months == [2] and len(days) == 1 and days[0] != "*" and int(days[0]) > _FEBRUARY_LENGTH)
+    checks = (
+        partial(SECSCORE_SCHEDULE.kind.parse, setting, feed.schedule),
+        partial(SECSCORE_TIMEZONE.kind.parse, SECSCORE_TIMEZONE.name, feed.time_zone),
+    )
+    if problems := collect_problems(*checks):
+        raise SettingsError(problems)
 
 
 def longest_gap(feed: Feed) -> timedelta:

@@ -9,7 +9,8 @@ import duckdb
 from secscore_pipeline.azure.errors import AzureError, Outcome
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SettingsError, partial_failure_fails
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECSCORE_PARTIAL_FAILURE
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
 from secscore_pipeline.defs.metadata import failures_explained, preview, unread
@@ -50,7 +51,7 @@ class Check(NamedTuple):
     @property
     def gravity(self) -> dg.AssetCheckSeverity:
         """How grave a violation is, as the settings have it."""
-        return _ERROR if self.ends_the_run and partial_failure_fails() else self.severity
+        return _ERROR if self.ends_the_run and SECSCORE_PARTIAL_FAILURE.read() == "fail" else self.severity
 
     @property
     def title(self) -> str:

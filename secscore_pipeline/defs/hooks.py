@@ -8,7 +8,7 @@ import dagster as dg
 from secscore_pipeline.alerts.signals import signal_attempts
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import DEFAULT_NAME
-from secscore_pipeline.config.settings import batch_size
+from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
 from secscore_pipeline.ingest.batches import Batch
 
 
@@ -25,7 +25,7 @@ def attempts_of(run: dg.DagsterRun, clock: Clock = utc_now) -> Mapping[str, date
     partition = run.tags.get("dagster/partition")
     feed = run.tags.get("secscore/feed")
     if partition:
-        feed = Batch.of(partition).feed if batch_size() else partition
-    elif feed is None and not batch_size():
+        feed = Batch.of(partition).feed if SECSCORE_BATCH_SIZE.read() else partition
+    elif feed is None and not SECSCORE_BATCH_SIZE.read():
         feed = DEFAULT_NAME
     return {feed: clock()} if feed else {}

@@ -8,7 +8,7 @@ import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 from yaml import YAMLError
 
-from secscore_pipeline.config.settings import SettingsError, expand_path
+from secscore_pipeline.config.kinds import SettingsError, expand_path
 from secscore_pipeline.defs.metadata import POOL
 from secscore_pipeline.errors import explained
 from secscore_pipeline.system.redaction import quoted

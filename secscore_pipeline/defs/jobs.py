@@ -6,7 +6,7 @@ import dagster as dg
 
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import EXPORTS
+from secscore_pipeline.config.registry import EXPORTS
 from secscore_pipeline.defs.assets.exports import key_of
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.assets.posture import DATABASE

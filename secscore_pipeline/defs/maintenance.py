@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 import dagster as dg
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.settings import kept_days, value
+from secscore_pipeline.config.registry import SECSCORE_RETENTION_DAYS, SECSCORE_RUN_RETENTION_DAYS
 from secscore_pipeline.defs.dagster_internals import forget_run
 from secscore_pipeline.defs.metadata import POOL, failures_explained
 from secscore_pipeline.defs.resources import WarehouseResource
@@ -20,7 +20,7 @@ from secscore_pipeline.warehouse.retention import oldest_kept
 def compaction(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Keep the store small and publish it, and say what that gained."""
     with failures_explained(context):
-        days = kept_days(value("SECSCORE_RETENTION_DAYS"))
+        days = SECSCORE_RETENTION_DAYS.read()
         try:
             done = warehouse.store.maintain(utc_now(), days)
         except WarehouseError as error:
@@ -48,11 +48,10 @@ def maintain() -> None:
 @dg.op(description="Delete Dagster's record of runs that ended before SECSCORE_RUN_RETENTION_DAYS; no data of ours.")
 def old_runs(context: dg.OpExecutionContext) -> None:
     """Delete the record of old runs, and say how many there were."""
-    setting = "SECSCORE_RUN_RETENTION_DAYS"
     with failures_explained(context):
-        days = kept_days(value(setting), setting)
+        days = SECSCORE_RUN_RETENTION_DAYS.read()
     if days is None:
-        context.log.info("%s is empty: every run is kept.", setting)
+        context.log.info("%s is empty: every run is kept.", SECSCORE_RUN_RETENTION_DAYS.name)
         return
     forgotten = forget_runs(context.instance, oldest_kept_run(context.instance, days))
     context.log.info("%d runs from more than %d days before the newest are forgotten.", forgotten, days)

@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 
 from secscore_pipeline.azure.errors import AzureError
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.run_launcher import report_run_stopped
 from secscore_pipeline.errors import may_pass

@@ -17,16 +17,16 @@ from typing import Any
 import dagster as dg
 
 from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import (
+from secscore_pipeline.config.registry import (
     EVENT_TYPES,
     EXPORTS,
-    azure_settings,
-    batch_size,
-    exported_formats,
-    signal_settings,
-    value,
+    SECSCORE_BATCH_SIZE,
+    SECSCORE_EXPORTS,
+    SECSCORE_OWNER_TAG,
 )
+from secscore_pipeline.config.settings import read_signal_settings
 from secscore_pipeline.defs.asset_checks import CHECKS, COVERAGE
 from secscore_pipeline.defs.assets.exports import key_of
 from secscore_pipeline.defs.assets.posture import DATABASE
@@ -160,14 +160,14 @@ def run_sync(definitions: dg.Definitions, feeds: Sequence[Feed]) -> Generator[Sy
         KeyboardInterrupt: the process was told to stop.
     """
     if not feeds[0].partition:
-        azure_settings(os.environ)
-    signal_settings()
+        read_azure_settings(os.environ)
+    read_signal_settings()
     log.debug("runs write %s", Warehouse.from_environment().path)
     with open_instance() as instance:
         runs = _Runs(definitions, instance)
         for feed in feeds:
             yield FeedStarted(feed)
-            yield from runs.sync_batches(feed) if batch_size() else runs.sync_feed(feed)
+            yield from runs.sync_batches(feed) if SECSCORE_BATCH_SIZE.read() else runs.sync_feed(feed)
 
 
 def combine_outcomes(outcomes: Sequence[SyncOutcome]) -> SyncOutcome:
@@ -188,7 +188,7 @@ class _Runs:
         """Read a feed in one run, whose id is that of the sync."""
         sync_id = str(uuid.uuid4())
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
-        excluded = {REPORT, *(key_of(form) for form in EXPORTS if form not in exported_formats())}
+        excluded = {REPORT, *(key_of(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read())}
         selection = [key for key in self._definitions.resolve_all_asset_keys() if key not in excluded]
         yield RunStarted(sync_id)
         result = self._execute(feed, sync_id, selection, partition=feed.partition)
@@ -214,7 +214,9 @@ class _Runs:
             return
         run_id = str(uuid.uuid4())
         yield RunStarted(run_id)
-        published = self._execute(feed, run_id, [DATABASE, *map(key_of, exported_formats())], tags={SHOWS: sync_id})
+        published = self._execute(
+            feed, run_id, [DATABASE, *map(key_of, SECSCORE_EXPORTS.read())], tags={SHOWS: sync_id}
+        )
         yield published
         yield FeedResult(feed, sync_id, _get_batches_outcome(results, published))
 
@@ -301,7 +303,7 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
         return observed_at
 
     azure: AzureConnection = AzureConnection.from_environment()
-    list_subscriptions(azure, warehouse, sync_id, value("SECSCORE_OWNER_TAG"), read_clock)
+    list_subscriptions(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock)
     for event_type in EVENT_TYPES.values():
         take_snapshot(azure, warehouse, event_type, sync_id, read_clock)
 

@@ -8,8 +8,8 @@ import dagster as dg
 
 from secscore_pipeline.azure.errors import AzureError, RequestError
 from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHEDULES
 from secscore_pipeline.config.schedules import check_schedule, longest_gap
-from secscore_pipeline.config.settings import batch_size, schedules_are_on
 from secscore_pipeline.defs.jobs import READING, sync_job
 from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
 from secscore_pipeline.defs.partitions import BATCHES, BATCHES_OF_ROUND, BY_SCHEDULE, ROUND
@@ -40,7 +40,7 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
     tags = BY_SCHEDULE | {f"secscore/{name}": text for name, text in known.items() if text}
 
     def run(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        if not batch_size():
+        if not SECSCORE_BATCH_SIZE.read():
             yield dg.RunRequest(partition_key=feed.partition, tags=tags)
             return
         round_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
@@ -74,7 +74,7 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
         if error.failure != "nothing-in-scope":
             raise
         subscription_ids = ()
-    batches = dealt(feed.name, subscription_ids, batch_size() or 1) or [Batch(feed.name, 1, 1)]
+    batches = dealt(feed.name, subscription_ids, SECSCORE_BATCH_SIZE.read() or 1) or [Batch(feed.name, 1, 1)]
     instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
     return batches
 
@@ -99,7 +99,7 @@ def _round_or_the_one_before(feed: Feed, context: dg.ScheduleEvaluationContext) 
 def _scheduled(
     job: Any, name: str, cron: str, time_zone: str, description: str = "", **options: Any
 ) -> dg.ScheduleDefinition:
-    is_on = schedules_are_on()
+    is_on = SECSCORE_SCHEDULES.read()
     return dg.ScheduleDefinition(
         name=name,
         job=job,

@@ -12,7 +12,8 @@ from secscore_pipeline.alerts.journal import JournalError
 from secscore_pipeline.alerts.notify import channels, tell_news, tell_of
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import SettingsError, batch_size, schedules_are_on
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHEDULES
 from secscore_pipeline.defs.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from secscore_pipeline.defs.jobs import SHOWING, sync_job
 from secscore_pipeline.defs.partitions import BATCHES_OF_ROUND, BY_SCHEDULE, BY_SENSOR, ROUND, SHOWS
@@ -30,7 +31,7 @@ LOOKED_BACK = timedelta(days=2)
 
 def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
     """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
-    status = dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED
+    status = dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         name="alerts",
@@ -94,14 +95,14 @@ def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipRea
 
 def whole_rounds() -> list[dg.SensorDefinition]:
     """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
-    if not batch_size():
+    if not SECSCORE_BATCH_SIZE.read():
         return []
 
     @dg.sensor(
         name="whole_rounds",
         job=sync_job,
         minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING if schedules_are_on() else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED,
         description="Publishes, reports and exports once all batches of a round have ended.",
     )
     def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from secscore_pipeline.config.settings import SettingsError
-from secscore_pipeline.config.ui_hosts import PORTS, own_hosts
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.ui_hosts import PORTS, read_ui_hosts
 from secscore_pipeline.errors import explained
 
 _SHUTDOWN_SECONDS = 1
@@ -104,7 +104,7 @@ def serve_ui(workspace: Path, host: str, port: int) -> None:
     """
     from secscore_pipeline.defs.dagster_internals import webserver_app
 
-    hosts = own_hosts(port)
+    hosts = read_ui_hosts(port)
     refuse_taken_port(host, port)
     with webserver_app(workspace) as app:
         uvicorn.run(

@@ -13,7 +13,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task
 from redis import RedisError
 
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.defs.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
 from secscore_pipeline.errors import explained
 

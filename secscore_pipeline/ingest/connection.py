@@ -9,44 +9,15 @@ from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
 from secscore_pipeline.azure.subscriptions import Directory
+from secscore_pipeline.config.azure_settings import AzureSettings, read_azure_settings
 from secscore_pipeline.config.feeds import DEFAULT_NAME, Feed
-from secscore_pipeline.config.settings import SECRETS, AzureSettings, SettingsError, azure_settings, value
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import BY_NAME, CONNECTION_SETTINGS, SECRETS
 from secscore_pipeline.errors import explained
 from secscore_pipeline.ingest.scope import ResolvedScope, refuse_empty, resolve_scope
 from secscore_pipeline.warehouse.store import ConnectionTenant
 
-CONNECTION_SETTINGS = (
-    "AZURE_TENANT_ID",
-    "AZURE_CLIENT_ID",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_CLIENT_CERTIFICATE_PATH",
-    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_TOKEN_CREDENTIALS",
-    "AZURE_SUBSCRIPTION_IDS",
-    "AZURE_MANAGEMENT_GROUP_ID",
-    "SECSCORE_INCLUDE",
-    "SECSCORE_EXCLUDE",
-    "SECSCORE_ENTITIES",
-    "SECSCORE_OWNER_TAG",
-    "AZURE_CLOUD",
-    "AZURE_AUTHORITY_HOST",
-    "SECSCORE_ARM_ENDPOINT",
-    "SECSCORE_CA_BUNDLE",
-    "SECSCORE_SECRET_EXPIRES",
-    "SECSCORE_MAX_CONNECTIONS",
-    "SECSCORE_EVENT_TYPES",
-    "SECSCORE_PARTIAL_FAILURE",
-)
-"""The settings that a connection is made of."""
-
-SHARED = (
-    "SECSCORE_CA_BUNDLE",
-    "SECSCORE_MAX_CONNECTIONS",
-    "SECSCORE_ENTITIES",
-    "SECSCORE_OWNER_TAG",
-    "SECSCORE_PARTIAL_FAILURE",
-)
+SHARED = ("SECSCORE_CA_BUNDLE", "SECSCORE_MAX_CONNECTIONS", "SECSCORE_ENTITIES", "SECSCORE_OWNER_TAG")
 """The settings of the environment that hold for every feed which does not say otherwise."""
 
 
@@ -73,8 +44,9 @@ class FeedSettings:
         """
         if feed.settings is None:
             secrets = {name: name for name in CONNECTION_SETTINGS if name in SECRETS and os.environ.get(name)}
-            return cls({name: value(name) for name in CONNECTION_SETTINGS if name not in secrets}, secrets)
-        known = {name: value(name) for name in SHARED} | {
+            values = {name: BY_NAME[name].read_text() for name in CONNECTION_SETTINGS if name not in secrets}
+            return cls(values, secrets)
+        known = {name: BY_NAME[name].read_text() for name in SHARED} | {
             name: given for name, given in feed.settings.items() if name in CONNECTION_SETTINGS
         }
         values = {name: given for name, given in known.items() if name not in feed.secrets}
@@ -135,7 +107,7 @@ class AzureConnection:
                     for name in self.unset
                 ]
             )
-        return azure_settings({name: self.values.get(name, "") for name in CONNECTION_SETTINGS})
+        return read_azure_settings({name: self.values.get(name, "") for name in CONNECTION_SETTINGS})
 
     def cloud(self) -> Cloud:
         """Return where this connection's Azure lives."""

@@ -20,7 +20,8 @@ from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadRes
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
 from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
-from secscore_pipeline.config.settings import AzureSettings, SettingsError
+from secscore_pipeline.config.azure_settings import AzureSettings
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.errors import explained
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.text import GUID, list_some

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from secscore_pipeline.azure.errors import RequestError
 from secscore_pipeline.azure.subscriptions import Directory, Hierarchy
 from secscore_pipeline.clock import Clock, utc_now
-from secscore_pipeline.config.settings import AzureSettings
+from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.sql_files import load_sql

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from secscore_pipeline.azure.errors import RequestError
 from secscore_pipeline.azure.subscriptions import Directory, Seen
-from secscore_pipeline.config.settings import Scope
+from secscore_pipeline.config.scope import Scope
 
 
 class Reason(StrEnum):

@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from secscore_pipeline.config.settings import database_path, lake_settings, value
+from secscore_pipeline.config.registry import SECSCORE_DATA_PATH, SECSCORE_DATABASE, SECSCORE_WORK_DATABASE
+from secscore_pipeline.config.storage import parse_lake_settings, resolve_database_path
 from secscore_pipeline.posture.query import explain_access, reachable_paths, refuse_writing
 from secscore_pipeline.warehouse.connection import reading
 from secscore_pipeline.warehouse.lake import Lake
@@ -35,12 +36,12 @@ class Posture:
 
     def __init__(self, database: str | Path | None = None, allow: Iterable[str | Path] = ()) -> None:
         allowed = reachable_paths(allow)
-        given = str(database or value("SECSCORE_DATABASE"))
-        if where := lake_settings(given, value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE")):
+        given = str(database or SECSCORE_DATABASE.read())
+        if where := parse_lake_settings(given, SECSCORE_DATA_PATH.read(), SECSCORE_WORK_DATABASE.read()):
             lake = Lake(*where)
             self.shown, self._reading = lake.shown, partial(lake.reading_restricted, reachable=allowed)
         else:
-            path = database_path(given)
+            path = resolve_database_path(given)
             self.shown, self._reading = str(path), partial(reading, path, reachable=allowed)
 
     def query(self, text: str, **parameters: object) -> pd.DataFrame:

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from secscore_pipeline.config.feeds import Feed
+from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.config.schedules import longest_gap
-from secscore_pipeline.config.settings import value
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
@@ -81,7 +81,7 @@ def freshness_of(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -
         connection: open for reading.
         feeds: those that are configured.
     """
-    read = [(feed.name, event_type) for feed in feeds for event_type in _event_types(feed)]
+    read = [(feed.name, event_type) for feed in feeds for event_type in SECSCORE_EVENT_TYPES.read(feed.settings)]
     configured = {"feeds": [name for name, _ in read], "event_types": [event_type for _, event_type in read]}
     found = execute(connection, load_sql("posture/list_last_syncs"), configured).fetchall()
     known = {row[0]: FeedFreshness(*row) for row in found}
@@ -103,9 +103,3 @@ def describe(age: timedelta) -> str:
         return f"{age.days} days"
     minutes = int(age.total_seconds() // 60)
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
-
-
-def _event_types(feed: Feed) -> list[str]:
-    """Return the event types that a feed is configured to read."""
-    given = value("SECSCORE_EVENT_TYPES", feed.settings)
-    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import duckdb
 
-from secscore_pipeline.config.settings import database_path, kept_published, lake_settings, value, work_path
+from secscore_pipeline.config.registry import (
+    SECSCORE_DATA_PATH,
+    SECSCORE_DATABASE,
+    SECSCORE_KEEP_PUBLISHED,
+    SECSCORE_WORK_DATABASE,
+)
+from secscore_pipeline.config.storage import parse_lake_settings, resolve_database_path, resolve_work_path
 from secscore_pipeline.system.files import follow_link
 from secscore_pipeline.warehouse import connection, publishing, store
 from secscore_pipeline.warehouse.lake import Lake
@@ -48,13 +54,13 @@ class Warehouse:
         database: the path of the published file, where `~` is the home directory, or `ducklake:` and a catalog.
         work_database: the path of the file that runs write; empty for one beside the published file.
         data_path: where a lake keeps its data.
-        keep_published: how many published files are kept beside the newest one; empty for the default.
+        keep_published: how many published files are kept beside the newest one.
     """
 
     database: str
     work_database: str = ""
     data_path: str = ""
-    keep_published: str = ""
+    keep_published: int = SECSCORE_KEEP_PUBLISHED.parse("")
 
     @classmethod
     def from_environment(cls) -> "Warehouse":
@@ -63,18 +69,18 @@ class Warehouse:
         Raises:
             SettingsError: they name a lake, but not rightly, or with a password, which Dagster would show.
         """
-        lake_settings(value("SECSCORE_DATABASE"), value("SECSCORE_DATA_PATH"), value("SECSCORE_WORK_DATABASE"))
+        parse_lake_settings(SECSCORE_DATABASE.read(), SECSCORE_DATA_PATH.read(), SECSCORE_WORK_DATABASE.read())
         return cls(
-            database=value("SECSCORE_DATABASE"),
-            work_database=value("SECSCORE_WORK_DATABASE"),
-            data_path=value("SECSCORE_DATA_PATH"),
-            keep_published=value("SECSCORE_KEEP_PUBLISHED"),
+            database=SECSCORE_DATABASE.read(),
+            work_database=SECSCORE_WORK_DATABASE.read(),
+            data_path=SECSCORE_DATA_PATH.read(),
+            keep_published=SECSCORE_KEEP_PUBLISHED.read(),
         )
 
     @property
     def lake(self) -> Lake | None:
         """The lake; None where the store is files."""
-        given = lake_settings(self.database, self.data_path, self.work_database)
+        given = parse_lake_settings(self.database, self.data_path, self.work_database)
         return Lake(*given) if given else None
 
     @property
@@ -82,12 +88,12 @@ class Warehouse:
         """The path of the file that runs write; with a lake, that beside which they keep what is on its way."""
         if self.lake:
             return self.lake.beside
-        return follow_link(work_path(self.work_database, database_path(self.database)))
+        return follow_link(resolve_work_path(self.work_database, resolve_database_path(self.database)))
 
     @property
     def published_path(self) -> Path:
         """The path of the file for readers; with a lake, that beside which is noted what people were told."""
-        return self.lake.beside if self.lake else follow_link(database_path(self.database))
+        return self.lake.beside if self.lake else follow_link(resolve_database_path(self.database))
 
     @property
     def shown(self) -> str:
@@ -151,7 +157,7 @@ class Warehouse:
         """
         if self.lake:
             return Publication(self.lake.size())
-        return publishing.publish(self.path, self.published_path, kept_published(self.keep_published))
+        return publishing.publish(self.path, self.published_path, self.keep_published)
 
     def size(self) -> int:
         """Return how many bytes there are of what runs have written."""

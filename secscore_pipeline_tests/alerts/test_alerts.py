@@ -16,7 +16,8 @@ from secscore_pipeline.alerts.journal import journal_of
 from secscore_pipeline.alerts.notify import LATE, tell_news
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError, alert_settings
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.sensors import sensors
 from secscore_pipeline.emulator.world import Counts, State, World
@@ -288,6 +289,6 @@ def test_an_address_in_clear_or_a_threshold_that_is_none_is_refused_and_not_repe
     monkeypatch.setenv("SECSCORE_ALERT_WEBHOOK", "http://hooks.example.com/mark")
     monkeypatch.setenv("SECSCORE_ALERT_SCORE_DROP", "much")
     with pytest.raises(SettingsError) as raised:
-        alert_settings()
+        read_alert_settings()
     assert len(raised.value.problems) == 2
     assert "mark" not in str(raised.value)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from secscore_pipeline.cli import services
 from secscore_pipeline.cli.main import main
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, secscore
 from testbed.waiting import DEADLINE

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import load_env, read_env, update_env
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError, azure_settings
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline_tests.conftest import secscore
@@ -86,7 +87,7 @@ def test_an_invisible_character_is_no_part_of_a_secret(local_azure, mark):
     settings = local_azure(World(subscriptions=1)).settings()
     for secret in (mark + settings["AZURE_CLIENT_SECRET"], settings["AZURE_CLIENT_SECRET"] + mark):
         with pytest.raises(SettingsError, match="AZURE_CLIENT_SECRET begins or ends with an invisible character"):
-            azure_settings({**settings, "AZURE_CLIENT_SECRET": secret})
+            read_azure_settings({**settings, "AZURE_CLIENT_SECRET": secret})
 
 
 def test_a_bundle_that_openssl_would_pass_over_is_refused(local_azure, tmp_path):
@@ -96,7 +97,7 @@ def test_a_bundle_that_openssl_would_pass_over_is_refused(local_azure, tmp_path)
         bundle = tmp_path / f"{codec}.pem"
         bundle.write_text(pem, encoding=codec)
         with pytest.raises(SettingsError, match=why):
-            azure_settings({**settings, "SECSCORE_CA_BUNDLE": str(bundle)})
+            read_azure_settings({**settings, "SECSCORE_CA_BUNDLE": str(bundle)})
 
 
 @pytest.mark.parametrize(("codec", "end"), [("utf-8-sig", "\r\n"), ("utf-16", "")])

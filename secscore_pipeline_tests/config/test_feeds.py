@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import failed_checks, secscore

@@ -7,7 +7,8 @@ import pytest
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule, reverse_cron_string_iterator
 
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.schedules import is_valid_cron, last_due, longest_gap
+from secscore_pipeline.config.kinds import is_valid_cron
+from secscore_pipeline.config.schedules import last_due, longest_gap
 
 TAKEN = (
     "0 5 * * *", "*/15 * * * *", "0 0 * * 0", "0 0 * * 7", "0 6 1 * *", "30 2 * * *", "0 1,13 * * 1-5", "0 4 29 2 *",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from secscore_pipeline.cli.main import main
-from secscore_pipeline.config.checking import unknown_settings
+from secscore_pipeline.config.checking import find_unknown_settings
 from secscore_pipeline_tests.conftest import secscore
 from testbed.waiting import DEADLINE
 
@@ -29,9 +29,9 @@ from testbed.waiting import DEADLINE
     ],
 )
 def test_a_misspelled_setting_is_warned_of_with_the_nearest(name, nearest):
-    (warning,) = unknown_settings({name: "x", "HOME": "/", "AZURE_CLIENT_ID": ""})
+    (warning,) = find_unknown_settings({name: "x", "HOME": "/", "AZURE_CLIENT_ID": ""})
     assert f"{name} in the environment is no setting. Did you mean {nearest}?" in warning
-    assert ".env is no setting" in unknown_settings({name: "x"}, [name])[0]
+    assert ".env is no setting" in find_unknown_settings({name: "x"}, [name])[0]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_misspelled_setting_is_warned_of_with_the_nearest(name, nearest):
     ],
 )
 def test_what_other_programs_set_is_not_warned_of(name):
-    assert unknown_settings({name: "x"}) == []
+    assert find_unknown_settings({name: "x"}) == []
 
 
 def test_a_setting_that_resembles_none_is_warned_of_and_one_that_feeds_need_is_not():
-    assert "is no setting." in unknown_settings({"SECSCORE_XYZZY": "x"})[0]
-    assert unknown_settings({"SECSCORE_XYZZY": "x"}, also=["SECSCORE_XYZZY"]) == []
-    (warning,) = unknown_settings({}, ["AZURE_SUBSCRIPTION_ID"])
+    assert "is no setting." in find_unknown_settings({"SECSCORE_XYZZY": "x"})[0]
+    assert find_unknown_settings({"SECSCORE_XYZZY": "x"}, also=["SECSCORE_XYZZY"]) == []
+    (warning,) = find_unknown_settings({}, ["AZURE_SUBSCRIPTION_ID"])
     assert "Did you mean AZURE_SUBSCRIPTION_IDS?" in warning
 
 
@@ -139,4 +139,4 @@ def test_what_the_service_reads_beside_the_settings_is_known():
     deploy = Path(__file__).resolve().parents[2] / "deploy"
     texts = [path.read_text(encoding="utf-8") for path in deploy.rglob("*") if path.is_file()]
     names = {name for text in texts for name in re.findall(r"\bSECSCORE_\w+", text)}
-    assert unknown_settings(dict.fromkeys(names, "x")) == []
+    assert find_unknown_settings(dict.fromkeys(names, "x")) == []

@@ -67,9 +67,33 @@ def test_the_schedules_are_off_until_switched_on():
 
 def test_the_secret_never_stands_in_the_configuration(monkeypatch):
     from secscore_pipeline.config.feeds import Feed
-    from secscore_pipeline.defs.resources import AzureResource
+    from secscore_pipeline.defs.resources import connection_resource
 
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "marked-secret")
-    connection = AzureResource.of(Feed())
+    resource = connection_resource(Feed())
+    config = resource.config_schema.config_type
+    assert "marked-secret" not in repr(
+        {name: (field.default_value, field.description) for name, field in config.fields.items()}
+    )
+    connection = resource.resource_fn(dg.build_init_resource_context(config=defaults_of(config)))
+    assert connection.values["AZURE_CLIENT_SECRET"] == "marked-secret"
     assert "marked-secret" not in repr(connection)
-    assert "marked-secret" not in str(connection.model_dump())
+
+
+def defaults_of(config):
+    return {name: field.default_value for name, field in config.fields.items()}
+
+
+def test_a_run_may_change_what_its_feed_reads_and_then_has_a_scope_of_its_own(monkeypatch):
+    from secscore_pipeline.config.feeds import Feed
+    from secscore_pipeline.defs.resources import connection_resource
+
+    monkeypatch.setenv("SECSCORE_MAX_CONNECTIONS", "8")
+    resource = connection_resource(Feed())
+    defaults = defaults_of(resource.config_schema.config_type)
+    assert (defaults["max_connections"], defaults["subscription_ids"]) == ("8", "*")
+    for changed, has_own_scope in (({}, False), ({"max_connections": "2"}, False), ({"exclude": "dev-*"}, True)):
+        connection = resource.resource_fn(dg.build_init_resource_context(config={**defaults, **changed}))
+        assert connection.has_own_scope is has_own_scope
+        assert connection.values["SECSCORE_MAX_CONNECTIONS"] == changed.get("max_connections", "8")
+        assert connection.values["SECSCORE_EXCLUDE"] == changed.get("exclude", "")

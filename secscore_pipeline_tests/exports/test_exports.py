@@ -15,7 +15,9 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 
-from secscore_pipeline.config.settings import EXPORTS, SettingsError, export_layout
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import EXPORTS
+from secscore_pipeline.config.settings import read_export_layout
 from secscore_pipeline.defs.assets.exports import key_of
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
@@ -187,7 +189,7 @@ def test_no_name_leads_out_of_a_destination(tmp_path, name, url):
 def test_a_source_or_region_that_is_a_path_is_refused(monkeypatch, setting, given):
     monkeypatch.setenv(setting, given)
     with pytest.raises(SettingsError, match=r"\[export-layout-malformed\]"):
-        export_layout()
+        read_export_layout()
 
 
 def uids(folder):

@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline_tests.fuzzing import answers
 from secscore_pipeline_tests.fuzzing.cases import (
     ArmCase,

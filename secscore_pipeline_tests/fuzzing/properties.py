@@ -20,22 +20,22 @@ from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import (
-    SettingsError,
-    alert_settings,
-    azure_settings,
-    batch_size,
-    export_layout,
-    exported_formats,
-    kept_days,
-    kept_published,
-    parallel_runs,
-    partial_failure_fails,
-    schedules_are_on,
-    signal_settings,
-    value,
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import (
+    SECSCORE_BATCH_SIZE,
+    SECSCORE_EXPORT_URL,
+    SECSCORE_EXPORTS,
+    SECSCORE_KEEP_PUBLISHED,
+    SECSCORE_PARTIAL_FAILURE,
+    SECSCORE_REPORT,
+    SECSCORE_RETENTION_DAYS,
+    SECSCORE_RUN_RETENTION_DAYS,
+    SECSCORE_SCHEDULES,
 )
+from secscore_pipeline.config.settings import read_alert_settings, read_export_layout, read_signal_settings
+from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -321,7 +321,7 @@ def check_settings(harness: Harness, case: SettingsCase) -> None:
     given = {name: text.replace("${SECRET}", harness.secret) for name, text in case.settings.items()}
     whole = {**harness.azure.settings(), **given}
     with harness.observed(SETTINGS_SECONDS):
-        _refused_with_sentences(harness, lambda: azure_settings(whole))
+        _refused_with_sentences(harness, lambda: read_azure_settings(whole))
         with environment({name: text.replace("\0", "") for name, text in whole.items()}):
             for ask in _ASKED_OF_SETTINGS:
                 _refused_with_sentences(harness, ask)
@@ -349,19 +349,19 @@ def _read_connection() -> None:
 _ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (
     _open_store,
     _read_connection,
-    alert_settings,
-    batch_size,
-    parallel_runs,
-    exported_formats,
-    schedules_are_on,
-    partial_failure_fails,
-    export_layout,
-    signal_settings,
-    lambda: kept_published(value("SECSCORE_KEEP_PUBLISHED")),
-    lambda: kept_days(value("SECSCORE_RETENTION_DAYS")),
-    lambda: kept_days(value("SECSCORE_RUN_RETENTION_DAYS"), "SECSCORE_RUN_RETENTION_DAYS"),
-    lambda: report_path(value("SECSCORE_REPORT")),
-    lambda: Destination(value("SECSCORE_EXPORT_URL")).shown,
+    read_alert_settings,
+    SECSCORE_BATCH_SIZE.read,
+    read_parallel_runs,
+    SECSCORE_EXPORTS.read,
+    SECSCORE_SCHEDULES.read,
+    SECSCORE_PARTIAL_FAILURE.read,
+    read_export_layout,
+    read_signal_settings,
+    lambda: SECSCORE_KEEP_PUBLISHED.read(),
+    lambda: SECSCORE_RETENTION_DAYS.read(),
+    lambda: SECSCORE_RUN_RETENTION_DAYS.read(),
+    lambda: report_path(SECSCORE_REPORT.read()),
+    lambda: Destination(SECSCORE_EXPORT_URL.read()).shown,
 )
 """Everything that reads settings before a run begins."""
 
@@ -432,7 +432,7 @@ def check_channel(harness: Harness, case: ChannelCase) -> None:
     netrc.chmod(0o600)
     said = ""
     with harness.observed(CHANNEL_SECONDS) as seen, environment({**settings, "NETRC": str(netrc)}):
-        (channel,) = configured(alert_settings())
+        (channel,) = configured(read_alert_settings())
         try:
             channel.send(_ALERT, "http://127.0.0.1:3000/", CHANNEL_SECONDS)
             was_sent = True

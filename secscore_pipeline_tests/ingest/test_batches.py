@@ -13,7 +13,8 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
-from secscore_pipeline.config.settings import SettingsError, parallel_runs
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.definitions import gathered
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.partitions import BY_HAND
@@ -243,6 +244,6 @@ def tried_twice(between):
 def test_several_runs_at_once_take_a_lake(monkeypatch):
     monkeypatch.setenv("SECSCORE_PARALLEL_RUNS", "4")
     with pytest.raises(SettingsError, match="runs-in-parallel"):
-        parallel_runs()
+        read_parallel_runs()
     monkeypatch.setenv("SECSCORE_DATABASE", "ducklake:postgres:dbname=lake")
-    assert parallel_runs() == 4
+    assert read_parallel_runs() == 4

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.settings import EXPORTS
+from secscore_pipeline.config.registry import EXPORTS
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ocsf.mapping import Normalization

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.settings import EVENT_TYPES
+from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World

@@ -22,7 +22,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts.production_lock import PRODUCTION_LOCK, production_lock
-from secscore_pipeline.config.settings import SETTINGS, lake_settings
+from secscore_pipeline.config.registry import SETTINGS
+from secscore_pipeline.config.storage import parse_lake_settings
 from secscore_pipeline.definitions import defs
 from testbed.receiver import Receiver
 from testbed.serving import ROOT, cluster
@@ -109,7 +110,7 @@ def test_kubernetes_is_given_a_valid_job_for_a_run(kubernetes, tmp_path):
     assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
     given = {variable["name"]: variable for variable in container["env"]}
     assert given["PGPASSWORD"]["valueFrom"] == given["DAGSTER_PG_PASSWORD"]["valueFrom"]
-    assert lake_settings(given["SECSCORE_DATABASE"]["value"])
+    assert parse_lake_settings(given["SECSCORE_DATABASE"]["value"])
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     for name in ("SECSCORE_DATA_PATH", "SECSCORE_WORK_DATABASE", "SECSCORE_REPORT", "SECSCORE_EXPORT_URL"):
         assert any(given[name]["value"].startswith(f"{mount}/") for mount in mounts), name

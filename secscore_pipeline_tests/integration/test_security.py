@@ -14,7 +14,7 @@ import pytest
 
 from secscore_pipeline.azure.secure_score import SECURE_SCORES, fetch
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.settings import SETTINGS
+from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.system.redaction import quoted

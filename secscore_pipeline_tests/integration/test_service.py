@@ -11,7 +11,7 @@ import pytest
 
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.definitions import defs, gathered
 from secscore_pipeline.defs import metadata as tables
 from secscore_pipeline.defs.maintenance import forget_runs, maintain
@@ -151,7 +151,7 @@ def test_the_upkeep_lets_go_of_old_looks_and_keeps_the_store_small(local_azure, 
     store.use(azure, SECSCORE_RETENTION_DAYS="soon")
     (failed,) = (event for event in maintained(store, instance).all_events if event.is_step_failure)
     said = failed.step_failure_data.user_failure_data.description
-    assert "SECSCORE_RETENTION_DAYS (4 characters) is no number of days" in said
+    assert "SECSCORE_RETENTION_DAYS (4 characters) is not a whole number of days" in said
 
 
 def maintained(store, instance):

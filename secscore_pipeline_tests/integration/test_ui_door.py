@@ -15,8 +15,8 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from secscore_pipeline.config.settings import SettingsError
-from secscore_pipeline.config.ui_hosts import own_hosts
+from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.resources import LAUNCHPAD_FIELDS
 from secscore_pipeline.emulator.server import LocalAzure
@@ -218,10 +218,10 @@ def test_a_websocket_of_another_page_is_refused(service, origin):
 def test_hosts_are_checked_when_the_ui_starts(monkeypatch):
     monkeypatch.setenv("SECSCORE_UI_HOSTS", "https://secscore.example/path")
     with pytest.raises(SettingsError, match="ui-host-malformed"):
-        own_hosts(3000)
+        read_ui_hosts(3000)
     monkeypatch.delenv("SECSCORE_UI_HOSTS")
     monkeypatch.setenv("SECSCORE_DAGSTER_URL", "https://secscore.example/")
-    assert "secscore.example" in own_hosts(3000)
+    assert "secscore.example" in read_ui_hosts(3000)
 
 
 @pytest.mark.needs("chromium")

@@ -283,4 +283,4 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
         normalize(connection, Normalization().mapping())
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     done = secscore("maintain", cwd=store.path.parent, env={**env, "SECSCORE_RETENTION_DAYS": "soon"}, check=2)
-    assert "SECSCORE_RETENTION_DAYS (4 characters) is no number of days" in done.stderr
+    assert "SECSCORE_RETENTION_DAYS (4 characters) is not a whole number of days" in done.stderr

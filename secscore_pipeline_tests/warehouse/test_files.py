@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secscore_pipeline.config.env_file import env_text, update_env
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.system.files import FileError, is_replaceable, replace_file
 from secscore_pipeline_tests.conftest import of_files, secscore

@@ -16,7 +16,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from secscore_pipeline.config.settings import SettingsError
+from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse import transactions as turns

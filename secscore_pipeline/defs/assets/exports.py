@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from secscore_pipeline.config.settings import EXPORTS, export_layout, exported_formats, value
+from secscore_pipeline.config.registry import EXPORTS, SECSCORE_EXPORT_URL, SECSCORE_EXPORTS
+from secscore_pipeline.config.settings import read_export_layout
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.metadata import OWNERS, failures_explained
 from secscore_pipeline.defs.resources import WarehouseResource
@@ -40,12 +41,12 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
         from secscore_pipeline.exports.export import Lake, export
 
         with failures_explained(context):
-            if form not in exported_formats():
+            if form not in SECSCORE_EXPORTS.read():
                 context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
                 return dg.MaterializeResult(metadata={"is_written": False})
             warehouse.store.refuse_absent()
-            destination = Destination(value("SECSCORE_EXPORT_URL"))
-            lake = Lake(*export_layout())
+            destination = Destination(SECSCORE_EXPORT_URL.read())
+            lake = Lake(*read_export_layout())
             with (
                 destination.scratch_folder(warehouse.store.path) as folder,
                 warehouse.store.get_published(reachable=[folder]) as connection,

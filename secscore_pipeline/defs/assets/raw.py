@@ -10,7 +10,7 @@ from secscore_pipeline.azure.errors import AzureError, Outcome
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.settings import batch_size
+from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
 from secscore_pipeline.defs.metadata import OWNERS, POOL, READ, column_schema, failure, failures_explained
 from secscore_pipeline.defs.partitions import BATCHES, ROUND
 from secscore_pipeline.defs.resources import batch_of, connection_of
@@ -61,7 +61,7 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     """Make the assets of the raw layer: for one feed, or partitioned by the feeds of feeds.yaml, or by batch."""
     named = [feed.partition for feed in feeds if feed.partition]
     partitions: dg.PartitionsDefinition[Any] | None = dg.StaticPartitionsDefinition(named) if named else None
-    if batch_size():
+    if SECSCORE_BATCH_SIZE.read():
         partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import dagster as dg
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.settings import value
+from secscore_pipeline.config.registry import SECSCORE_REPORT
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.metadata import OWNERS, failures_explained
 from secscore_pipeline.defs.resources import WarehouseResource
@@ -30,7 +30,7 @@ def report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> d
     # Here, since nobody who only syncs should wait for what draws charts.
     from secscore_pipeline.report import page
 
-    path = page.report_path(value("SECSCORE_REPORT"))
+    path = page.report_path(SECSCORE_REPORT.read())
     with failures_explained(context):
         with warehouse.store.get_published() as connection:
             made = page.gather(connection, utc_now())
