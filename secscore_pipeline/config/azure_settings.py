@@ -15,7 +15,7 @@ from secscore_pipeline.azure.credentials import (
 )
 from secscore_pipeline.azure.secure_score import EventType
 from secscore_pipeline.config import registry
-from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.kinds import SettingsError, refuse
 from secscore_pipeline.config.scope import Scope
 from secscore_pipeline.config.setting import collect_problems
 from secscore_pipeline.errors import explained
@@ -55,7 +55,7 @@ def read_azure_settings(values: Mapping[str, str]) -> AzureSettings:
     registry.refuse_misquoted(values)  # what else is wrong follows from these
     settings = [registry.BY_NAME[name] for name in registry.CONNECTION_SETTINGS]
     checks = (partial(setting.read, values) for setting in settings)
-    if problems := collect_problems(*checks, partial(_check_identity, values)):
+    if problems := collect_problems(*checks, partial(_check_tenant, values), partial(_check_credential, values)):
         raise SettingsError(problems)
     cloud = registry.AZURE_CLOUD.read(values)
     return AzureSettings(
@@ -78,24 +78,32 @@ def read_azure_settings(values: Mapping[str, str]) -> AzureSettings:
     )
 
 
-def _check_identity(values: Mapping[str, str]) -> None:
-    """Check what one setting of the identity cannot say alone: what is missing, and what contradicts another.
+def _check_tenant(values: Mapping[str, str]) -> None:
+    """Check that there is a tenant, and that it is not the application.
 
     Raises:
-        SettingsError: names each of these.
+        SettingsError: says which of these.
     """
     tenant_id, client_id = registry.AZURE_TENANT_ID.read_text(values), registry.AZURE_CLIENT_ID.read_text(values)
+    if not tenant_id:
+        refuse("setting-missing", "AZURE_TENANT_ID is not set.")
+    if GUID.fullmatch(client_id) and client_id.lower() == tenant_id.lower():
+        refuse("tenant-is-client", "AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.")
+
+
+def _check_credential(values: Mapping[str, str]) -> None:
+    """Check that there is something to sign in with, and that it is complete.
+
+    Raises:
+        SettingsError: names each thing that is missing, and a secret's ID in the place of its value.
+    """
     credential = _choose_credential(values)
     problems = []
-    if not tenant_id:
-        problems.append(explained("AZURE_TENANT_ID is not set.", "setting-missing"))
-    if GUID.fullmatch(client_id) and client_id.lower() == tenant_id.lower():
-        problems.append(explained("AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.", "tenant-is-client"))
     if credential is ClientSecret and GUID.fullmatch(registry.AZURE_CLIENT_SECRET.read_text(values)):
         problems.append(explained("AZURE_CLIENT_SECRET is a GUID, as the secret's ID is.", "secret-is-id"))
     if credential is None:
         problems.append(explained("There is nothing to sign in with.", "credential-missing"))
-    if credential is not ManagedIdentity and not client_id:
+    if credential is not ManagedIdentity and not registry.AZURE_CLIENT_ID.read_text(values):
         problems.append(explained("AZURE_CLIENT_ID is not set.", "setting-missing"))
     if problems:
         raise SettingsError(problems)

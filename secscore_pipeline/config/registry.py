@@ -149,8 +149,7 @@ SECSCORE_ENTITIES = Setting(
     "SECSCORE_ENTITIES",
     Group.SCOPE,
     kinds.on_or_off(),
-    "Whether to store the names, tags, management groups and owners of subscriptions. With off, only their IDs are "
-    "stored.",
+    "Whether to store the names, management groups and owners of subscriptions. With off, only their IDs are stored.",
     default="on",
 )
 SECSCORE_OWNER_TAG = Setting(
