@@ -1,7 +1,7 @@
 """What settings may hold: each kind turns a text into a typed value, or refuses it with a message that shows no secret.
 
-Not through pydantic-settings: importing it takes 130 ms of processor time, which every command would pay since each
-checks all settings first, and its errors repeat what was given. msgspec takes 1e3 for a whole number and nan for one.
+Not through pydantic-settings: importing it takes about 130 ms of processor time, which every command would pay since
+each checks all settings first, and its errors repeat what was given. msgspec takes 1e3 for a whole number, and nan.
 """
 
 import os
@@ -124,10 +124,14 @@ def empty_or(kind: Kind[T]) -> Kind[T | None]:
     return Kind(kind.values, lambda name, text: kind.parse(name, text) if text else None)
 
 
+def _join(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
 def choice(*choices: str, failure: str = "policy-malformed") -> Kind[str]:
     """Return the kind of one of a few words, in any case; empty where none was given and the default is empty."""
     known = {one.lower(): one for one in choices}
-    values = f"{', '.join(choices[:-1])} or {choices[-1]}"
+    values = _join(choices)
 
     def parse(name: str, text: str) -> str:
         if text and text.lower() not in known:
@@ -160,7 +164,7 @@ def some_of(choices: tuple[str, ...], failure: str, *, may_be_empty: bool = Fals
             raise SettingsError([explained(one, failure, **known) for one in what])
         return given
 
-    return Kind(f"{', '.join(choices)}, separated by commas", parse)
+    return Kind(f"one or more of {', '.join(choices)}, separated by commas", parse)
 
 
 def guid(failure: str) -> Kind[str]:
@@ -215,7 +219,7 @@ def named(known: Mapping[str, T], failure: str) -> Kind[T]:
             refuse(failure, f"{describe_value(name, text, *known)} is unknown.")
         return by_lower[text.lower()]
 
-    return Kind(", ".join(known), parse)
+    return Kind(_join(tuple(known)), parse)
 
 
 def day() -> Kind[date]:

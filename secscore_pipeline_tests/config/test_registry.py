@@ -10,6 +10,7 @@ from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.setting import Group, collect_problems
 from secscore_pipeline.config.settings import read_alert_settings
+from secscore_pipeline.config.ui_hosts import read_ui_hosts
 
 
 def problems_of(setting, text):
@@ -56,6 +57,13 @@ def test_switches_and_words_are_taken_in_any_case():
     (problem,) = problems_of(registry.SECSCORE_PARTIAL_FAILURE, "fails")
     assert "nearly fail" in problem
     assert "Set SECSCORE_PARTIAL_FAILURE to warn or fail." in problem
+
+
+def test_an_address_or_a_home_that_cannot_be_read_is_a_sentence(monkeypatch):
+    assert "[home-unknown]" in problems_of(registry.SECSCORE_METRICS_FILE, "~nobody-here/x.prom")[0]
+    monkeypatch.setenv("SECSCORE_DAGSTER_URL", "https://[")
+    with pytest.raises(SettingsError, match=r"SECSCORE_DAGSTER_URL is no URL.*\[url-malformed\]"):
+        read_ui_hosts(3000)
 
 
 def test_everything_wrong_with_a_connection_is_said_at_once():

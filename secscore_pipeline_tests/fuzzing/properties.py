@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,10 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
-from secscore_pipeline.config.registry import (
-    SECSCORE_BATCH_SIZE,
-    SECSCORE_EXPORT_URL,
-    SECSCORE_EXPORTS,
-    SECSCORE_KEEP_PUBLISHED,
-    SECSCORE_PARTIAL_FAILURE,
-    SECSCORE_REPORT,
-    SECSCORE_RETENTION_DAYS,
-    SECSCORE_RUN_RETENTION_DAYS,
-    SECSCORE_SCHEDULES,
-)
+from secscore_pipeline.config.registry import SECSCORE_EXPORT_URL, SECSCORE_REPORT, SETTINGS
 from secscore_pipeline.config.settings import read_alert_settings, read_export_layout, read_signal_settings
 from secscore_pipeline.config.storage import read_parallel_runs
+from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -349,17 +341,12 @@ def _read_connection() -> None:
 _ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (
     _open_store,
     _read_connection,
+    *(setting.read for setting in SETTINGS),
     read_alert_settings,
-    SECSCORE_BATCH_SIZE.read,
     read_parallel_runs,
-    SECSCORE_EXPORTS.read,
-    SECSCORE_SCHEDULES.read,
-    SECSCORE_PARTIAL_FAILURE.read,
     read_export_layout,
     read_signal_settings,
-    lambda: SECSCORE_KEEP_PUBLISHED.read(),
-    lambda: SECSCORE_RETENTION_DAYS.read(),
-    lambda: SECSCORE_RUN_RETENTION_DAYS.read(),
+    partial(read_ui_hosts, 0),
     lambda: report_path(SECSCORE_REPORT.read()),
     lambda: Destination(SECSCORE_EXPORT_URL.read()).shown,
 )
