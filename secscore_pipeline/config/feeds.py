@@ -19,7 +19,6 @@ from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.text import describe_value, show_path
 
 DEFAULT_NAME = "default"
-DAILY = "0 5 * * *"
 
 _DEEPEST = 32
 """How deep feeds.yaml may be nested; a feed takes five levels."""
@@ -64,7 +63,7 @@ class Feed:
     name: str = DEFAULT_NAME
     settings: Mapping[str, str] | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
-    schedule: str = DAILY
+    schedule: str = SECSCORE_SCHEDULE.read_text({})
     time_zone: str = "UTC"
     owner: str = ""
     contact: str = ""
