@@ -222,7 +222,7 @@ def _json_object(answer: requests.Response) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def configured(settings: AlertSettings) -> list[Channel]:
+def make_channels(settings: AlertSettings) -> list[Channel]:
     """Return the channels that are set."""
     channels: list[Channel] = []
     if settings.slack_token:

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from secscore_pipeline.alerts.channels import ChannelError, configured
+from secscore_pipeline.alerts.channels import ChannelError, make_channels
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
@@ -419,7 +419,7 @@ def check_channel(harness: Harness, case: ChannelCase) -> None:
     netrc.chmod(0o600)
     said = ""
     with harness.observed(CHANNEL_SECONDS) as seen, environment({**settings, "NETRC": str(netrc)}):
-        (channel,) = configured(read_alert_settings())
+        (channel,) = make_channels(read_alert_settings())
         try:
             channel.send(_ALERT, "http://127.0.0.1:3000/", CHANNEL_SECONDS)
             was_sent = True
