@@ -9,7 +9,7 @@ from pathlib import Path
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.config.setting import Group
 from secscore_pipeline.error_catalogue import PARTS
-from secscore_pipeline.errors import cure
+from secscore_pipeline.errors import describe_resolution
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 TABLES_PAGE = README.parent / "docs" / "tables.md"
@@ -172,7 +172,14 @@ def troubleshooting_page() -> str:
     for part, entries in PARTS.items():
         lines += ["", f"## {part}"]
         for entry in entries:
-            lines += ["", f"### {entry.name}", "", f"**{entry.title}.** {entry.why}", "", f"{cure(entry.name)}"]
+            lines += [
+                "",
+                f"### {entry.name}",
+                "",
+                f"**{entry.title}.** {entry.why}",
+                "",
+                describe_resolution(entry.name),
+            ]
     return "\n".join(lines) + "\n"
 
 

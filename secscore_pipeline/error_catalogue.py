@@ -11,13 +11,13 @@ class Failure:
         name: its entry in docs/troubleshooting.md, which every message of it ends with.
         title: what happened, in a few words.
         why: what lies behind it, for the reader of the docs.
-        cure: one sentence with what to do; `{…}` is filled in where the error knows it, and named in the docs.
+        resolution: what to do; each `{…}` is a place that the error fills in, and the docs name.
     """
 
     name: str
     title: str
     why: str
-    cure: str
+    resolution: str
 
 
 PARTS: dict[str, tuple[Failure, ...]] = {
@@ -115,8 +115,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         ),
         Failure(
             "unforeseen",
-            "Something happened that nobody foresaw",
-            "That is an error of this program.",
+            "Something happened that this program does not foresee",
+            "This is a bug in this program. What was read before is stored and published.",
             "Run it again with --verbose (secscore --verbose …), and report what it prints.",
         ),
         Failure(
@@ -597,12 +597,6 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check SECSCORE_ARM_ENDPOINT and the proxies on the way; if it stays, report it.",
         ),
         Failure(
-            "unforeseen",
-            "Something happened that this program does not foresee",
-            "What was read before is stored and published; what it happened to is not.",
-            "Start again with --verbose, which shows the detail, and report it.",
-        ),
-        Failure(
             "answer-too-large",
             "An answer was larger than any of Azure's",
             "Pages and lists are bounded, so that no answer can fill the memory of this machine.",
@@ -652,7 +646,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "The question names a subscription that is not stored",
             "A macro such as posture.to_win takes the id or the name of a subscription, in any case; an empty answer "
             "would look like one that has nothing to do.",
-            "List them: select subscription_id, subscription_name from posture.read_results",
+            "List them: select subscription_id, subscription_name from posture.read_results.",
         ),
         Failure(
             "query-writes",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.errors import FailureError
 
 _Value = TypeVar("_Value")
 
@@ -40,7 +40,7 @@ create table if not exists pending (
 """
 
 
-class JournalError(ExplainedError):
+class JournalError(FailureError):
     """The journal of alerts cannot be used: the message says why and what to do."""
 
 

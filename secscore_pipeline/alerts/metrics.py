@@ -16,7 +16,7 @@ from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import EVENT_TYPES
-from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.errors import FailureError
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
@@ -45,7 +45,7 @@ _MEANINGS = {
 """Every metric, and what it says."""
 
 
-class MetricsError(ExplainedError):
+class MetricsError(FailureError):
     """The metrics file cannot be written: the message says why and what to do."""
 
     def __init__(self, what: str) -> None:

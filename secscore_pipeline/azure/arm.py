@@ -393,7 +393,7 @@ class ArmClient:
 
 
 def _places(url: str, message: str | None) -> dict[str, str]:
-    """Return what cures have places for: the subscription of a URL, and the identity that a 403 names."""
+    """Return what resolutions have places for: the subscription of a URL, and the identity that a 403 names."""
     found: dict[str, str] = {}
     if subscription := re.match(r"/subscriptions/([0-9a-f-]{36})(?:/|$)", urlsplit(url).path, re.IGNORECASE):
         found |= {"subscription_id": subscription[1], "scope": f"/subscriptions/{subscription[1]}"}

@@ -557,7 +557,7 @@ def _check_token_answer(document: dict[str, Any]) -> None:
 
 
 def _refusal(result: dict[str, Any], credential: Credential) -> SignInError:
-    """Turn Entra's error document into one sentence and a cure, with its trace id for support."""
+    """Turn Entra's error document into one sentence and a resolution, with its trace id for support."""
     description = str(result.get("error_description") or result.get("error") or "no reason given")
     first = re.split(r"\r?\n|\s+Trace ID:", description)[0].strip()
     sentence = quoted(first, *credential.secrets, length=600).rstrip(".")

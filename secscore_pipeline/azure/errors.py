@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from secscore_pipeline.errors import ExplainedError, cure
+from secscore_pipeline.errors import FailureError
 from secscore_pipeline.system.redaction import redact
 from secscore_pipeline.text import printable
 
@@ -77,19 +77,18 @@ RESULTS: Mapping[Outcome, ReadResult] = MappingProxyType(
 """What each outcome means for coverage. The macro `ocsf.read_result_of` says the same in SQL; a test compares them."""
 
 
-class AzureError(ExplainedError):
+class AzureError(FailureError):
     """Something between this machine and Azure's answer went wrong.
 
     Args:
         what: one sentence that says what happened; secrets and control characters in it do not reach the message.
         failure: its name in the catalogue of failures, which says what to do about it.
-        known: what the cure has places for.
+        known: what the resolution has places for.
     """
 
     def __init__(self, what: str, failure: str, **known: object) -> None:
         self.what = printable(redact(what))
         super().__init__(self.what, failure, **known)
-        self.cure = cure(failure, **known)
 
 
 class SignInError(AzureError):

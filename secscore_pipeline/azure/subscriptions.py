@@ -215,7 +215,7 @@ _SUBSCRIPTION = "/subscriptions/"
 
 
 def _below(client: ArmClient, management_group: str, named: str, failure: str) -> Hierarchy:
-    """Read what lies below a management group; a message calls it as `named`, and ends in the cure of `failure`."""
+    """Read what lies below a management group; a message calls it `named`, and is of the entry `failure`."""
     path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
     records, parents = {}, {}
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import ExplainedError, explained
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.text import GUID, describe_value, show_path
 
@@ -34,16 +34,8 @@ _LONGEST_NAME = 255
 _FEBRUARY_DAYS = 29
 
 
-class SettingsError(Exception):
-    """One or more settings are missing or malformed.
-
-    Args:
-        problems: one sentence for each, with the setting's name and what to do; no secret in any.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class SettingsError(ExplainedError):
+    """One or more settings are missing or malformed: a message for each, with its name; no secret in any."""
 
 
 @dataclass(frozen=True)

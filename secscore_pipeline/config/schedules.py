@@ -19,19 +19,26 @@ _RUNS_COMPARED = 100
 _A_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def check_schedule(feed: Feed, setting: str = "SECSCORE_SCHEDULE") -> None:
+def check_schedule(feed: Feed, setting: str | None = None) -> None:
     """Check the schedule of a feed.
 
     Args:
         feed: whose schedule and time zone are checked.
-        setting: the setting that the schedule stands in.
+        setting: the setting that the schedule stands in; None where it is the feed's own: SECSCORE_SCHEDULE, or its
+            entry in the file of feeds.
 
     Raises:
         SettingsError: its schedule or time zone cannot be read.
     """
+    in_file = setting is None and feed.settings is not None
+    schedule, time_zone = (
+        (f"feed {feed.name}: schedule", f"feed {feed.name}: time_zone")
+        if in_file
+        else (setting or SECSCORE_SCHEDULE.name, SECSCORE_TIMEZONE.name)
+    )
     checks = (
-        partial(SECSCORE_SCHEDULE.kind.parse, setting, feed.schedule),
-        partial(SECSCORE_TIMEZONE.kind.parse, SECSCORE_TIMEZONE.name, feed.time_zone),
+        partial(SECSCORE_SCHEDULE.kind.parse, schedule, feed.schedule),
+        partial(SECSCORE_TIMEZONE.kind.parse, time_zone, feed.time_zone),
     )
     if problems := collect_problems(*checks):
         raise SettingsError(problems)

@@ -55,7 +55,7 @@ def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
 
 
 def run_failed(context: dg.RunFailureSensorContext) -> Alert:
-    """Return the alert of a run that failed: the first sentence of each failed step, which holds its cure."""
+    """Return the alert of a run that failed: the first sentence of each failed step, which holds its resolution."""
     run = context.dagster_run
     steps = [event.step_failure_data for event in context.get_step_failure_events()]
     said = [

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.errors import FailureError
 from secscore_pipeline.system.scratch import scratch_folder
 from secscore_pipeline.text import printable
 
@@ -13,7 +13,7 @@ _HEAD = 4_096
 """In how many bytes at a file's beginning a mark is looked for."""
 
 
-class FileError(ExplainedError):
+class FileError(FailureError):
     """A file cannot be written: the message says why and what to do."""
 
 

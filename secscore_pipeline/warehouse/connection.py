@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.errors import ExplainedError
+from secscore_pipeline.errors import FailureError
 from secscore_pipeline.system import scratch
 from secscore_pipeline.system.scratch import open_folder
 from secscore_pipeline.system.sql_files import load_sql
@@ -31,7 +31,7 @@ LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
 
 
-class WarehouseError(ExplainedError):
+class WarehouseError(FailureError):
     """The DuckDB file cannot be used: the message says why and what to do."""
 
 
@@ -76,7 +76,7 @@ def writing(
     Raises:
         WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
     """
-    make_folder(path.parent)
+    make_folder(path.parent, "SECSCORE_DATABASE or SECSCORE_WORK_DATABASE")
     if not holds_something(path):
         _make(path.resolve(), lock_patience)
     reachable = list(reachable)

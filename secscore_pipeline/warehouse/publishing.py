@@ -82,7 +82,7 @@ def begin_with(path: Path, published: Path) -> None:
     """
     if holds_something(path) or not holds_something(published):
         return
-    make_folder(path.parent)
+    make_folder(path.parent, "SECSCORE_WORK_DATABASE")  # what is published has its folder
     _refuse_other(published)
     target = path.resolve()
     with scratch_folder(target) as folder:
