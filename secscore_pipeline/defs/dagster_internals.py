@@ -1,7 +1,7 @@
 """Everything that is taken from inside Dagster, where its public interface has no way; each with its reason.
 
-Another version of Dagster may change any of it: pyproject.toml holds Dagster to one line of versions, and the tests of
-the service run against the real thing.
+Another version of Dagster may change any of it: pyproject.toml holds Dagster to one line of versions, and a test says
+what an upgrade has moved.
 """
 
 import json
@@ -60,7 +60,10 @@ def is_executed_by_code_server(run: dg.DagsterRun) -> bool | None:
 
     The public interface has no question for it.
     """
+    # What the client raises where nobody answers is public nowhere.
     from dagster._core.errors import DagsterUserCodeUnreachableError
+
+    # The connection to a code server, its answer to the question which runs it executes, and how that is read.
     from dagster._grpc.client import DagsterGrpcClient
     from dagster._grpc.types import GetCurrentRunsResult
     from dagster._serdes import deserialize_value
@@ -85,6 +88,7 @@ def is_executed_by_code_server(run: dg.DagsterRun) -> bool | None:
 
 def code_server_answers(socket: Path) -> bool:
     """Tell whether a code server has loaded its definitions, or knows why it cannot."""
+    # No command tells whether a code server is ready.
     from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
 
@@ -100,7 +104,8 @@ def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
     Nothing public deletes those.
     """
-    # Imports of half a second, which not everything that loads the definitions need pay.
+    # Which storage is there, and the table of checks' outcomes, from which nothing public deletes. Imports of half a
+    # second, which not everything that loads the definitions need pay.
     from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
     from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 
@@ -122,8 +127,11 @@ def webserver_app(workspace: Path) -> "Iterator[ASGIApp]":
     Args:
         workspace: the file that names the code location.
     """
+    # What the command makes its application of: the workspace that it shows.
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    # The application itself, the limits of its storage that the command sets, and the version that it shows.
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.cli import (
         DEFAULT_DB_STATEMENT_TIMEOUT,

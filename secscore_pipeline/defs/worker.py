@@ -8,12 +8,14 @@ from threading import Event, Thread
 
 import dagster as dg
 from celery import Celery
-from dagster_celery.launcher import CeleryRunLauncher
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
-from dagster_celery.tasks import create_execute_job_task
 from redis import RedisError
 
 from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.defs.celery_internals import (
+    DAGSTER_CELERY_TASK_ID_TAG,
+    CeleryRunLauncher,
+    create_execute_job_task,
+)
 from secscore_pipeline.defs.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
 from secscore_pipeline.errors import explained
 
