@@ -37,10 +37,12 @@ test-needs: $(READY) ## the tests that use more than Python's packages, as on a 
 test-lake: $(READY) ## the tests that have a store, on DuckLake, where PostgreSQL is installed; PART=0/4 for a quarter
 	@env -u DAGSTER_HOME SECSCORE_TEST_WAREHOUSE=ducklake SECSCORE_TEST_PART=$(PART) $(BIN)/python -m pytest -n 3 --dist loadfile
 
-check: $(READY) ## ruff (lint, security lint, format), the type checker, and an audit of the locked dependencies
+check: $(READY) ## ruff (lint, security lint, format), types, SQL, secrets, and an audit of the locked dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m scripts.lint_sql
+	@$(BIN)/python -m scripts.find_secrets
 	@.ci/audit $(BIN)/pip-audit
 
 bench: $(READY) ## measure a sync of 1,000 subscriptions, its peers, and the questions asked of a year's history

@@ -19,7 +19,7 @@ QUERY = """
 
 def main(path: str, looks_of_a_run: int, pause: float) -> None:
     reads, newest = 0, 0
-    print("reading", flush=True)  # noqa: T201
+    print("reading", flush=True)
     while not select.select([sys.stdin], [], [], pause)[0]:
         with duckdb.connect(path, read_only=True) as connection:
             first = connection.execute(QUERY).fetchone()
@@ -29,7 +29,7 @@ def main(path: str, looks_of_a_run: int, pause: float) -> None:
         assert looks == keys == snapshots * looks_of_a_run, first
         assert normalized == snapshots >= newest, first
         reads, newest = reads + 1, snapshots
-    print(reads, newest)  # noqa: T201
+    print(reads, newest)
 
 
 if __name__ == "__main__":
