@@ -43,6 +43,26 @@ def test_every_make_target_the_readme_names_exists():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_contributing_names_every_room_and_every_target_it_names_exists():
+    page, makefile = (ROOT / "CONTRIBUTING.md").read_text(), (ROOT / "Makefile").read_text()
+    package = ROOT / "secscore_pipeline"
+    for room in (path.parent for path in package.glob("*/__init__.py")):
+        assert f"`{room.name}/`" in page, room.name
+    for module in package.glob("*.py"):
+        assert module.stem in page or module.stem == "__init__", module.stem
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", page, re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"`(?:secscore_pipeline_tests/)?(?:\w+/)+[\w.]*`", page):
+        named = path.strip("`")
+        assert (ROOT / named).exists() or (package / named).exists() or named in ("sql/", "integration/"), named
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_has_the_version():
+    versions = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert versions[1] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
 def test_every_picture_that_the_documents_show_exists_says_what_it_is_and_is_small():
     shown = set()
     for page in (README, *(ROOT / "docs").glob("*.md")):
