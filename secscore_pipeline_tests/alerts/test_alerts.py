@@ -22,16 +22,8 @@ from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.sensors import sensors
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
-from testbed.receiver import Receiver
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
-
-
-@pytest.fixture
-def receiver():
-    made = Receiver()
-    yield made
-    made.close()
 
 
 @pytest.fixture

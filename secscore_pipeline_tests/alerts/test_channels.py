@@ -21,26 +21,11 @@ from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.sensors import sensors
 from secscore_pipeline_tests.conftest import secscore
-from testbed.receiver import Receiver
 from testbed.waiting import DEADLINE
 
 KINDS = ("slack", "teams", "webhook")
 ALERTS = [Alert(f"test/{n}", "test", f"Message {n}", (), "Nothing to do.") for n in range(3)]
 TOKEN = "xoxb-" + "mark" * 5
-
-
-@pytest.fixture
-def receiver():
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def elsewhere():
-    made = Receiver()
-    yield made
-    made.close()
 
 
 def channel_to(receiver, kind):

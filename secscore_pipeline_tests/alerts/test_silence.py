@@ -23,18 +23,10 @@ from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
 from secscore_pipeline.warehouse.connection import make_schema
 from secscore_pipeline_tests.conftest import of_files, secscore
-from testbed.receiver import Receiver
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 TYPES = ("secure_scores", "secure_score_controls")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "alerts.md"
-
-
-@pytest.fixture
-def receiver():
-    made = Receiver()
-    yield made
-    made.close()
 
 
 class Fetches:

@@ -21,6 +21,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
+from testbed.listener import Listener
 
 QUICK = Patience(
     Retry(total=3, status_forcelist=(408, 429, 500, 502, 503, 504), backoff_factor=0.01, retry_after_max=1),
@@ -326,40 +327,16 @@ def test_an_azure_that_is_not_up_yet_is_waited_for():
     assert retries
 
 
-class Doorkeeper:
-    """A listener that accepts connections and cuts each one before TLS is agreed on."""
-
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://localhost:{self.socket.getsockname()[1]}"
-        self.turned_away = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            self.turned_away += 1
-            connection.close()
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self._thread.join()
-
-
 def test_a_tls_handshake_that_is_cut_is_tried_again_and_then_explained(local_azure):
     azure = local_azure(World(subscriptions=1))
-    door = Doorkeeper()
-    client = client_of(azure, arm_endpoint=door.url)
+    turned_away = []
+    door = Listener(turned_away.append)  # each connection is cut before TLS is agreed on
+    client = client_of(azure, arm_endpoint=f"https://localhost:{door.port}")
     found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
     door.close()
     assert found.outcome is Outcome.FAILED
     assert "could not be read" in (found.error or "")
-    assert door.turned_away > 3
+    assert len(turned_away) > 3
 
 
 def test_a_refused_connection_is_tried_again_and_then_explained(local_azure):

@@ -65,6 +65,15 @@ def feed_of(store, azure, name, *others):
     return replace(AzureConnection.from_environment(), feed=name, other_feeds=others)
 
 
+def assert_a_rebuild_tells_the_same(store, azure):
+    before = store.query("from ocsf.assessment_findings order by all")
+    with store.warehouse.get_connection() as connection:
+        forget_findings(connection)
+        normalize(connection, Normalization().mapping())
+    assert store.query("from ocsf.assessment_findings order by all") == before
+    assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
+
+
 @pytest.fixture
 def azure(local_azure):
     """Four subscriptions in which one control has ten points to win, together."""
@@ -135,12 +144,7 @@ def test_findings_of_who_left_are_closed_with_a_reason_that_tells_them_from_fixe
     assert detail.startswith("Enable MFA: 0 of 10")
     found = store.query("select to_json(f) from ocsf.assessment_findings as f where activity_id = 3")
     assert [problems(event(row)) for (row,) in found] == [[]] * 3
-    before = store.query("from ocsf.assessment_findings order by all")
-    with store.warehouse.get_connection() as connection:
-        forget_findings(connection)
-        normalize(connection, Normalization().mapping())
-    assert store.query("from ocsf.assessment_findings order by all") == before
-    assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
+    assert_a_rebuild_tells_the_same(store, azure)
 
 
 @pytest.mark.slow
@@ -387,12 +391,7 @@ def test_a_retention_keeps_who_left_out_and_a_rebuild_after_it_tells_the_same(az
         read(store, azure, FIRST + timedelta(days=day))
     with store.warehouse.get_connection() as connection:
         retain(connection, FIRST + timedelta(days=10))
-    before = store.query("from ocsf.assessment_findings order by all")
-    with store.warehouse.get_connection() as connection:
-        forget_findings(connection)
-        normalize(connection, Normalization().mapping())
-    assert store.query("from ocsf.assessment_findings order by all") == before
-    assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
+    assert_a_rebuild_tells_the_same(store, azure)
     assert gone not in {one for one, *_ in store.query(COVERAGE)}
     azure.world.subscriptions[gone] = held[0]
     read(store, azure, FIRST + timedelta(days=22))

@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import threading
 
 import dagster as dg
 import psutil
@@ -22,6 +20,7 @@ from secscore_pipeline.text import printable
 from secscore_pipeline_tests.azure.test_transport import QUICK, client_of
 from secscore_pipeline_tests.conftest import secscore
 from secscore_pipeline_tests.fuzzing.leaks import written
+from testbed.listener import Listener
 from testbed.waiting import DEADLINE
 
 MARK = "marked~secret.5f1d8a-0c"
@@ -163,44 +162,24 @@ def test_text_of_others_is_made_fit_to_be_shown():
     assert len(quoted("x" * 1000)) == 300
 
 
-class Listener:
-    """A proxy in plain HTTP that refuses everything and keeps every byte it was sent."""
-
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.heard = b""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection:
-                self.heard += connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self._thread.join()
-
-
 def test_a_proxy_in_plain_http_never_hears_a_token(local_azure, monkeypatch):
     azure = local_azure(World(subscriptions=1))
     client = client_of(azure, QUICK)
     client.sign_in()
-    proxy = Listener()
+    heard = []
+
+    def refuse(connection):
+        heard.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+
+    proxy = Listener(refuse)
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
     found = fetch(client, SECURE_SCORES, next(iter(azure.world.subscriptions)), utc_now)
     proxy.close()
     assert "could not be read" in (found.error or "")
-    assert proxy.heard.startswith(b"CONNECT localhost:")
-    assert b"earer" not in proxy.heard
+    assert heard[0].startswith(b"CONNECT localhost:")
+    assert b"earer" not in b"".join(heard)
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PYTHONHTTPSVERIFY", "SSL_NO_VERIFY"])

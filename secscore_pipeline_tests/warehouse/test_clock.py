@@ -51,30 +51,25 @@ def test_what_a_wrong_clock_has_dated_makes_nothing_old(synced):
     assert synced.one(RUNS) == 3
 
 
+def assert_coverage_has_a_future_fetch(synced, now, later, gaps_end):
+    (future,) = attention(synced, now)
+    assert "yet to come" in future
+    assert any(later in line for line in attention(synced, now + timedelta(days=3, hours=1)))
+    with synced.warehouse.get_published() as connection:
+        ages = "select min(age) >= interval 0 second, max(days_missed) from posture.coverage"
+        assert connection.execute(ages).fetchone() == (True, 9)
+        gaps = f"select {gaps_end}, count(*) from posture.gaps"
+        assert connection.execute(gaps).fetchone() == (True, 2 * 9)
+
+
 @pytest.mark.slow
 def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
     now = utc_now()
     with clock.at(now + timedelta(days=20)):
         synced.sync()
-    (future,) = attention(synced, now)
-    assert "yet to come" in future
-    assert any("yet to come" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
-    with synced.warehouse.get_published() as connection:
-        ages = "select min(age) >= interval 0 second, max(days_missed) from posture.coverage"
-        assert connection.execute(ages).fetchone() == (True, 9)
-        gaps = "select max(day) < current_date, count(*) from posture.gaps"
-        assert connection.execute(gaps).fetchone() == (True, 2 * 9)
+    assert_coverage_has_a_future_fetch(synced, now, "yet to come", "max(day) < current_date")
     synced.sync()
-    (future,) = attention(synced, now)
-    assert "yet to come" in future
-    assert any("was 3 days ago" in line for line in attention(synced, now + timedelta(days=3, hours=1)))
-    with synced.warehouse.get_published() as connection:
-        ages = "select min(age) >= interval 0 second, max(days_missed) from posture.coverage"
-        assert connection.execute(ages).fetchone() == (True, 9)
-        assert connection.execute("select max(day) <= current_date, count(*) from posture.gaps").fetchone() == (
-            True,
-            18,
-        )
+    assert_coverage_has_a_future_fetch(synced, now, "was 3 days ago", "max(day) <= current_date")
     synced.sync()
     (future,) = attention(synced, now + timedelta(hours=1))
     assert "yet to come" in future
