@@ -20,18 +20,18 @@ MODULES = {
 }
 
 HANDLED_WHERE_RAISED = {
-    "alerts/channels.py: ChannelError": "its reason is stored with the delivery that failed, and shown by status",
-    "azure/credentials.py: _UnusableAnswerError": "MSAL lets it through; it becomes a SignInError",
-    "azure/errors.py: NoScoreYet": "a state of a subscription, stored as the outcome of its fetch",
-    "azure/session.py: AnswerTooLargeError": "requests' callers expect requests' exceptions; becomes a RequestError",
-    "azure/session.py: DeadlineError": "requests' callers expect requests' exceptions; becomes a RequestError",
-    "azure/session.py: ForeignHostError": "requests' callers expect requests' exceptions; becomes a SignInError",
-    "azure/session.py: StoppedError": "requests' callers expect requests' exceptions; becomes an InterruptedReadError",
-    "azure/session.py: _ExchangeEndedError": "leaves the session as one of requests' exceptions",
-    "cli/questions.py: _BackError": "a step back in a dialogue",
-    "cli/main.py: _UnknownStateError": "a usage error, which click prints with the command's usage",
-    "emulator/entra.py: _UnknownSignerError": "an answer of the local Azure",
-    "system/encodings.py: EncodingError": "the end of a sentence; whoever reads the file adds its name and the failure",
+    "ChannelError": "its reason is stored with the delivery that failed, and shown by status",
+    "_UnusableAnswerError": "MSAL lets it through; it becomes a SignInError",
+    "NoScoreYet": "a state of a subscription, stored as the outcome of its fetch",
+    "AnswerTooLargeError": "requests' callers expect requests' exceptions; becomes a RequestError",
+    "DeadlineError": "requests' callers expect requests' exceptions; becomes a RequestError",
+    "ForeignHostError": "requests' callers expect requests' exceptions; becomes a SignInError",
+    "StoppedError": "requests' callers expect requests' exceptions; becomes an InterruptedReadError",
+    "_ExchangeEndedError": "leaves the session as one of requests' exceptions",
+    "_BackError": "a step back in a dialogue",
+    "_UnknownStateError": "a usage error, which click prints with the command's usage",
+    "_UnknownSignerError": "an answer of the local Azure",
+    "EncodingError": "the end of a sentence; whoever reads the file adds its name and the failure",
 }
 """The exceptions beside the explained ones, and why none of them reaches a person as it is."""
 
@@ -43,10 +43,10 @@ def places_of(failure: str) -> set[str]:
 
 
 def error_classes() -> Mapping[str, set[str]]:
-    """Return the exceptions that the package defines, with the names of their bases."""
+    """Return the classes that the package defines, with the names of their bases."""
     return {
-        f"{module}: {node.name}": {ast.unparse(base).rpartition(".")[2] for base in node.bases}
-        for module, tree in MODULES.items()
+        node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        for tree in MODULES.values()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
     }
@@ -54,7 +54,7 @@ def error_classes() -> Mapping[str, set[str]]:
 
 def explained_classes() -> set[str]:
     found = {"ExplainedError", "FailureError"}
-    while new := {name.split(": ")[1] for name, bases in error_classes().items() if bases & found} - found:
+    while new := {name for name, bases in error_classes().items() if bases & found} - found:
         found |= new
     return found
 
@@ -163,7 +163,7 @@ def test_every_exception_is_explained_or_handled_where_it_is_raised():
     beside = {
         name
         for name, bases in error_classes().items()
-        if name.split(": ")[1] not in explained_ones
+        if name not in explained_ones
         and any(base.endswith(("Error", "Exception", "BadParameter", "Timeout")) for base in bases)
     }
     assert beside == set(HANDLED_WHERE_RAISED)

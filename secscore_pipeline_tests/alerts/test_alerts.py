@@ -91,7 +91,7 @@ def test_many_things_of_one_run_are_one_message(world, store, receiver):
 
 
 @pytest.mark.slow
-def test_lost_coverage_is_told_with_its_cure(world, store, receiver):
+def test_lost_coverage_is_told_with_its_resolution(world, store, receiver):
     next(iter(world.subscriptions.values())).state = State.FORBIDDEN
     store.sync()
     told()

@@ -7,8 +7,8 @@ import pytest
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_schedule, reverse_cron_string_iterator
 
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.kinds import is_valid_cron
-from secscore_pipeline.config.schedules import last_due, longest_gap
+from secscore_pipeline.config.kinds import SettingsError, is_valid_cron
+from secscore_pipeline.config.schedules import check_schedule, last_due, longest_gap
 
 TAKEN = (
     "0 5 * * *", "*/15 * * * *", "0 0 * * 0", "0 0 * * 7", "0 6 1 * *", "30 2 * * *", "0 1,13 * * 1-5", "0 4 29 2 *",
@@ -36,3 +36,22 @@ def test_runs_are_due_when_dagster_starts_them(cron, zone):
     for now in (monday, datetime(2026, 7, 14, 9, 26, 53, 589793, UTC), ticks[7], ticks[7] - timedelta(microseconds=1)):
         due = next(reverse_cron_string_iterator(now.timestamp(), cron, zone)).astimezone(UTC)
         assert last_due(feed, now.astimezone(UTC)) == due
+
+
+@pytest.mark.parametrize(
+    ("feed", "setting", "named", "resolution"),
+    [
+        (Feed(schedule="daily"), None, "SECSCORE_SCHEDULE", "to a cron expression"),
+        (Feed(schedule="daily"), "SECSCORE_BRIEFING", "SECSCORE_BRIEFING", "to a cron expression"),
+        (Feed(time_zone="Mars/Olympus"), None, "SECSCORE_TIMEZONE", "to a time zone"),
+        (Feed(time_zone="Mars/Olympus"), "SECSCORE_BRIEFING", "SECSCORE_TIMEZONE", "to a time zone"),
+        (Feed(name="emea", settings={}, schedule="daily"), None, "feed emea: schedule", "to a cron expression"),
+        (Feed(name="emea", settings={}, time_zone="Mars"), None, "feed emea: time_zone", "to a time zone"),
+    ],
+)
+def test_what_cannot_be_read_is_named_where_it_stands(feed, setting, named, resolution):
+    with pytest.raises(SettingsError) as caught:
+        check_schedule(feed, setting)
+    (problem,) = caught.value.problems
+    assert problem.startswith(named)
+    assert f" Set {named} {resolution}" in problem

@@ -304,7 +304,7 @@ ELSEWHERE = {
         for number, way in enumerate(ways)
     ],
 )
-def test_each_mistake_is_named_with_its_cure(stage, name, bring_about):
+def test_each_mistake_is_named_with_its_resolution(stage, name, bring_about):
     bring_about(stage)
     wrong = [step for step in stage.diagnose() if step.failure]
     assert {step.failure for step in wrong} == {name}, wrong
