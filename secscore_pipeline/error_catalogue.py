@@ -243,7 +243,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "schedule-malformed",
             "The schedule cannot be read",
             "It is no cron expression of five fields, or its time zone is unknown.",
-            "Use a cron expression such as 0 5 * * *, and a time zone such as Europe/Berlin.",
+            "Set {setting} to {example}.",
         ),
         Failure(
             "feeds-malformed",

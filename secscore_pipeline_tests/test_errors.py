@@ -59,7 +59,10 @@ def explained_classes() -> set[str]:
     return found
 
 
-EXPLAINING = {"explained", "describe_resolution", *explained_classes()}
+EXPLAINING = {"explained", "describe_resolution", "refuse", *explained_classes()}
+
+KINDS = {node.name for node in ast.walk(MODULES["config/kinds.py"]) if isinstance(node, ast.FunctionDef)}
+"""What is given the name of a failure to tell of later, and is held to it where it does."""
 
 
 def failure_argument(call: ast.Call) -> ast.expr | None:
@@ -94,7 +97,13 @@ def names_passed_on(tree: ast.AST, named: set[int]) -> set[str]:
     """Return the names of failures that reach a call through a variable: not those compared with or looked up."""
     compared = (part for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in ast.walk(node))
     keys = (key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys)
-    aside = named | {id(node) for node in (*compared, *keys)}
+    kinds = (
+        argument
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).removeprefix("kinds.") in KINDS
+        for argument in node.args
+    )
+    aside = named | {id(node) for node in (*compared, *keys, *kinds)}
     return {
         str(node.value)
         for node in ast.walk(tree)

@@ -86,9 +86,9 @@ def _check_tenant(values: Mapping[str, str]) -> None:
     """
     tenant_id, client_id = registry.AZURE_TENANT_ID.read_text(values), registry.AZURE_CLIENT_ID.read_text(values)
     if not tenant_id:
-        refuse("setting-missing", "AZURE_TENANT_ID is not set.")
+        refuse("AZURE_TENANT_ID is not set.", "setting-missing")
     if GUID.fullmatch(client_id) and client_id.lower() == tenant_id.lower():
-        refuse("tenant-is-client", "AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.")
+        refuse("AZURE_TENANT_ID and AZURE_CLIENT_ID are the same id.", "tenant-is-client")
 
 
 def _check_credential(values: Mapping[str, str]) -> None:

@@ -52,12 +52,12 @@ class Kind(Generic[T]):
     parse: Callable[[str, str], T]
 
 
-def refuse(failure: str, what: str, **known: object) -> NoReturn:
+def refuse(what: str, failure: str, **known: object) -> NoReturn:
     """Raise the error of one malformed setting.
 
     Args:
-        failure: its name in the catalogue of failures.
         what: one sentence that says what is wrong.
+        failure: its name in the catalogue of failures.
         known: what the resolution has places for.
 
     Raises:
@@ -93,7 +93,7 @@ def whole_number(what: str, least: int = 1, most: int = 999_999) -> Kind[int]:
     def parse(name: str, text: str) -> int:
         if not (_WHOLE.fullmatch(text) and least <= int(text) <= most):
             wrong = f"{describe_value(name, text)} is not a whole number {what.partition(';')[0]}."
-            refuse("number-malformed", wrong, range=f"a whole number {what}")
+            refuse(wrong, "number-malformed", range=f"a whole number {what}")
         return int(text)
 
     return Kind(f"a whole number {what}", parse)
@@ -105,7 +105,7 @@ def decimal_number(what: str) -> Kind[float]:
     def parse(name: str, text: str) -> float:
         if not _DECIMAL.fullmatch(text):
             wrong = f"{describe_value(name, text)} is not a number {what}."
-            refuse("number-malformed", wrong, range=f"a number {what}")
+            refuse(wrong, "number-malformed", range=f"a number {what}")
         return float(text)
 
     return Kind(f"a number {what}", parse)
@@ -128,7 +128,7 @@ def choice(*choices: str, failure: str = "policy-malformed") -> Kind[str]:
     def parse(name: str, text: str) -> str:
         if text and text.lower() not in known:
             what = f"{describe_value(name, text, *choices)} is not one of the values that it takes."
-            refuse(failure, what, setting=name, choices=values)
+            refuse(what, failure, setting=name, choices=values)
         return known.get(text.lower(), "")
 
     return Kind(values, parse)
@@ -152,8 +152,8 @@ def some_of(choices: tuple[str, ...], failure: str, *, may_be_empty: bool = Fals
         if not (given or may_be_empty):
             what = [f"{name} names nothing."]
         if what:
-            known = {"setting": name, "choices": f"some of {', '.join(choices)}"}
-            raise SettingsError([explained(one, failure, **known) for one in what])
+            some = f"some of {', '.join(choices)}"
+            raise SettingsError([explained(one, failure, setting=name, choices=some) for one in what])
         return given
 
     return Kind(f"one or more of {', '.join(choices)}, separated by commas", parse)
@@ -164,7 +164,7 @@ def guid(failure: str) -> Kind[str]:
 
     def parse(name: str, text: str) -> str:
         if text and not GUID.fullmatch(text):
-            refuse(failure, f"{describe_value(name, text)} is no GUID.")
+            refuse(f"{describe_value(name, text)} is no GUID.", failure, setting=name, choices="a GUID")
         return text
 
     return Kind("a GUID", parse)
@@ -175,7 +175,7 @@ def tenant() -> Kind[str]:
 
     def parse(name: str, text: str) -> str:
         if text and not (GUID.fullmatch(text) or DOMAIN.fullmatch(text)):
-            refuse("tenant-malformed", f"{describe_value(name, text)} is neither a GUID nor a domain.")
+            refuse(f"{describe_value(name, text)} is neither a GUID nor a domain.", "tenant-malformed")
         return text
 
     return Kind("a GUID or a domain", parse)
@@ -208,7 +208,8 @@ def named(known: Mapping[str, T], failure: str) -> Kind[T]:
 
     def parse(name: str, text: str) -> T:
         if text.lower() not in by_lower:
-            refuse(failure, f"{describe_value(name, text, *known)} is unknown.")
+            what = f"{describe_value(name, text, *known)} is unknown."
+            refuse(what, failure, setting=name, choices=_join(tuple(known)))
         return by_lower[text.lower()]
 
     return Kind(_join(tuple(known)), parse)
@@ -221,7 +222,7 @@ def day() -> Kind[date]:
         try:
             return date.fromisoformat(text)
         except ValueError:
-            refuse("date-malformed", f"{describe_value(name, text)} is no date.")
+            refuse(f"{describe_value(name, text)} is no date.", "date-malformed")
 
     return Kind("a date such as 2027-01-31", parse)
 
@@ -238,7 +239,7 @@ def expand_path(setting: str, given: str) -> Path:
         what = f"{setting} begins with ~, and that home directory is not known."
         raise SettingsError([explained(what, "home-unknown", setting=setting)]) from error
     if "\0" in given or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
-        refuse("folder-unusable", f"{describe_value(setting, given)} is no path.", setting=setting)
+        refuse(f"{describe_value(setting, given)} is no path.", "folder-unusable", setting=setting)
     return path
 
 
@@ -254,7 +255,7 @@ def metrics_file() -> Kind[Path]:
         path = expand_path(name, text)
         if path.suffix != ".prom":
             what = f"{name}={show_path(path)} does not end in .prom, and node-exporter would not read it."
-            refuse("metrics-unwritable", what)
+            refuse(what, "metrics-unwritable")
         return path.absolute()
 
     return Kind("a path that ends in .prom", parse)
@@ -265,9 +266,9 @@ def ca_bundle() -> Kind[str]:
 
     def parse(name: str, text: str) -> str:
         if not Path(text).is_file():
-            refuse("ca-bundle-missing", f"{name}={show_path(Path(text))} is no file.", setting=name)
+            refuse(f"{name}={show_path(Path(text))} is no file.", "ca-bundle-missing", setting=name)
         if why := _find_pem_problem(Path(text)):
-            refuse("encoding-unknown", f"{name}={show_path(Path(text))} {why}.")
+            refuse(f"{name}={show_path(Path(text))} {why}.", "encoding-unknown")
         return text
 
     return Kind("the path of a PEM file", parse)
@@ -308,7 +309,7 @@ def endpoint(example: str) -> Kind[str]:
         elif parts.username is not None or parts.query or parts.fragment:
             what = f"{name} holds more than a host and a path."
         if what:
-            refuse("url-malformed", what, example=example)
+            refuse(what, "url-malformed", example=example)
         return url
 
     return Kind(f"an https URL such as {example}", parse)
@@ -334,7 +335,7 @@ def receiver_url() -> Kind[str]:
         except ValueError:
             is_right = False
         if text and not is_right:
-            refuse("url-malformed", f"{name} is no https URL.", example="https://example.com/hook")
+            refuse(f"{name} is no https URL.", "url-malformed", example="https://example.com/hook")
         return text
 
     return Kind("an https URL", parse)
@@ -347,7 +348,7 @@ def web_url() -> Kind[str]:
         try:
             urlsplit(text)
         except ValueError:
-            refuse("url-malformed", f"{name} is no URL.", example="https://secscore.example.com")
+            refuse(f"{name} is no URL.", "url-malformed", example="https://secscore.example.com")
         return text
 
     return Kind("a URL", parse)
@@ -359,7 +360,7 @@ def hosts() -> Kind[frozenset[str]]:
     def parse(name: str, text: str) -> frozenset[str]:
         given = frozenset(split_list(text.lower()))
         if wrong := sorted(host for host in given if not _HOST.fullmatch(host)):
-            refuse("ui-host-malformed", f"{describe_value(name, wrong[0])} holds what is no host.")
+            refuse(f"{describe_value(name, wrong[0])} holds what is no host.", "ui-host-malformed")
         return given
 
     return Kind("hosts, separated by commas", parse)
@@ -370,7 +371,7 @@ def path_part() -> Kind[str]:
 
     def parse(name: str, text: str) -> str:
         if not _PATH_PART.fullmatch(text):
-            refuse("export-layout-malformed", f"{describe_value(name, text)} is no name.")
+            refuse(f"{describe_value(name, text)} is no name.", "export-layout-malformed")
         return text
 
     return Kind("letters, digits, dots, - and _", parse)
@@ -383,7 +384,8 @@ def cron(*, can_be_off: bool = False) -> Kind[str]:
         if can_be_off and text.lower() == "off":
             return ""
         if not is_valid_cron(text):
-            refuse("schedule-malformed", f"{describe_value(name, text)} is not a cron expression.")
+            what = f"{describe_value(name, text)} is not a cron expression."
+            refuse(what, "schedule-malformed", setting=name, example="a cron expression such as 0 5 * * *")
         return text
 
     return Kind(f"a cron expression{', or off' if can_be_off else ''}", parse)
@@ -409,7 +411,8 @@ def time_zone() -> Kind[str]:
         from zoneinfo import available_timezones
 
         if text not in available_timezones():
-            refuse("schedule-malformed", f"{describe_value(name, text)} is not a time zone.")
+            what = f"{describe_value(name, text)} is not a time zone."
+            refuse(what, "schedule-malformed", setting=name, example="a time zone such as Europe/Berlin")
         return text
 
     return Kind("a time zone such as Europe/Berlin", parse)

@@ -36,7 +36,7 @@ def resolve_database_path(given: str, setting: str = "SECSCORE_DATABASE") -> Pat
         problem = "is a folder"
     if problem:
         what = f"{setting}={show_path(path)} {problem}."
-        refuse("folder-unusable", what, setting=setting)
+        refuse(what, "folder-unusable", setting=setting)
     return path
 
 
@@ -51,7 +51,7 @@ def resolve_work_path(given: str, published: Path) -> Path:
     path = resolve_database_path(given, "SECSCORE_WORK_DATABASE")
     if path.resolve() == published.resolve():
         what = f"SECSCORE_WORK_DATABASE={show_path(path)} is SECSCORE_DATABASE itself."
-        refuse("work-is-published", what)
+        refuse(what, "work-is-published")
     return path
 
 
@@ -84,9 +84,9 @@ def parse_lake_settings(database: str, data_path: str = "", work_database: str =
         return None
     catalog = database.removeprefix(_LAKE)
     if re.search(r"password\s*=|://[^/@?]*:[^@?]*@", unquote(catalog), re.IGNORECASE):
-        refuse("password-in-setting", "SECSCORE_DATABASE holds a password.")
+        refuse("SECSCORE_DATABASE holds a password.", "password-in-setting")
     if not catalog.partition(":")[2].strip():
-        refuse("catalog-malformed", "SECSCORE_DATABASE names a lake without a catalog.")
+        refuse("SECSCORE_DATABASE names a lake without a catalog.", "catalog-malformed")
     data = data_path if "://" in data_path else f"{expand_path('SECSCORE_DATA_PATH', data_path).absolute()}/"
     return LakeSettings(
         catalog, data, resolve_database_path(work_database or "data/secscore", "SECSCORE_WORK_DATABASE")
@@ -114,5 +114,5 @@ def read_parallel_runs() -> int:
     """
     runs = SECSCORE_PARALLEL_RUNS.read()
     if runs > 1 and not parse_lake_settings(SECSCORE_DATABASE.read()):
-        refuse("runs-in-parallel", f"SECSCORE_PARALLEL_RUNS is {runs}.")
+        refuse(f"SECSCORE_PARALLEL_RUNS is {runs}.", "runs-in-parallel")
     return runs
