@@ -32,7 +32,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
         world: what is read.
         moment: when.
     """
-    snapshot_id = f"history-{moment:%Y-%m-%d}"
+    run_id = f"history-{moment:%Y-%m-%d}"
     for event_type in (SECURE_SCORE_CONTROLS, SECURE_SCORES):
         with opened() as connection, spooled(beside) as spool:
             for subscription in world.subscriptions.values():
@@ -43,7 +43,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
                 request_id = f"{hash((moment, subscription.subscription_id)):032x}"
                 spool.add_fetch(
                     FetchRow(
-                        snapshot_id, world.tenant_id, subscription.subscription_id, event_type.name, moment, moment,
+                        run_id, world.tenant_id, subscription.subscription_id, event_type.name, moment, moment,
                         "complete", 200, None, None, 1, len(records), (request_id,),
                         "https://localhost:1", "localhost",
                     )
@@ -52,7 +52,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
                     text = msgspec.json.encode(record).decode()
                     spool.add_record(RecordRow(subscription.subscription_id, 1, position, text))
             spool.close()
-            load_snapshot(connection, spool, snapshot_id, event_type.name, moment)
+            load_snapshot(connection, spool, run_id, event_type.name, moment)
     with opened() as connection:
         normalize(connection, Normalization().mapping())
 

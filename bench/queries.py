@@ -17,8 +17,8 @@ QUESTIONS = {
 
 
 CONSTANTS = {
-    "day": "select max(ocsf.day_of(observed_at)) from raw.fetches",
-    "subscription": "select min(subscription_id) from ocsf.findings",
+    "day": "select max(internal.day_of(observed_at)) from raw.fetches",
+    "subscription": "select min(subscription_id) from internal.findings",
 }
 """What people know when they ask, found beforehand."""
 

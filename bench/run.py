@@ -105,7 +105,7 @@ class Bench:
     def history(self) -> None:
         """A store with a year of daily history: a sync into it, the questions asked of it, its size."""
         year = year_store(self.subscriptions)
-        rows = asked(year, "select count(*), count(distinct ocsf.day_of(observed_at)) from ocsf.observations")
+        rows = asked(year, "select count(*), count(distinct internal.day_of(observed_at)) from ocsf.observations")
         observations, days = rows[0]
         size = year.stat().st_size / observations
         today = datetime.now(UTC).date().isoformat()

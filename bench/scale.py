@@ -185,7 +185,7 @@ def state(warehouse: Warehouse, data: Path) -> Figures:
     with warehouse.get_published() as connection:
         known = constants(connection)
         (held["looks"],) = connection.execute("select count(*) from raw.fetches").fetchall()[0]
-        (held["findings"],) = connection.execute("select count(*) from ocsf.findings").fetchall()[0]
+        (held["findings"],) = connection.execute("select count(*) from internal.findings").fetchall()[0]
     for name, question in QUESTIONS.items():
         took = []
         for _ in range(TIMES):

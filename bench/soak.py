@@ -225,7 +225,7 @@ class _Service:
         self.soak.measures["time a run, s"].append(time.perf_counter() - started)
         query = """select count(*), count(*) filter (outcome not in ('complete', 'no_score')),
             count(*) filter (outcome not in ('complete', 'no_score') and error is null)
-            from raw.fetches where snapshot_id = ?"""
+            from raw.fetches where run_id = ?"""
         with self.warehouse.get_published() as connection:
             stored, not_read, untold = connection.execute(query, [result.run_id]).fetchone() or (0, 0, 0)
         whole = stored == looks and not not_read

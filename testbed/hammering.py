@@ -11,7 +11,7 @@ import sys
 import duckdb
 
 QUERY = """
-    select count(*), count(distinct snapshot_id), count(distinct (snapshot_id, subscription_id, event_type)),
+    select count(*), count(distinct run_id), count(distinct (run_id, subscription_id, event_type)),
         (select count(distinct metadata.correlation_uid) from ocsf.assessment_findings)
     from raw.fetches
 """

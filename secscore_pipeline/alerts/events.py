@@ -82,7 +82,7 @@ _ADVICE = {
 def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[Alert]:
     by_run: dict[str, list[Row]] = {}
     for row in rows:
-        by_run.setdefault(row["snapshot_id"], []).append(row)
+        by_run.setdefault(row["run_id"], []).append(row)
     for run_id, found in by_run.items():
         title, thing = _TITLES[kind]
         lines = [say(row) for row in found[:NAMED]]

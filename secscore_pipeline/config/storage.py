@@ -15,7 +15,7 @@ from secscore_pipeline.config.registry import (
 )
 from secscore_pipeline.text import show_path
 
-SCHEMAS = frozenset({"raw", "ocsf", "posture", "meta", "main"})
+SCHEMAS = frozenset({"raw", "ocsf", "posture", "internal", "meta", "main"})
 _LAKE = "ducklake:"
 
 

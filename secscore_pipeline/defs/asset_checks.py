@@ -95,8 +95,8 @@ CHECKS = (
     ),
 )
 
-_NEWEST = """select snapshot_id from raw.fetches
-order by snapshot_id = $run_id desc, stored_at desc
+_NEWEST = """select run_id from raw.fetches
+order by run_id = $run_id desc, stored_at desc
 limit 1"""
 
 
@@ -131,7 +131,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
 def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
     newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
-    execute(connection, load_sql("defs/select_fetches"), {"snapshot_id": newest[0] if newest else ""})
+    execute(connection, load_sql("defs/select_fetches"), {"run_id": newest[0] if newest else ""})
 
 
 def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:

@@ -43,14 +43,14 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
         if not SECSCORE_BATCH_SIZE.read():
             yield dg.RunRequest(partition_key=feed.partition, tags=tags)
             return
-        round_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        sync_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
         batches = _round_or_the_one_before(feed, context)
         for batch in batches:
             yield dg.RunRequest(
-                run_key=f"{round_id}/{batch.key}",
+                run_key=f"{sync_id}/{batch.key}",
                 partition_key=batch.key,
                 asset_selection=READING,
-                tags={**tags, ROUND: round_id, BATCHES_OF_ROUND: str(len(batches))},
+                tags={**tags, ROUND: sync_id, BATCHES_OF_ROUND: str(len(batches))},
             )
 
     name = feed.partition or "sync_schedule"

@@ -113,10 +113,8 @@ def whole_rounds() -> list[dg.SensorDefinition]:
                 rounds.setdefault(run.tags[ROUND], []).append(run)
         requests = [
             # Once for so many runs: a batch that somebody starts again later is published too.
-            dg.RunRequest(
-                run_key=f"{round_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: round_id}
-            )
-            for round_id, runs in rounds.items()
+            dg.RunRequest(run_key=f"{sync_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: sync_id})
+            for sync_id, runs in rounds.items()
             if _is_whole(runs, retries_are_on=context.instance.run_retries_enabled)
         ]
         return dg.SensorResult(run_requests=requests)

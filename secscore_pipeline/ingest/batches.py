@@ -42,7 +42,7 @@ class Part(NamedTuple):
     """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
 
     batch: Batch
-    round_id: str
+    sync_id: str
 
 
 def dealt(feed: str, subscription_ids: Iterable[str], size: int) -> list[Batch]:

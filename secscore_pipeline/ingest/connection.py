@@ -147,9 +147,9 @@ class AzureConnection:
         name = self.settings().tenant_id.lower()
         return ConnectionTenant(self.client().tenant_id or name, name)
 
-    def directory(self, snapshot_id: str | None = None) -> Directory:
+    def directory(self, run_id: str | None = None) -> Directory:
         """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""
-        return _directory(self.client(), snapshot_id) if snapshot_id else Directory(self.client())
+        return _directory(self.client(), run_id) if run_id else Directory(self.client())
 
     def subscriptions(self, directory: Directory) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
@@ -184,5 +184,5 @@ def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_con
 
 
 @lru_cache(maxsize=1)
-def _directory(client: ArmClient, snapshot_id: str) -> Directory:  # noqa: ARG001 - whose it is: another run asks anew
+def _directory(client: ArmClient, run_id: str) -> Directory:  # noqa: ARG001 - whose it is: another run asks anew
     return Directory(client)

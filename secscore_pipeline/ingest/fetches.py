@@ -61,7 +61,7 @@ def take_snapshot(
     azure: AzureConnection,
     warehouse: Warehouse,
     event_type: EventType,
-    snapshot_id: str,
+    run_id: str,
     clock: Clock = utc_now,
     tell: Callable[[str], object] = log.info,
     part: Part | None = None,
@@ -72,7 +72,7 @@ def take_snapshot(
         azure: whom to ask, about which subscriptions.
         warehouse: where to store the snapshot.
         event_type: what to read.
-        snapshot_id: the run that looks.
+        run_id: the run that looks.
         clock: tells the present time.
         tell: is called with messages about the progress.
         part: which of the subscriptions, where they are dealt into batches.
@@ -84,9 +84,9 @@ def take_snapshot(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    directory = azure.directory(snapshot_id)
-    resolved = _resolve_scope(azure, warehouse, directory, snapshot_id)
-    left = _note_scope(azure, warehouse, snapshot_id, resolved, clock)
+    directory = azure.directory(run_id)
+    resolved = _resolve_scope(azure, warehouse, directory, run_id)
+    left = _note_scope(azure, warehouse, run_id, resolved, clock)
     if left:
         tell(describe_left(left))
     in_scope = refuse_empty(resolved)
@@ -99,8 +99,8 @@ def take_snapshot(
     errors: list[str] = []
     records = requests = 0
     known = {
-        "snapshot_id": snapshot_id,
-        "round_id": part.round_id if part else None,
+        "run_id": run_id,
+        "sync_id": part.sync_id if part else None,
         "feed": azure.feed,
         "arm_endpoint": cloud.arm_endpoint,
         "cloud_partition": cloud.partition,
@@ -119,7 +119,7 @@ def take_snapshot(
                 tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
         spool.close()
         with warehouse.get_connection() as connection:
-            returned = load_snapshot(connection, spool, snapshot_id, event_type.name, clock(), azure.tenant())
+            returned = load_snapshot(connection, spool, run_id, event_type.name, clock(), azure.tenant())
     taken = Snapshot(total, outcomes, records, requests, errors, left, returned)
     if not report_progress(event_type.name, total, total):
         tell(f"{event_type.name}: {taken.coverage.sentence}")
@@ -128,14 +128,12 @@ def take_snapshot(
     return taken
 
 
-def _resolve_scope(
-    azure: AzureConnection, warehouse: Warehouse, directory: Directory, snapshot_id: str
-) -> ResolvedScope:
+def _resolve_scope(azure: AzureConnection, warehouse: Warehouse, directory: Directory, run_id: str) -> ResolvedScope:
     """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
     resolved = azure.resolve_scope(directory)
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
         return resolved
-    asked: dict[str, object] = {"snapshot_id": snapshot_id, "ids": list(resolved.not_read)}
+    asked: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
     with warehouse.get_reader() as connection:
         rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), asked)
     known = {row["subscription_id"] for row in rows}
@@ -143,13 +141,13 @@ def _resolve_scope(
 
 
 def _note_scope(
-    azure: AzureConnection, warehouse: Warehouse, snapshot_id: str, resolved: ResolvedScope, clock: Clock
+    azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
     """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
     if resolved.reason_of_others is None or azure.has_own_scope:
         return []
     scope = ScopeRow(
-        snapshot_id,
+        run_id,
         azure.feed,
         tuple(azure.other_feeds),
         resolved.subscription_ids,

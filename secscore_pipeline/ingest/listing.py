@@ -32,7 +32,7 @@ class Listing(NamedTuple):
 def list_subscriptions(
     azure: AzureConnection,
     warehouse: Warehouse,
-    snapshot_id: str,
+    run_id: str,
     owner_tag: str,
     clock: Clock = utc_now,
     part: Part | None = None,
@@ -42,7 +42,7 @@ def list_subscriptions(
     Args:
         azure: whom to ask.
         warehouse: where to store it.
-        snapshot_id: the run that lists.
+        run_id: the run that lists.
         owner_tag: the tag that names a subscription's owner.
         clock: tells the present time.
         part: the run's part in a round, of which one run lists for all.
@@ -53,21 +53,21 @@ def list_subscriptions(
     Raises:
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
-    round_id = part.round_id if part else snapshot_id
-    if part and is_there(warehouse, "warehouse/count_listings", feed=azure.feed, round_id=round_id):
+    sync_id = part.sync_id if part else run_id
+    if part and is_there(warehouse, "warehouse/count_listings", feed=azure.feed, sync_id=sync_id):
         return None
-    settings, directory = azure.settings(), azure.directory(snapshot_id)
+    settings, directory = azure.settings(), azure.directory(run_id)
     seen = directory.visible
     tenant = azure.tenant()
     groups, hierarchies = _read_groups(directory, tenant, settings)
     listing = ListingRow(
-        snapshot_id,
+        run_id,
         azure.feed,
         clock(),
         groups,
         settings.cloud.arm_endpoint,
         owner_tag,
-        round_id,
+        sync_id,
     )
     listed = [
         ListedRow(one.subscription_id, one.tenant_id or None, one.record, _place_of(one.subscription_id, hierarchies))
@@ -76,7 +76,7 @@ def list_subscriptions(
     news: dict[str, list[str]] = {}
     with warehouse.get_connection() as connection:
         load_listing(connection, listing, listed, tenant, clock())
-        known = {"snapshot_id": snapshot_id, "feed": azure.feed}
+        known = {"run_id": run_id, "feed": azure.feed}
         for row in select_rows(connection, load_sql("ingest/list_listing_changes"), known):
             news.setdefault(row["news"], []).append(row["name"] or row["subscription_id"])
         held = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]

@@ -38,7 +38,7 @@ class Normalization:
     def mapping(self) -> Mapping:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
-            bodies=_load("select_news", "load_definitions", "load_findings", "load_states", "update_standing"),
+            bodies=_load("select_new_versions", "load_definitions", "load_findings", "parse_versions", "update_findings"),
             looks=_load("close_findings", "note_normalized", "load_entities"),
             parameters={
                 "informational_from": self.informational_from,

@@ -27,16 +27,16 @@ FRUGAL_MEMORY = "100MB"
 _SPOOL_BUFFER = 1 << 20
 
 _DERIVED = (
-    "definitions",
+    "control_definitions",
     "findings",
-    "states",
+    "parsed_versions",
     "closings",
-    "newest_looks",
-    "normalized_snapshots",
-    "entities",
+    "newest_fetches",
+    "normalized_fetches",
+    "subscription_versions",
     "departures",
 )
-"""The tables of `ocsf` that a rebuild makes anew."""
+"""The working tables that a rebuild makes anew."""
 
 BODIES_PER_SLICE = 32_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
@@ -61,7 +61,7 @@ class FetchRow(msgspec.Struct, frozen=True):
         tenant_id: as the list of the subscriptions says; None where it could not be had, or does not say.
     """
 
-    snapshot_id: str
+    run_id: str
     tenant_id: str | None
     subscription_id: str
     event_type: str
@@ -77,7 +77,7 @@ class FetchRow(msgspec.Struct, frozen=True):
     arm_endpoint: str
     cloud_partition: str
     feed: str = "default"
-    round_id: str | None = None
+    sync_id: str | None = None
     subscriptions_in_scope: int | None = None
 
 
@@ -98,13 +98,13 @@ class GroupsRow(NamedTuple):
 class ListingRow(msgspec.Struct, frozen=True):
     """One list of the subscriptions that an identity sees; the comments of `raw.listings` say what each means."""
 
-    snapshot_id: str
+    run_id: str
     feed: str
     listed_at: datetime
     management_groups: tuple[GroupsRow, ...]
     arm_endpoint: str
     owner_tag: str
-    round_id: str
+    sync_id: str
 
 
 class ListedRow(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class ScopeRow(msgspec.Struct, frozen=True):
     """The scope of a feed as a run finds it; the comments of `raw.scope_changes` say more.
 
     Attributes:
-        snapshot_id: the run.
+        run_id: the run.
         feed: whose scope it is.
         other_feeds: the feeds that are configured beside it.
         subscription_ids: those to read.
@@ -134,7 +134,7 @@ class ScopeRow(msgspec.Struct, frozen=True):
         changed_at: when it was found so, UTC.
     """
 
-    snapshot_id: str
+    run_id: str
     feed: str
     other_feeds: tuple[str, ...]
     subscription_ids: tuple[str, ...]
@@ -211,7 +211,7 @@ def spooled(database: Path) -> Iterator[Spool]:
 def load_snapshot(
     connection: duckdb.DuckDBPyConnection,
     spool: Spool,
-    snapshot_id: str,
+    run_id: str,
     event_type: str,
     stored_at: datetime,
     tenant: ConnectionTenant | None = None,
@@ -226,7 +226,7 @@ def load_snapshot(
     Args:
         connection: open for writing.
         spool: closed, with the snapshot.
-        snapshot_id: the run that looked.
+        run_id: the run that looked.
         event_type: the name of the event type.
         stored_at: the present, UTC.
         tenant: the connection's; needed where a fetch does not say whose its subscription is.
@@ -234,7 +234,7 @@ def load_snapshot(
     Returns:
         The subscriptions that had left the scope and are back: who is read is in scope.
     """
-    known = {"snapshot_id": snapshot_id, "event_type": event_type}
+    known = {"run_id": run_id, "event_type": event_type}
     values = {
         **known,
         "line_bytes": max(spool.longest_line + 1, 1 << 16),
@@ -248,7 +248,7 @@ def load_snapshot(
                 return []
             execute(connection, load_sql("warehouse/delete_failed_fetches"), known)
             execute(connection, load_sql("warehouse/load_fetches"), {**values, "file": str(spool.fetches_path)})
-            for name in ("load_incoming", "load_bodies", "load_sightings"):
+            for name in ("load_incoming", "load_record_versions", "load_observations"):
                 execute(connection, load_sql(f"warehouse/{name}"), {**values, "file": str(spool.records_path)})
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
@@ -355,7 +355,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     def add() -> int:
         while True:
             with transaction(connection):
-                after, stored = connection.execute(load_sql("warehouse/select_body_range")).fetchone() or (0, 0)
+                after, stored = connection.execute(load_sql("warehouse/select_version_range")).fetchone() or (0, 0)
                 if after == stored:  # in the transaction that notes the snapshots: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
@@ -379,7 +379,7 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
     def forget() -> None:
         with transaction(connection):
             for table in _DERIVED:
-                connection.execute(f"delete from ocsf.{table}")  # noqa: S608 - our own names
+                connection.execute(f"delete from internal.{table}")  # noqa: S608 - our own names
             connection.execute(load_sql("warehouse/remember_findings"))
 
     attempted(forget)

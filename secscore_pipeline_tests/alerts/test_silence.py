@@ -40,17 +40,17 @@ class Fetches:
     def add(self, sync_id, hours_ago, outcomes, *, types=TYPES, feed="default", in_scope=None, run_id=None):
         """Add a sync: the outcome of each subscription."""
         at = NOW - timedelta(hours=hours_ago)
-        row = """insert into raw.fetches by name select $look_id as look_id, $run_id as snapshot_id, 't' as tenant_id,
+        row = """insert into raw.fetches by name select $fetch_id as fetch_id, $run_id as run_id, 't' as tenant_id,
             $subscription as subscription_id, $kind as event_type, $at as started_at, $at as finished_at,
             $outcome as outcome, 1 as pages, 1 as records, [] as request_ids, 'x' as arm_endpoint,
             'AzureCloud' as cloud_partition, $at as stored_at, $at as observed_at, $feed as feed,
-            $sync_id as round_id, $in_scope as subscriptions_in_scope"""
+            $sync_id as sync_id, $in_scope as subscriptions_in_scope"""
         for subscription, outcome in outcomes.items():
             for kind in types:
                 self.connection.execute(
                     row,
                     {
-                        "look_id": next(self.numbers), "run_id": run_id or sync_id, "subscription": subscription,
+                        "fetch_id": next(self.numbers), "run_id": run_id or sync_id, "subscription": subscription,
                         "kind": kind, "at": at, "outcome": outcome, "feed": feed, "sync_id": sync_id,
                         "in_scope": len(outcomes) if in_scope is None else in_scope,
                     },

@@ -56,7 +56,7 @@ def test_a_wide_answer_is_a_table_that_fits_and_says_what_it_left_out(eight, mod
     note = " ".join(text.partition("In every row:")[2].split())
     assert "feed default" in note
     assert "--all" in note
-    left_out = {"snapshot_id", "tenant_id", "subscription_id"}
+    left_out = {"run_id", "tenant_id", "subscription_id"}
     assert all(name in note and name not in header for name in left_out)
 
 

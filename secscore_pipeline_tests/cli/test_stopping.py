@@ -59,7 +59,7 @@ def test_a_sync_whose_server_stalls_is_stopped(local_azure, store, tmp_path, pat
     azure.faults.clear()
     secscore("sync", cwd=tmp_path, env=environment)
     snapshots = store.query(
-        "select event_type, count(*) filter (outcome = 'complete') from raw.fetches group by event_type, snapshot_id"
+        "select event_type, count(*) filter (outcome = 'complete') from raw.fetches group by event_type, run_id"
     )
     assert {event_type for event_type, _ in snapshots} == {"secure_scores", "secure_score_controls"}
     assert {complete for _, complete in snapshots} == {3}  # whole, or not there

@@ -125,7 +125,7 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
             subscription.counts["61702b76-1fab-41f2-bcbc-50b7870dcf38"] = Counts(healthy, 3, 0)
         store.sync()
     before = events(store)
-    state = store.query("select * from ocsf.findings order by all")
+    state = store.query("select * from internal.findings order by all")
     from secscore_pipeline.ocsf.mapping import Normalization
     from secscore_pipeline.warehouse.store import forget_findings, normalize
 
@@ -133,7 +133,7 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
         forget_findings(connection)
         assert normalize(connection, Normalization().mapping()) == len(before) == 3 * 16 * 4
     assert events(store) == before
-    assert store.query("select * from ocsf.findings order by all") == state
+    assert store.query("select * from internal.findings order by all") == state
 
 
 def test_every_subscription_has_its_row_whatever_became_of_it(local_azure, store):
@@ -233,21 +233,21 @@ def test_the_client_sends_nothing_but_reads_to_arm(local_azure, store):
 @pytest.mark.parametrize(
     ("damage", "check"),
     [
-        ("delete from raw.sightings", "secure_scores: not_empty"),
-        ("insert into raw.sightings from raw.sightings", "secure_scores: keys_unique"),
+        ("delete from internal.observations", "secure_scores: not_empty"),
+        ("insert into internal.observations from internal.observations", "secure_scores: keys_unique"),
         (
-            "update raw.bodies set record = replace(record, '\"current\":', '\"current\":9')",
+            "update internal.record_versions set record = replace(record, '\"current\":', '\"current\":9')",
             "secure_score_controls: score_in_range",
         ),
-        ("delete from ocsf.states", "assessment_findings: not_empty"),
-        ("insert into raw.sightings from raw.sightings", "assessment_findings: keys_unique"),
-        ('update ocsf.states set "current" = -1', "assessment_findings: score_in_range"),
-        ("update ocsf.states set percentage = 0.123", "assessment_findings: percentage_agrees"),
+        ("delete from internal.parsed_versions", "assessment_findings: not_empty"),
+        ("insert into internal.observations from internal.observations", "assessment_findings: keys_unique"),
+        ('update internal.parsed_versions set "current" = -1', "assessment_findings: score_in_range"),
+        ("update internal.parsed_versions set percentage = 0.123", "assessment_findings: percentage_agrees"),
         (
-            "delete from ocsf.states where display_name = 'Enable MFA' and \"max\" > 0",
+            "delete from internal.parsed_versions where display_name = 'Enable MFA' and \"max\" > 0",
             "assessment_findings: controls_add_up",
         ),
-        ("update ocsf.findings set first_seen_time = 5", "assessment_findings: valid_ocsf"),
+        ("update internal.findings set first_seen_time = 5", "assessment_findings: valid_ocsf"),
     ],
 )
 def test_each_check_notices_what_it_is_there_for(local_azure, store, damage, check):

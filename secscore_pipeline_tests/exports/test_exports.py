@@ -94,7 +94,8 @@ def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, 
     files = sorted((tmp_path / "out").rglob("*.parquet"))
     folders = {file.parent.relative_to(tmp_path / "out").as_posix() for file in files}
     days = [
-        f"{day:%Y%m%d}" for (day,) in module_store.query("select distinct ocsf.day_of(observed_at) from raw.fetches")
+        f"{day:%Y%m%d}"
+        for (day,) in module_store.query("select distinct internal.day_of(observed_at) from raw.fetches")
     ]
     scored = list(azure.world.subscriptions)[:3]
     assert folders == {
@@ -120,7 +121,7 @@ EVIL = '=HYPERLINK("http://evil"),\n\u202e'
 @pytest.mark.slow
 def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     looked_at(store, local_azure)
-    store.write(f"update ocsf.entities set name = '{EVIL}'")
+    store.write(f"update internal.subscription_versions set name = '{EVIL}'")
     store.warehouse.publish()
     done = exported(store, "csv", tmp_path / "out")
     with store.warehouse.get_published() as connection:
@@ -157,7 +158,7 @@ def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_stor
     ],
 )
 def test_a_file_of_somebody_else_is_not_replaced(azure, module_store, tmp_path, form, name):
-    day = module_store.one("select max(ocsf.day_of(observed_at)) from raw.fetches")
+    day = module_store.one("select max(internal.day_of(observed_at)) from raw.fetches")
     out = tmp_path / "out"
     theirs = out / name.format(day=f"day={day}")
     theirs.parent.mkdir(parents=True)

@@ -80,6 +80,6 @@ def print_rows(file: str) -> None:
         for schema, table in connection.execute("select schema_name, table_name from duckdb_tables()").fetchall():
             connection.execute(f'select count(*), sum(hash(t)) from {schema}."{table}" as t').fetchall()
         rows = connection.execute(
-            "select snapshot_id, event_type, subscription_id, outcome, records, observed_at::varchar from raw.fetches"
+            "select run_id, event_type, subscription_id, outcome, records, observed_at::varchar from raw.fetches"
         ).fetchall()
     print(json.dumps(rows))

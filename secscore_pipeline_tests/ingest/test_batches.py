@@ -66,10 +66,10 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
     assert all(
         one in done.stdout for one, held in dealt_world.world.subscriptions.items() if held.state is State.NORMAL
     )
-    rounds = "select count(distinct round_id), count(distinct snapshot_id) > 2, count(*) from raw.fetches"
+    rounds = "select count(distinct sync_id), count(distinct run_id) > 2, count(*) from raw.fetches"
     assert store.query(rounds) == [(2, True, 2 * 2 * 9)]
     assert store.query("select count(*), bool_and(is_in_scope) from posture.coverage") == [(18, True)]
-    listings = "select count(*), count(distinct round_id), min(subscriptions) from raw.listings"
+    listings = "select count(*), count(distinct sync_id), min(subscriptions) from raw.listings"
     assert store.query(listings) == [(2, 2, 9)]
     lists = ("/subscriptions", "/descendants")
     asked = sum(count for path, count in dealt_world.requests.items() if path.endswith(lists))
@@ -141,7 +141,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         numbers = {"scores", "score_percentage"}
         assert numbers <= metadata_of(shown, "posture/database").keys()
         assert not numbers & metadata_of(read, "ocsf/assessment_findings").keys()
-        assert store.one("select count(distinct round_id) from raw.fetches") == 1
+        assert store.one("select count(distinct sync_id) from raw.fetches") == 1
         assert run_it(definitions, instance, last).success  # somebody has the batch that failed done again
         (shows_again,) = asked_for()
         assert shows_again.run_key != shows.run_key
@@ -179,7 +179,7 @@ def test_a_batch_that_is_started_by_hand_belongs_to_the_round_before(dealt_world
     secscore("sync", cwd=tmp_path, env=env)
     scores = store.one("select count(*) from posture.coverage where is_in_scope")
     tried_twice(str)
-    assert store.one("select count(distinct round_id) from raw.fetches") == 1
+    assert store.one("select count(distinct sync_id) from raw.fetches") == 1
     assert store.one("select count(*) from posture.coverage where is_in_scope") == scores
 
 
@@ -210,7 +210,7 @@ def test_a_run_that_is_tried_again_stores_nothing_twice(dealt_world, store):
     assert first.success
     assert again.is_success
     assert sum(dealt_world.requests.values()) - requests[0] < 10  # the subscriptions are listed, and not read again
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
+    assert store.one("select count(distinct run_id) from raw.fetches") == 1
 
 
 @pytest.mark.slow
@@ -220,7 +220,7 @@ def test_a_run_that_could_read_nothing_reads_when_it_is_tried_again(dealt_world,
     assert not first.success
     assert again.is_success
     assert store.query("select distinct outcome from raw.fetches") == [("complete",)]
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 1
+    assert store.one("select count(distinct run_id) from raw.fetches") == 1
     assert store.one("select count(*) from ocsf.assessment_findings") > 0
 
 

@@ -84,9 +84,9 @@ def test_what_did_not_change_is_not_stored_again_and_a_rebuild_tells_the_same(az
     store.sync()
     assert store.one("select count(*) from raw.subscriptions") == 3
     assert store.one("select count(*) from raw.listings") == 2
-    before = store.query("from ocsf.entities order by all")
+    before = store.query("from internal.subscription_versions order by all")
     store.sync(config={"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}})
-    assert store.query("from ocsf.entities order by all") == before
+    assert store.query("from internal.subscription_versions order by all") == before
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_scores_roll_up_by_tag_and_by_management_group(azure, store):
 def test_an_odd_record_is_kept_and_costs_its_own_fields_only(azure, store, record):
     azure.world.subscription_document = lambda one: json.loads(record.replace("ID", one.subscription_id))
     assert failed_checks(store.sync()) == set()
-    assert store.one("select count(*) from ocsf.entities where is_listed") == 3
+    assert store.one("select count(*) from internal.subscription_versions where is_listed") == 3
     assert store.one("select count(*) from posture.current_scores") == 3
 
 
@@ -234,9 +234,9 @@ def test_a_retention_lets_old_names_go_and_keeps_those_that_are_referred_to(azur
     assert set(store.query("select record ->> '$.displayName' from raw.subscriptions")) == {
         ("platform one",), ("root one",), ("corp two",), ("corp three",),
     }  # fmt: skip
-    before = store.query("from ocsf.entities order by all")
+    before = store.query("from internal.subscription_versions order by all")
     history = "select subscription_name from posture.score_history where subscription_id = ? order by observed_at"
     assert store.query(history, corp) == [("corp two",), ("corp three",)]
     store.sync(config={"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}})
-    assert store.query("from ocsf.entities order by all") == before
+    assert store.query("from internal.subscription_versions order by all") == before
     assert store.query(history, corp) == [("corp two",), ("corp three",), ("corp three",)]

@@ -234,7 +234,7 @@ def test_a_fetch_that_fails_takes_nobody_out_of_scope_that_is_listed(azure, stor
         (gone, "not_found", since), (off, "disabled", since), (refused, "forbidden", since)
     }  # fmt: skip
     assert len(store.query(CURRENT)) == 4
-    assert store.one("select count(*) from ocsf.closings") == 0
+    assert store.one("select count(*) from internal.closings") == 0
     assert store.one("select count(*) from posture.gaps where event_type = 'secure_scores'") == 6
     azure.world.subscriptions[off].state = State.DISABLED
     document = azure.world.subscription_document
@@ -345,7 +345,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
     with store.warehouse.get_connection() as connection:
         normalize(connection, Normalization().mapping())
     assert store.query(CURRENT) == [(others[1],)]
-    assert store.one("select count(*) from ocsf.closings") == 5 * 2
+    assert store.one("select count(*) from internal.closings") == 5 * 2
 
 
 @pytest.mark.slow
@@ -396,27 +396,3 @@ def test_a_retention_keeps_who_left_out_and_a_rebuild_after_it_tells_the_same(az
     azure.world.subscriptions[gone] = held[0]
     read(store, azure, FIRST + timedelta(days=22))
     assert len(store.query(CURRENT)) == 4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("entities", ["on", "off"])
-def test_an_older_store_knows_after_its_migration_who_left(azure, store, entities):
-    gone, off, dropped, kept = azure.world.subscriptions
-    read(store, azure, FIRST, SECSCORE_ENTITIES=entities)
-    del azure.world.subscriptions[gone]
-    azure.world.subscriptions[off].state = State.DISABLED
-    later = {"SECSCORE_ENTITIES": entities, "SECSCORE_EXCLUDE": "c-*"}
-    read(store, azure, FIRST + timedelta(days=1), is_normalized=False, **later)
-    store.write(
-        "delete from meta.migrations where version = 11; delete from meta.views; drop table raw.scope_changes; "
-        "drop table ocsf.departures; alter table ocsf.closings drop column reason"
-    )
-    read(store, azure, FIRST + timedelta(days=2), **later)
-    reasons = {one: reason for one, state, reason in store.query(COVERAGE) if state == "left"}
-    known = {gone: "not_listed", off: "disabled", dropped: "excluded"}
-    assert reasons == (known if entities == "on" else dict.fromkeys(known, "unknown"))
-    since = "select distinct since from posture.coverage where state = 'left'"
-    assert store.query(since) == [(FIRST + timedelta(days=1),)]
-    assert store.query("from posture.gaps") == []
-    assert store.query(CURRENT) == [(kept,)]
-    assert store.one("select count(*) from ocsf.closings") == 6

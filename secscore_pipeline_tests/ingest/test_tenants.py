@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime
 
-import duckdb
 import jwt
 import pytest
 
@@ -12,11 +11,10 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import take_snapshot
-from secscore_pipeline.warehouse.connection import steps
-from secscore_pipeline_tests.conftest import failed_checks, of_files
+from secscore_pipeline_tests.conftest import failed_checks
 
 TENANTS = """select subscription_id, tenant_id from raw.fetches
-union select subscription_id, tenant_id from ocsf.entities
+union select subscription_id, tenant_id from internal.subscription_versions
 union select subscription_id, tenant_id from posture.entities
 union select subscription_id, tenant_id from posture.coverage
 union select subscription_id, tenant_id from posture.score_history
@@ -210,56 +208,6 @@ def test_a_sign_in_that_failed_under_a_domain_is_of_the_same_tenant_later(local_
     store.sync(succeeds=False)
     assert store.query("select distinct tenant_id from raw.fetches") == [(azure.world.tenant_id,)]
     assert store.one("select count(*) from posture.coverage") == 2
-
-
-@pytest.mark.slow
-@of_files
-def test_what_an_older_version_stored_gets_its_tenants(provider, store):
-    own, customer = provider.world.tenant_id, provider.customers[0]
-    first, second, unlisted, alien = (f"00000000-0000-0000-0000-0000000000a{number}" for number in range(4))
-    store.path.parent.mkdir(parents=True)
-    with duckdb.connect(str(store.path)) as connection:
-        connection.execute("create schema meta")
-        connection.execute("create table meta.migrations (version integer primary key, name varchar, applied_at date)")
-        for step in steps("migrations"):
-            if step.number < 12:
-                connection.execute(step.text)
-                connection.execute("insert into meta.migrations values (?, ?, today())", [step.number, step.name])
-        connection.execute(
-            "insert into raw.listings by name select 1 as listing_id, 'r' as snapshot_id, 'default' as feed, "
-            "$domain as tenant_id, now() as listed_at, 2 as subscriptions, $own as top_group, "
-            "'refused' as groups_error, 'https://arm' as arm_endpoint, now() as stored_at, 'r' as round_id",
-            {"domain": provider.world.domain.upper(), "own": own},
-        )
-        for entity_id, (subscription_id, tenant_id) in enumerate(((first, own.upper()), (second, customer)), 1):
-            connection.execute(
-                "insert into raw.subscriptions by name select ? as entity_id, 1 as listing_id, 'default' as feed, "
-                "? as subscription_id, 'owner' as owner_tag, json_object('tenantId', ?) as record",
-                [entity_id, subscription_id, tenant_id],
-            )
-        stored = [(first, provider.world.domain, None), (first, provider.world.domain, 1), (second, own, 2),
-                  (unlisted, provider.world.domain.title(), None), (alien, customer.upper(), None)]  # fmt: skip
-        for look_id, (subscription_id, tenant_id, entity_id) in enumerate(stored, 1):
-            connection.execute(
-                "insert into raw.fetches by name select ? as look_id, 'r' as snapshot_id, ? as tenant_id, "
-                "? as subscription_id, 'secure_scores' as event_type, now() as started_at, now() as finished_at, "
-                "now() as observed_at, 'failed' as outcome, 0 as pages, 0 as records, [] as request_ids, "
-                "'https://arm' as arm_endpoint, 'c' as cloud_partition, now() as stored_at, ? as entity_id, "
-                "'r' as round_id",
-                [look_id, tenant_id, subscription_id, entity_id],
-            )
-    with store.warehouse.get_connection():
-        pass  # migrated
-    tenants = "select tenant_id from raw.fetches where snapshot_id = 'r' order by look_id"
-    domain = provider.world.domain
-    assert store.query(tenants) == [(own,), (own,), (customer,), (domain,), (customer,)]
-    assert store.query("select tenant_id, management_groups from raw.listings") == [
-        (domain, [{"tenant_id": own, "top_group": own, "error": "refused"}])
-    ]
-    store.use(provider, "*", AZURE_TENANT_ID=domain)
-    store.sync()
-    assert store.query(tenants) == [(own,), (own,), (customer,), (own,), (customer,)]
-    assert store.query("select distinct tenant_id from raw.listings") == [(own,)]
 
 
 def test_days_missed_before_a_move_are_the_old_tenants(provider, store):

@@ -21,9 +21,9 @@ HELD = """
 select
     count(*) as looks,
     count(distinct (subscription_id, event_type)) as read,
-    count(distinct look_id) as look_ids,
-    count(distinct round_id) as rounds,
-    count(distinct snapshot_id) as batches,
+    count(distinct fetch_id) as look_ids,
+    count(distinct sync_id) as rounds,
+    count(distinct run_id) as batches,
     (select count(*) from ocsf.assessment_findings) as events,
     (select count(distinct metadata.uid) from ocsf.assessment_findings) as event_uids,
     (select count(*) from posture.current_scores) as scores

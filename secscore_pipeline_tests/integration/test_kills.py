@@ -21,16 +21,16 @@ SUBSCRIPTIONS = 6
 TABLES = {
     "fetches": """
         select event_type, subscription_id, outcome, http_status, pages, records from raw.fetches
-        where event_type = $event_type and snapshot_id = $snapshot_id order by all""",
+        where event_type = $event_type and run_id = $run_id order by all""",
     "records": """
         select subscription_id, page, position, record_id, name, record from raw.records
-        where event_type = $event_type and snapshot_id = $snapshot_id order by all""",
+        where event_type = $event_type and run_id = $run_id order by all""",
     "findings": """
         select finding_info.uid, activity_name, severity, message, finding_info.modified_time, compliance, resources,
-            unmapped, raw_data, metadata.correlation_uid = $snapshot_id
+            unmapped, raw_data, metadata.correlation_uid = $run_id
         from ocsf.assessment_findings
         where metadata.event_code = if($event_type = 'secure_scores', 'secureScores', 'secureScoreControls')
-            and metadata.correlation_uid = $snapshot_id order by all""",
+            and metadata.correlation_uid = $run_id order by all""",
 }
 
 
@@ -39,15 +39,12 @@ def stored(store):
     held = {}
     for event_type in ("secure_scores", "secure_score_controls"):
         snapshots = store.query(
-            "select snapshot_id from raw.fetches where event_type = ? group by all order by min(observed_at)",
+            "select run_id from raw.fetches where event_type = ? group by all order by min(observed_at)",
             event_type,
         )
         held[event_type] = [
-            {
-                name: store.query(query, {"event_type": event_type, "snapshot_id": snapshot_id})
-                for name, query in TABLES.items()
-            }
-            for (snapshot_id,) in snapshots
+            {name: store.query(query, {"event_type": event_type, "run_id": run_id}) for name, query in TABLES.items()}
+            for (run_id,) in snapshots
         ]
     return held
 
@@ -107,7 +104,7 @@ def repaired(store, possible):
     """Run once more, undisturbed, and hold the tables against those of runs that nothing ever disturbed."""
     store.sync()
     assert stored(store) in possible
-    assert store.one("select count(*) from raw.fetches anti join ocsf.normalized_snapshots using (snapshot_id)") == 0
+    assert store.one("select count(*) from raw.fetches anti join internal.normalized_fetches using (run_id)") == 0
     assert store.one("select count(*) = count(distinct metadata.uid) from ocsf.assessment_findings")
     assert store.leftovers() == set()
     with duckdb.connect(str(store.published), read_only=True) as published:

@@ -18,7 +18,7 @@ from testbed.waiting import DEADLINE
 
 pytestmark = of_files
 
-RUNS = "select count(distinct snapshot_id) from raw.fetches"
+RUNS = "select count(distinct run_id) from raw.fetches"
 BLOCK = 262_144
 HEADERS = 3 * 4096
 
@@ -155,7 +155,7 @@ def test_who_wants_the_work_file_all_the_same_puts_the_published_one_aside(azure
 
 
 def test_findings_that_only_readers_have_are_missed(azure, store):
-    store.write("delete from ocsf.findings where event_type = 'secure_scores'")
+    store.write("delete from internal.findings where event_type = 'secure_scores'")
     with pytest.raises(WarehouseError, match=r"1 findings \(such as .*\[store-behind\]"):
         publish()
 

@@ -59,7 +59,7 @@ def two_runs_one_after_the_other(service, store):
     assert [run["status"] for run in runs] == ["SUCCESS"] * 2
     first, second = sorted(runs, key=lambda run: run["startTime"])
     assert second["startTime"] >= first["endTime"]
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    assert store.one("select count(distinct run_id) from raw.fetches") == 2
 
 
 @of_files  # a cluster serves a lake
@@ -147,7 +147,7 @@ def test_the_upkeep_lets_go_of_old_looks_and_keeps_the_store_small(local_azure, 
     store.use(azure, SECSCORE_RETENTION_DAYS="30")
     assert maintained(store, instance).success
     # Of the two old ones the newer stays: the first look that is kept is compared with it.
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    assert store.one("select count(distinct run_id) from raw.fetches") == 2
     store.use(azure, SECSCORE_RETENTION_DAYS="soon")
     (failed,) = (event for event in maintained(store, instance).all_events if event.is_step_failure)
     said = failed.step_failure_data.user_failure_data.description

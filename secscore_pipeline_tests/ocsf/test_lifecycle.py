@@ -128,7 +128,7 @@ class Lives(RuleBasedStateMachine):
                 load_snapshot(connection, spool, f"run-{self.snapshots}", event_type, self.now)
             times = dict(
                 connection.execute(
-                    "select subscription_id, epoch_ms(observed_at) from raw.fetches where snapshot_id = ?",
+                    "select subscription_id, epoch_ms(observed_at) from raw.fetches where run_id = ?",
                     [f"run-{self.snapshots}"],
                 ).fetchall()
             )
@@ -155,8 +155,8 @@ class Lives(RuleBasedStateMachine):
         assert leave_scope(connection, scope, self.now) == []
         for (time,) in connection.execute(
             "select epoch_ms(observed_at) from raw.scope_changes "
-            "where (snapshot_id, subscription_id, state) = (?, ?, 'left')",
-            [scope.snapshot_id, subscription],
+            "where (run_id, subscription_id, state) = (?, ?, 'left')",
+            [scope.run_id, subscription],
         ).fetchall():
             self.model.leave(subscription, time)
 
@@ -172,11 +172,11 @@ class Lives(RuleBasedStateMachine):
             return
         with reading(self.path) as connection:
             assert connection.execute(
-                "select count(*) - count(distinct (look_id, page, position)) from raw.sightings"
+                "select count(*) - count(distinct (fetch_id, page, position)) from internal.observations"
             ).fetchone() == (0,)
             assert connection.execute(
                 "select count(*) from (select observed_at <= lag(observed_at) over "
-                "(partition by event_type, subscription_id order by look_id) as back from raw.fetches) where back"
+                "(partition by event_type, subscription_id order by fetch_id) as back from raw.fetches) where back"
             ).fetchone() == (0,)
 
     def teardown(self):
@@ -249,10 +249,10 @@ def test_a_record_that_did_not_change_is_not_stored_again(local_azure, store, ti
     azure = local_azure(World(subscriptions=3))
     store.use(azure)
     store.sync()
-    bodies = store.one("select count(*) from raw.bodies")
+    bodies = store.one("select count(*) from internal.record_versions")
     for _ in range(times):
         store.sync()
-    assert store.one("select count(*) from raw.bodies") == bodies == 3 * 16
+    assert store.one("select count(*) from internal.record_versions") == bodies == 3 * 16
     assert store.one("select count(*) from raw.secure_score_controls") == 3 * 15 * (times + 1)
 
 
@@ -267,8 +267,8 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     # The first two runs become forty and thirty days old.
     for number, ago in ((1, 40), (2, 30)):
         store.write(
-            f"update raw.fetches set observed_at = observed_at - interval {ago} day where snapshot_id in (select "
-            f"snapshot_id from raw.fetches group by all order by min(look_id) limit 1 offset {number - 1})"
+            f"update raw.fetches set observed_at = observed_at - interval {ago} day where run_id in (select "
+            f"run_id from raw.fetches group by all order by min(fetch_id) limit 1 offset {number - 1})"
         )
     rebuilt = {"ops": {"ocsf__assessment_findings": {"config": {"rebuild": True}}}}
     store.sync(config=rebuilt)
@@ -277,7 +277,7 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     done = secscore("maintain", "--retention-days", "20", cwd=store.path.parent, env=env)
     assert "bytes each" in done.stdout
     assert store.query("select * from ocsf.assessment_findings order by all") == before
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 3
+    assert store.one("select count(distinct run_id) from raw.fetches") == 3
     with store.warehouse.get_connection() as connection:
         forget_findings(connection)
         normalize(connection, Normalization().mapping())

@@ -116,7 +116,7 @@ def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, 
 def test_an_outcome_means_the_same_in_python_and_in_sql(every_kind, module_store):
     assert set(RESULTS) == set(Outcome)
     found = module_store.query(
-        "select unnest($outcomes), ocsf.read_result_of(unnest($outcomes))", {"outcomes": list(Outcome)}
+        "select unnest($outcomes), internal.read_result_of(unnest($outcomes))", {"outcomes": list(Outcome)}
     )
     assert dict(found) == RESULTS
 
@@ -160,7 +160,7 @@ def test_every_pair_of_views_joins_on_what_they_share(every_kind, module_store):
     )
     values: dict[str, dict[str, set[str]]] = {}
     for view, column in columns:
-        if (column, view) in OWN_WORDS or (view, column) == ("ocsf.states", "score_name"):  # as received
+        if (column, view) in OWN_WORDS or (view, column) == ("internal.parsed_versions", "score_name"):  # as received
             continue
         found = module_store.query(f'select distinct "{column}" from {view} where "{column}" is not null')
         values.setdefault(SAME.get(column, column), {})[f"{view}.{column}"] = {value for (value,) in found}

@@ -313,12 +313,12 @@ def test_every_column_of_every_table_is_commented(local_azure, store):
     snapshot(store, local_azure(World(subscriptions=1)), FIRST)
     uncommented = store.query(
         "select schema_name, table_name, column_name from duckdb_columns() "
-        "where schema_name in ('raw', 'ocsf', 'posture', 'meta') and comment is null"
+        "where schema_name in ('raw', 'ocsf', 'posture', 'internal', 'meta') and comment is null"
     )
     assert uncommented == []
     assert (
         store.query(
-            "select view_name from duckdb_views() where schema_name in ('raw', 'ocsf', 'posture') and comment is null"
+            "select view_name from duckdb_views() where schema_name in ('raw', 'ocsf', 'posture', 'internal') and comment is null"
         )
         == []
     )

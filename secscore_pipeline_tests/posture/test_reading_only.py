@@ -183,7 +183,7 @@ def test_a_database_from_elsewhere_does_not_read_files(local_azure, store, near)
     for path in (store.path, store.published):
         path.chmod(0o600)
         with duckdb.connect(path) as connection:
-            connection.execute(f"create or replace macro ocsf.day_of(moment) as {reads}")
+            connection.execute(f"create or replace macro internal.day_of(moment) as {reads}")
             connection.execute(f"create or replace view posture.coverage as select {reads} as feed")
     (near / "out").mkdir()
     env = {

@@ -71,7 +71,8 @@ def test_it_explains_its_figures_in_words(two_days, module_store):
     assert f"All points divided by all maximum points ({100 * ratio:.2f} %) is another figure." in page
     forbidden = next(one.name for one in two_days.subscriptions.values() if one.state is State.FORBIDDEN)
     days = module_store.one(
-        "select current_date - ocsf.day_of(min(since)) + 1 from posture.coverage where subscription_name = ?", forbidden
+        "select current_date - internal.day_of(min(since)) + 1 from posture.coverage where subscription_name = ?",
+        forbidden,
     )
     gaps, changes, subscriptions = re.findall(
         r'<section class="card" aria-labelledby="(?:gaps|changes|subscriptions)-1">(.*?)</section>', page, re.DOTALL
@@ -129,7 +130,7 @@ def test_hostile_names_stay_text(local_azure, store):
     store.use(local_azure(World(subscriptions=2)))
     store.sync()
     evil = "</script><script>alert(1)</script>\u202e{{ 7 * 7 }}"
-    store.write(f"update ocsf.entities set name = '{evil}'")
+    store.write(f"update internal.subscription_versions set name = '{evil}'")
     store.write("checkpoint")
     with store.warehouse.get_reader() as connection:
         page = gather(connection, utc_now()).page()

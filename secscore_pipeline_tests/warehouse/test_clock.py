@@ -14,7 +14,7 @@ from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.retention import oldest_kept
 
 YEAR = timedelta(days=365)
-RUNS = "select count(distinct snapshot_id) from raw.fetches"
+RUNS = "select count(distinct run_id) from raw.fetches"
 
 
 @pytest.fixture

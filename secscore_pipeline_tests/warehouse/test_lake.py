@@ -31,11 +31,11 @@ from testbed.waiting import DEADLINE, awaited
 HELD = """
 select
     (select count(*) from raw.fetches) as looks,
-    (select count(distinct look_id) from raw.fetches) as look_ids,
-    (select count(*) from raw.bodies) as bodies,
-    (select count(distinct body_id) from raw.bodies) as body_ids,
-    (select count(*) from ocsf.findings) as findings,
-    (select count(distinct finding_uid) from ocsf.findings) as finding_uids,
+    (select count(distinct fetch_id) from raw.fetches) as look_ids,
+    (select count(*) from internal.record_versions) as bodies,
+    (select count(distinct version_id) from internal.record_versions) as body_ids,
+    (select count(*) from internal.findings) as findings,
+    (select count(distinct finding_uid) from internal.findings) as finding_uids,
     (select count(*) from ocsf.assessment_findings) as events,
     (select count(distinct metadata.uid) from ocsf.assessment_findings) as event_uids
 """
@@ -50,7 +50,7 @@ import select
 while not select.select([sys.stdin], [], [], 0)[0]:
     with warehouse.get_published() as connection:
         snapshots = connection.execute(
-            "select event_type, snapshot_id, count(*) from raw.fetches group by all having count(*) <> $each",
+            "select event_type, run_id, count(*) from raw.fetches group by all having count(*) <> $each",
             {"each": each}).fetchall()
     assert not snapshots, snapshots
     reads += 1
@@ -137,18 +137,22 @@ def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):
         def work():
             attempts.append(1)
             with turns.transaction(first):
-                numbered = first.execute("select coalesce(max(body_id), 0) + 1 from raw.bodies").fetchone()[0]
+                numbered = first.execute(
+                    "select coalesce(max(version_id), 0) + 1 from internal.record_versions"
+                ).fetchone()[0]
                 if len(attempts) == 1:
                     with turns.transaction(second):
                         insert(second, 1)
                 insert(first, numbered)
 
         def insert(connection, number):
-            connection.execute("insert into raw.bodies values ($n, 1, 1, '{}')", {"n": number})
+            connection.execute("insert into internal.record_versions values ($n, 1, 1, '{}')", {"n": number})
 
         turns.attempted(work)
         assert len(attempts) == 2
-        assert first.execute("select list(body_id order by body_id) from raw.bodies").fetchone() == ([1, 2],)
+        assert first.execute(
+            "select list(version_id order by version_id) from internal.record_versions"
+        ).fetchone() == ([1, 2],)
 
 
 def test_a_writer_that_is_killed_gives_its_turn_to_the_next(lake, processes):
@@ -159,7 +163,7 @@ import sys
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline.warehouse.transactions import transaction
 with Warehouse.from_environment().get_connection() as connection, transaction(connection):
-    connection.execute("insert into raw.bodies values (7, 1, 1, '{}')")
+    connection.execute("insert into internal.record_versions values (7, 1, 1, '{}')")
     print("writing", flush=True)
     sys.stdin.readline()
 """
@@ -168,7 +172,7 @@ with Warehouse.from_environment().get_connection() as connection, transaction(co
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     with lake.warehouse.get_connection() as connection, turns.transaction(connection):
-        assert connection.execute("select count(*) from raw.bodies").fetchone() == (0,)
+        assert connection.execute("select count(*) from internal.record_versions").fetchone() == (0,)
 
 
 @pytest.mark.slow
@@ -178,7 +182,7 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     file.use(azure)
     file.sync()
     file.sync()
-    file.write("update raw.fetches set error = 'stored, and not published' where look_id = 1")
+    file.write("update raw.fetches set error = 'stored, and not published' where fetch_id = 1")
     told = []
 
     def tell(line):
@@ -197,7 +201,7 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     for question in ("from ocsf.assessment_findings order by all", "from posture.changes order by all",
                      "from raw.records order by all"):  # fmt: skip
         assert lake.query(question) == file.query(question)
-    assert lake.one("select error from raw.fetches where look_id = 1") == "stored, and not published"
+    assert lake.one("select error from raw.fetches where fetch_id = 1") == "stored, and not published"
     lake.use(azure)
     lake.sync()
     assert held(lake)["events"] == 3 * 16 * 3
@@ -215,7 +219,7 @@ def test_the_store_is_shown_as_it_was_and_kept_small(local_azure, lake, tmp_path
     then = datetime.now(UTC)
     for _ in range(3):
         lake.sync()
-    sightings = lake.path.parent / "lake" / "raw" / "sightings"
+    sightings = lake.path.parent / "lake" / "internal" / "observations"
     assert len(list(sightings.iterdir())) == 4 * 2
     looks = "select count(*) from raw.fetches"
     done = secscore("query", looks, "--at", f"{then:%Y-%m-%d %H:%M:%S.%f}"[:19], "--format", "csv", cwd=tmp_path,
@@ -241,15 +245,17 @@ def test_compacting_waits_for_who_writes_and_loses_nothing(lake, postgres_server
     with lake.warehouse.get_connection() as connection:
         with turns.transaction(connection):
             for number in range(3):
-                connection.execute("insert into raw.bodies values ($n, 1, 1, '{}')", {"n": number})
+                connection.execute("insert into internal.record_versions values ($n, 1, 1, '{}')", {"n": number})
         with ThreadPoolExecutor(1) as threads:
             with turns.transaction(connection):
-                connection.execute("delete from raw.bodies where body_id = 1")
+                connection.execute("delete from internal.record_versions where version_id = 1")
                 compacted = threads.submit(compact, lake)
                 awaited(partial(postgres_server.execute, WAITING), lambda said: "1" in said)
                 assert not compacted.done()
             compacted.result(timeout=DEADLINE)
-        assert connection.execute("select list(body_id order by body_id) from raw.bodies").fetchone() == ([0, 2],)
+        assert connection.execute(
+            "select list(version_id order by version_id) from internal.record_versions"
+        ).fetchone() == ([0, 2],)
 
 
 WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
@@ -288,15 +294,15 @@ def test_a_catalog_that_hangs_up_is_told(lake, postgres_server):
 
     def write(between=str):
         with lake.warehouse.get_connection() as connection, turns.transaction(connection):
-            connection.execute("insert into raw.bodies values (1, 1, 1, '{}')")
+            connection.execute("insert into internal.record_versions values (1, 1, 1, '{}')")
             between()
-            connection.execute("insert into raw.bodies values (2, 1, 1, '{}')")
+            connection.execute("insert into internal.record_versions values (2, 1, 1, '{}')")
 
     with pytest.raises(WarehouseError, match="catalog-unreachable"):
         write(partial(postgres_server.execute, hung_up))
-    assert lake.one("select count(*) from raw.bodies") == 0
+    assert lake.one("select count(*) from internal.record_versions") == 0
     write()
-    assert lake.one("select count(*) from raw.bodies") == 2
+    assert lake.one("select count(*) from internal.record_versions") == 2
 
 
 @pytest.mark.slow

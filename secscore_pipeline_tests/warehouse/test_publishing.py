@@ -21,7 +21,7 @@ pytestmark = of_files
 HOLDING = """
 import sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
-    query = "select count(distinct snapshot_id) from raw.fetches"
+    query = "select count(distinct run_id) from raw.fetches"
     print(connection.execute(query).fetchone(), flush=True)
     sys.stdin.readline()
     print(connection.execute(query).fetchone())
@@ -55,7 +55,7 @@ def test_readers_and_runs_do_not_disturb_one_another(local_azure, store, python)
         reads, newest = map(int, said.split())
         assert reads > 4
         assert newest >= 2
-    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (5,)
+    assert read(store.published, "select count(distinct run_id) from raw.fetches") == (5,)
 
 
 def read(path, query):
@@ -81,11 +81,11 @@ connection.execute("create table more as select 2")
     assert writer.stdout.readline() == "holding\n"
     assert store.published.with_name(f"{store.published.name}.wal").exists()
     store.sync()
-    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (2,)
+    assert read(store.published, "select count(distinct run_id) from raw.fetches") == (2,)
     _, complaints = writer.communicate("go on\n", timeout=DEADLINE)
     assert writer.returncode == 0, complaints
     store.sync()
-    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (3,)
+    assert read(store.published, "select count(distinct run_id) from raw.fetches") == (3,)
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def test_the_published_file_can_only_be_read_and_only_by_its_owner(local_azure, 
         counts = connection.execute("select count(*) from raw.records").fetchone()
     assert counts == store.query("select count(*) from raw.records")[0]
     comments = read(store.published, "select count(*) from duckdb_columns() where comment is null and not internal "
-                    "and schema_name in ('raw', 'ocsf', 'posture')")  # fmt: skip
+                    "and schema_name in ('raw', 'ocsf', 'posture', 'internal')")  # fmt: skip
     assert comments == (0,)
 
 
@@ -109,10 +109,10 @@ def test_a_store_that_is_gone_begins_as_what_was_published(local_azure, store):
     before = store.query("select * from ocsf.assessment_findings order by all")
     store.path.unlink()
     store.sync()
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    assert store.one("select count(distinct run_id) from raw.fetches") == 2
     first = "select * from ocsf.assessment_findings where metadata.correlation_uid = ? order by all"
-    (snapshot_id,) = {row[0] for row in store.query("select min_by(snapshot_id, stored_at) from raw.fetches")}
-    assert store.query(first, snapshot_id) == before
+    (run_id,) = {row[0] for row in store.query("select min_by(run_id, stored_at) from raw.fetches")}
+    assert store.query(first, run_id) == before
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ os._exit(0)
     store.path.unlink()
     store.sync()
     assert store.one("select count(*) from duckdb_tables() where table_name = 'stray'") == 0
-    assert store.one("select count(distinct snapshot_id) from raw.fetches") == 2
+    assert store.one("select count(distinct run_id) from raw.fetches") == 2
 
 
 @pytest.mark.slow
@@ -227,8 +227,8 @@ def test_what_was_one_file_before_goes_on_as_two(local_azure, store):
     old = store.path.with_name("old.duckdb")
     env = {**os.environ, "SECSCORE_DATABASE": str(old), "SECSCORE_WORK_DATABASE": ""}
     secscore("sync", cwd=old.parent, env=env)
-    assert read(old, "select count(distinct snapshot_id) from raw.fetches") == (2,)
-    assert read(old.with_name("old.work.duckdb"), "select count(distinct snapshot_id) from raw.fetches") == (2,)
+    assert read(old, "select count(distinct run_id) from raw.fetches") == (2,)
+    assert read(old.with_name("old.work.duckdb"), "select count(distinct run_id) from raw.fetches") == (2,)
 
 
 @pytest.mark.slow
@@ -248,7 +248,7 @@ def test_a_backup_taken_while_runs_go_on_brings_everything_back(local_azure, sto
         store.sync()
     is_over.set()
     copying.join()
-    whole = "select count(distinct snapshot_id), count(*) = 4 * count(distinct snapshot_id) from raw.fetches"
+    whole = "select count(distinct run_id), count(*) = 4 * count(distinct run_id) from raw.fetches"
     sample = copies[:: max(len(copies) // 20, 1)]
     assert {read(copy, whole) for copy in sample} <= {(1, True), (2, True), (3, True)}
     kept = copies[-1]
@@ -263,7 +263,7 @@ def test_a_backup_taken_while_runs_go_on_brings_everything_back(local_azure, sto
     newest = store.sync().run_id
     after = store.query(events.replace("order", "where metadata.correlation_uid <> ? order"), newest)
     assert after == before
-    assert read(store.published, "select count(distinct snapshot_id) from raw.fetches") == (read(kept, whole)[0] + 1,)
+    assert read(store.published, "select count(distinct run_id) from raw.fetches") == (read(kept, whole)[0] + 1,)
     activities = {row[0] for row in store.query(
         "select distinct activity_name from ocsf.assessment_findings where metadata.correlation_uid = ?", newest
     )}  # fmt: skip

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse.connection import WarehouseError, reading, steps, writing
+from secscore_pipeline.warehouse import connection as connections
+from secscore_pipeline.warehouse.connection import WarehouseError, reading, writing
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 from testbed.waiting import DEADLINE
 
@@ -99,34 +100,24 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
         ).fetchone() == (128, 128, 64)
 
 
-@pytest.mark.slow
 @of_files
-def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store):
-    first, *later = steps("migrations")
-    assert later
-    store.path.parent.mkdir(parents=True)
-    with duckdb.connect(str(store.path)) as connection:
-        connection.execute("create schema meta")
-        connection.execute(
-            "create table meta.migrations (version integer primary key, name varchar not null, applied_at timestamptz)"
-        )
-        connection.execute(first.text)
-        connection.execute("insert into meta.migrations values (1, ?, now())", [first.name])
-        connection.execute(
-            "insert into raw.fetches select 'old', 't', 's', 'secure_scores', now(), now(), 'complete', 200, null, "
-            "null, 1, 1, [], 'https://arm', 'cloud', now()"
-        )
-        connection.execute(
-            "insert into raw.secure_scores select 'old', 't', 's', 'old-id', 'n', now(), 1, 1, null, ?",
-            ['{"id": "old-id", "properties": {"score": {"max": 4, "current": 3}}}'],
-        )
+def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store, monkeypatch):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
-    assert store.one("select max(version) from meta.migrations") == later[-1].number
-    assert store.query("select count(*), count(observed_at) from raw.fetches") == [(3, 3)]
-    assert store.one(
-        "select message from ocsf.assessment_findings where finding_info.uid = 'old-id' and activity_id = 1"
-    ) == ("old-id: 3 of 4 points (75.00%)")
+    before = store.query("from raw.fetches order by all")
+    findings = store.query("from ocsf.assessment_findings order by time, metadata.uid")
+    known = connections.steps
+    added = "create table raw.notes (note varchar); insert into raw.notes select fetch_id from raw.fetches;"
+    later = connections.Step(2, "0002_notes.sql", added)
+    monkeypatch.setattr(
+        connections, "steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
+    )
+    with store.warehouse.get_connection():
+        pass  # migrated
+    assert store.query("select version, name from meta.migrations order by version")[-1] == (2, "0002_notes.sql")
+    assert store.one("select count(*) from raw.notes") == len(before)
+    assert store.query("from raw.fetches order by all") == before
+    assert store.query("from ocsf.assessment_findings order by time, metadata.uid") == findings
 
 
 def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store):

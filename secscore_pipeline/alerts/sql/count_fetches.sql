@@ -1,13 +1,13 @@
 -- One row: one event type and outcome of one feed: how many subscriptions its newest sync left with that outcome.
 with newest_syncs as (
-    select feed, max_by(round_id, look_id) as round_id
+    select feed, max_by(sync_id, fetch_id) as sync_id
     from raw.fetches
     group by feed
 ),
 newest_fetches as (
-    select feed, event_type, subscription_id, max_by(outcome, look_id) as outcome
+    select feed, event_type, subscription_id, max_by(outcome, fetch_id) as outcome
     from raw.fetches
-    semi join newest_syncs using (feed, round_id)
+    semi join newest_syncs using (feed, sync_id)
     group by feed, event_type, subscription_id
 )
 select feed, event_type, outcome, count(*) as subscriptions

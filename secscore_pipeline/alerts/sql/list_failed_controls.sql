@@ -7,7 +7,7 @@ with compared as (
     where day >= cast($since as date) - 8
 )
 select
-    snapshot_id,
+    run_id,
     subscription_id,
     coalesce(subscription_name, subscription_id) as subscription,
     control,

@@ -1,30 +1,30 @@
--- One row: one subscription in scope that could be read at one look and not at the next, which was made after an instant.
+-- One row: one subscription in scope that could be read at one fetch and not at the next, which was made after an instant.
 with unread as (
     select subscription_id, event_type
     from raw.fetches
-    where observed_at > $since and ocsf.read_result_of(outcome) = 'not_read'
+    where observed_at > $since and internal.read_result_of(outcome) = 'not_read'
 ),
 compared as (
     select
         *,
-        lag(outcome) over (partition by subscription_id, event_type order by look_id) as outcome_before
+        lag(outcome) over (partition by subscription_id, event_type order by fetch_id) as outcome_before
     from raw.fetches
     semi join unread using (subscription_id, event_type)
 ),
 lost as (
     select
-        snapshot_id,
+        run_id,
         subscription_id,
         min(outcome) as outcome,
         min(error) as error
     from compared
     where observed_at > $since
-        and ocsf.read_result_of(outcome_before) <> 'not_read'
-        and ocsf.read_result_of(outcome) = 'not_read'
-    group by snapshot_id, subscription_id
+        and internal.read_result_of(outcome_before) <> 'not_read'
+        and internal.read_result_of(outcome) = 'not_read'
+    group by run_id, subscription_id
 )
 select
-    lost.snapshot_id,
+    lost.run_id,
     lost.subscription_id,
     coalesce(entities.name, lost.subscription_id) as subscription,
     lost.outcome,

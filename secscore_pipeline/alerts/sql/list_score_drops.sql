@@ -10,7 +10,7 @@ with compared as (
         and day >= cast($since as date) - 8
 )
 select
-    snapshot_id,
+    run_id,
     subscription_id,
     coalesce(subscription_name, subscription_id) as subscription,
     fraction_before,

@@ -64,7 +64,7 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
         if is_rebuild:
             forget_findings(connection)
         added = normalize(connection, Normalization(**chosen).mapping())
-        told = {} if batch_of(context) else newest_round(connection)
+        told = {} if batch_of(context) else newest_sync(connection)
         columns = column_schema(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
         held = select_rows(connection, load_sql("ocsf/count_findings"))[0]
@@ -84,14 +84,14 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
 def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
     """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
     problems = unread(context)
-    asked = {"snapshot_id": snapshot_id_of(context), "event_type": None}
+    asked = {"run_id": snapshot_id_of(context), "event_type": None}
     queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
     counts = (execute(connection, query, asked).fetchone() for query in queries)
     if problems and all(count == (0,) for count in counts):
         raise dg.Failure("\n".join(problems), allow_retries=False)
 
 
-def newest_round(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return what Dagster shows of the newest round: its worst scores, and the numbers that are plotted over time.
 
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.

@@ -151,8 +151,8 @@ def _materialize_subscriptions(
             _warn_of_patterns(context, azure)
     else:
         try:
-            snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
-            listing = list_subscriptions(azure, warehouse, snapshot_id, owner_tag, part=part)
+            run_id, part = snapshot_id_of(context), _part_of(context, warehouse)
+            listing = list_subscriptions(azure, warehouse, run_id, owner_tag, part=part)
         except AzureError as failed:  # the check says why, and so do the readings that fail for it
             error = str(failed)
             context.log.warning("The subscriptions could not be listed: no names are known in this run.")
@@ -217,13 +217,13 @@ def _materialize(
         context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
-    snapshot_id, part = snapshot_id_of(context), _part_of(context, warehouse)
+    run_id, part = snapshot_id_of(context), _part_of(context, warehouse)
     if context.run.root_run_id and is_there(
-        warehouse, "warehouse/count_stored_fetches", snapshot_id=snapshot_id, event_type=event_type.name
+        warehouse, "warehouse/count_stored_fetches", run_id=run_id, event_type=event_type.name
     ):
         context.log.info("The try before stored this snapshot: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
-    taken = take_snapshot(azure, warehouse, event_type, snapshot_id, tell=context.log.info, part=part)
+    taken = take_snapshot(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
         raise failure(context, _nothing_read(event_type, taken))
     for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
@@ -256,12 +256,12 @@ def _part_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | 
     batch = batch_of(context)
     if batch is None:
         return None
-    round_id = context.run.tags.get(ROUND)
-    if round_id is None:
+    sync_id = context.run.tags.get(ROUND)
+    if sync_id is None:
         with warehouse.get_connection() as connection:
-            row = execute(connection, load_sql("ingest/select_newest_round"), {"feed": batch.feed}).fetchone()
-        round_id = row[0] if row else None
-    return Part(batch, round_id or snapshot_id_of(context))
+            row = execute(connection, load_sql("ingest/select_newest_sync"), {"feed": batch.feed}).fetchone()
+        sync_id = row[0] if row else None
+    return Part(batch, sync_id or snapshot_id_of(context))
 
 
 def _nothing_read(event_type: EventType, taken: Snapshot) -> str:

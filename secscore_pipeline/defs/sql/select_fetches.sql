@@ -1,12 +1,12 @@
--- One row: one look of a run. What is asked of a run starts from this table, so that nothing else is read.
-create or replace temp table looked as
+-- One row: one fetch of a run. What is asked of a run starts from this table, so that nothing else is read.
+create or replace temp table selected_fetches as
 select *
 from raw.fetches
-where snapshot_id = $snapshot_id;
+where run_id = $run_id;
 
--- One row: one record that a look of the run at an event type saw.
-create or replace temp macro bodies_seen(kind) as table
-select sightings.body_id
-from raw.sightings as sightings
-join looked using (look_id)
-where looked.event_type = kind;
+-- One row: one record that a fetch of the run at an event type saw.
+create or replace temp macro versions_seen(kind) as table
+select observations.version_id
+from internal.observations as observations
+join selected_fetches using (fetch_id)
+where selected_fetches.event_type = kind;

@@ -1,3 +1,3 @@
 -- One row: one event of the day that was asked for, as OCSF has it.
-from ocsf.as_findings('exported')
+from internal.as_findings('exported')
 order by time, metadata.uid

@@ -1,5 +1,5 @@
 -- One row: how many subscriptions a run found to have left the scope.
 select count(*)
 from raw.scope_changes
-where snapshot_id = $snapshot_id
+where run_id = $run_id
     and state = 'left';

@@ -4,7 +4,7 @@ select
     coalesce(subscriptions.record, previous.record) ->> '$.displayName' as name,
     case
         when subscriptions.record is null then 'no_longer_listed'
-        when previous.entity_id is null then 'appeared'
+        when previous.subscription_version_id is null then 'appeared'
         when previous.record is null then 'returned'
         else 'changed'
     end as news
@@ -13,8 +13,8 @@ join raw.listings as listings using (listing_id)
 left join raw.subscriptions as previous
     on previous.feed = subscriptions.feed
     and previous.subscription_id = subscriptions.subscription_id
-    and previous.entity_id < subscriptions.entity_id
-where listings.snapshot_id = $snapshot_id
+    and previous.subscription_version_id < subscriptions.subscription_version_id
+where listings.run_id = $run_id
     and listings.feed = $feed
-qualify row_number() over (partition by subscriptions.entity_id order by previous.entity_id desc) = 1
+qualify row_number() over (partition by subscriptions.subscription_version_id order by previous.subscription_version_id desc) = 1
 order by news, name;

@@ -5,13 +5,13 @@ create or replace temp macro json_text(field) as
 create or replace temp macro json_number(field) as
     case
         when json_type(field) in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')
-            and ocsf.is_plausible(try_cast(field as double))
+            and internal.is_plausible(try_cast(field as double))
         then try_cast(field as double)
     end;
 
-insert into ocsf.definitions (definition_id, definition_key, definition)
+insert into internal.control_definitions (definition_id, definition_key, definition)
 with met as (
-    select definition_key, min(body_id) as body_id
+    select definition_key, min(version_id) as version_id
     from news
     where rejection is null
         and definition_key is not null
@@ -20,9 +20,9 @@ with met as (
 parsed as (
     select
         met.definition_key,
-        met.body_id,
+        met.version_id,
         from_json(
-            bodies.record -> '$.properties.definition',
+            versions.record -> '$.properties.definition',
             '{
                 "name": "JSON",
                 "properties": {
@@ -35,11 +35,11 @@ parsed as (
             }'
         ) as fields
     from met
-    anti join ocsf.definitions as known using (definition_key)
-    join raw.bodies as bodies using (body_id)
+    anti join internal.control_definitions as known using (definition_key)
+    join internal.record_versions as versions using (version_id)
 )
 select
-    (select coalesce(max(known.definition_id), 0) from ocsf.definitions as known) + row_number() over (order by body_id),
+    (select coalesce(max(known.definition_id), 0) from internal.control_definitions as known) + row_number() over (order by version_id),
     definition_key,
     {
         'name': json_text(fields.name),

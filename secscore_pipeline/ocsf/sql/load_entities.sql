@@ -1,5 +1,5 @@
 -- One row: one subscription as it was listed for a time, its fields typed.
-insert into ocsf.entities by name
+insert into internal.subscription_versions by name
 with told as (
     select
         subscriptions.*,
@@ -10,14 +10,14 @@ with told as (
         )) as fields
     from raw.subscriptions as subscriptions
     join raw.listings as listings using (listing_id)
-    anti join ocsf.entities as known using (entity_id)
+    anti join internal.subscription_versions as known using (subscription_version_id)
 ),
 tagged as (
     select *, try_cast(fields.tags as map(varchar, varchar)) as tags
     from told
 )
 select
-    entity_id,
+    subscription_version_id,
     feed,
     subscription_id,
     listed_at,

@@ -5,7 +5,7 @@ select 'raw.secure_scores', count(*) from raw.secure_scores
 union all
 select 'raw.secure_score_controls', count(*) from raw.secure_score_controls
 union all
-select 'raw.bodies', count(*) from raw.bodies
+select 'internal.record_versions', count(*) from internal.record_versions
 union all
 select 'raw.rejected', count(*) from raw.rejected
 union all

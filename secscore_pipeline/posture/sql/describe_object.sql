@@ -32,7 +32,7 @@ select
     if(length(type) < 30, type, regexp_extract(type, '^[^(]+') || if(type like '%[]', '[]', '')) as type,
     meaning
 from described
-where schema_name in ('posture', 'ocsf', 'raw')
+where schema_name in ('posture', 'ocsf', 'raw', 'internal')
     and $name in (lower(table_name), lower(schema_name || '.' || table_name))
-qualify dense_rank() over (order by list_position(['posture', 'ocsf', 'raw'], schema_name)) = 1
+qualify dense_rank() over (order by list_position(['posture', 'ocsf', 'raw', 'internal'], schema_name)) = 1
 order by column_index;

@@ -9,5 +9,5 @@ select
     subscriptions
 from posture.tenant_score
 where lower(score) = 'ascscore'
-    and tenant_id in (select scope.tenant_id from ocsf.subscription_scope as scope where scope.state = 'in_scope')
+    and tenant_id in (select scope.tenant_id from internal.subscription_scope as scope where scope.state = 'in_scope')
 order by tenant_id, cloud_partition, day;

@@ -3,7 +3,7 @@
 with newest as (
     select
         feed,
-        max_by(snapshot_id, look_id) as run_id,
+        max_by(run_id, fetch_id) as run_id,
         max(finished_at) filter (where finished_at > $latest) as future_at
     from raw.fetches
     group by feed

@@ -11,54 +11,54 @@ wanted as (
 syncs as (
     select
         feed,
-        round_id,
-        max(look_id) as look_id,
+        sync_id,
+        max(fetch_id) as fetch_id,
         max(finished_at) as finished_at,
         count(*) as fetches,
-        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as reads,
+        count(*) filter (where internal.read_result_of(outcome) <> 'not_read') as reads,
         min(subscriptions_in_scope) as subscriptions_in_scope
     from raw.fetches
     semi join configured using (feed, event_type)
-    group by feed, round_id
+    group by feed, sync_id
 ),
 candidates as ( -- so many reads that they may be complete; a batch that was read again has some fetches twice
     select syncs.*, wanted.event_types
     from syncs
     join wanted using (feed)
     where syncs.reads >= coalesce(syncs.subscriptions_in_scope * wanted.event_types, syncs.fetches)
-    qualify row_number() over (partition by syncs.feed order by syncs.look_id desc) <= 10
+    qualify row_number() over (partition by syncs.feed order by syncs.fetch_id desc) <= 10
 ),
 newest_fetches as (
     select
         feed,
-        round_id,
+        sync_id,
         event_type,
         subscription_id,
-        ocsf.read_result_of(max_by(outcome, look_id)) <> 'not_read' as is_read
+        internal.read_result_of(max_by(outcome, fetch_id)) <> 'not_read' as is_read
     from raw.fetches
     semi join configured using (feed, event_type)
-    semi join candidates using (feed, round_id)
-    group by feed, round_id, event_type, subscription_id
+    semi join candidates using (feed, sync_id)
+    group by feed, sync_id, event_type, subscription_id
 ),
 complete_syncs as (
     select candidates.*
     from newest_fetches
-    join candidates using (feed, round_id)
+    join candidates using (feed, sync_id)
     group by all
     having bool_and(newest_fetches.is_read)
         and count(*) = count(distinct newest_fetches.subscription_id) * candidates.event_types
         and count(*) >= coalesce(candidates.subscriptions_in_scope, 0) * candidates.event_types
 ),
 last_complete as (
-    select feed, max_by(finished_at, look_id) as finished_at, max_by(round_id, look_id) as round_id
+    select feed, max_by(finished_at, fetch_id) as finished_at, max_by(sync_id, fetch_id) as sync_id
     from complete_syncs
     group by feed
 )
 select
     syncs.feed,
-    max_by(syncs.finished_at, syncs.look_id) as last_sync_at,
+    max_by(syncs.finished_at, syncs.fetch_id) as last_sync_at,
     any_value(last_complete.finished_at) as last_complete_at,
-    any_value(last_complete.round_id) as last_complete_sync_id
+    any_value(last_complete.sync_id) as last_complete_sync_id
 from syncs
 left join last_complete using (feed)
 group by syncs.feed;

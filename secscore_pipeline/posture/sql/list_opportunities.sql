@@ -1,15 +1,15 @@
--- One row: one secure score control with points still to win in the newest normalized round, most points first.
-create or replace temp table looked as
+-- One row: one secure score control with points still to win in the newest normalized sync, most points first.
+create or replace temp table selected_fetches as
 select *
 from raw.fetches
-where round_id = ocsf.newest_round('secure_score_controls');
+where sync_id = internal.newest_sync('secure_score_controls');
 
 select
     any_value(display_name) as control,
     sum("max" - "current") as points_to_win,
     sum(unhealthy) as unhealthy_resources,
     count(*) as subscriptions
-from ocsf.observations_at('looked')
+from internal.observations_at('selected_fetches')
 where event_type = 'secure_score_controls'
     and activity_id <> 3
     and lower(score_name) = 'ascscore'

@@ -3,7 +3,7 @@ with path as (
     select tenant_id, day, fraction, subscriptions
     from posture.tenant_score
     where lower(score) = 'ascscore'
-        and tenant_id in (select scope.tenant_id from ocsf.subscription_scope as scope where scope.state = 'in_scope')
+        and tenant_id in (select scope.tenant_id from internal.subscription_scope as scope where scope.state = 'in_scope')
 ),
 newest as (
     select tenant_id, max(day) as day

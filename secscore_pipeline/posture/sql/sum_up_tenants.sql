@@ -1,14 +1,14 @@
--- One row: the numbers of one tenant in the newest normalized round that are plotted over time. The percentage (0..100) is
+-- One row: the numbers of one tenant in the newest normalized sync that are plotted over time. The percentage (0..100) is
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
-create or replace temp table looked as
+create or replace temp table selected_fetches as
 select *
 from raw.fetches
-where round_id = ocsf.newest_round(null);
+where sync_id = internal.newest_sync(null);
 
 with observed as (
     select tenant_id, is_control, "current", "max", weight, unhealthy
-    from ocsf.observations_at('looked')
+    from internal.observations_at('selected_fetches')
     where activity_id <> 3
         and lower(score_name) = 'ascscore'
 )

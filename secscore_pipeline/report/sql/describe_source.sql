@@ -2,9 +2,9 @@
 select
     list(distinct cloud_partition order by cloud_partition) as clouds,
     list(distinct feed order by feed) as feeds,
-    count(distinct snapshot_id) as snapshots,
-    count(*) as looks,
+    count(distinct run_id) as runs,
+    count(*) as fetches,
     min(observed_at) as first_look_at,
     max(observed_at) as newest_look_at,
-    max_by(snapshot_id, look_id) as newest_snapshot_id
+    max_by(run_id, fetch_id) as newest_snapshot_id
 from raw.fetches;

@@ -1,5 +1,5 @@
--- One row: one subscription that could not be read last, or has days without a complete look; what was lost first. One
--- without any complete look misses no day, and says for how many days (UTC) it could not be read.
+-- One row: one subscription that could not be read last, or has days without a complete fetch; what was lost first. One
+-- without any complete fetch misses no day, and says for how many days (UTC) it could not be read.
 select
     coverage.tenant_id,
     coverage.subscription_id,
@@ -9,13 +9,13 @@ select
     max(coverage.last_complete_at) as last_complete_at,
     max_by(coverage.last_failure, coverage.last_failure_at) as last_failure,
     max(coverage.days_missed) as days_missed,
-    max(cast($made_on as date) - ocsf.day_of(coverage.since) + 1) as days_unreadable
+    max(cast($made_on as date) - internal.day_of(coverage.since) + 1) as days_unreadable
 from posture.coverage as coverage
 where coverage.is_in_scope
-    and (ocsf.read_result_of(coverage.last_outcome) = 'not_read' or coverage.days_missed > 0)
+    and (internal.read_result_of(coverage.last_outcome) = 'not_read' or coverage.days_missed > 0)
 group by coverage.tenant_id, coverage.subscription_id, coverage.subscription_name
 order by
-    max(ocsf.read_result_of(coverage.last_outcome) = 'not_read') desc,
+    max(internal.read_result_of(coverage.last_outcome) = 'not_read') desc,
     max(coverage.last_complete_at) is null desc,
     days_missed desc,
     name;

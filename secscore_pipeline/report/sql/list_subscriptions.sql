@@ -1,4 +1,4 @@
--- One row: one subscription that the newest run of its feed looked at, with its score now and a week before, lowest first;
+-- One row: one subscription that the newest run of its feed selected_fetches at, with its score now and a week before, lowest first;
 -- those without a score come last.
 with scored as (
     select *
@@ -31,7 +31,7 @@ select
     failing.unhealthy,
     coverage.last_complete_at,
     coalesce(results.outcome, coverage.last_outcome) as last_outcome,
-    coalesce(results.result, ocsf.read_result_of(coverage.last_outcome)) as result
+    coalesce(results.result, internal.read_result_of(coverage.last_outcome)) as result
 from posture.coverage as coverage
 left join posture.read_results as results using (feed, subscription_id)
 left join scored using (subscription_id)

@@ -1,14 +1,20 @@
--- The first tables: what was read, as received; what could not be normalized; and the findings.
+-- Every table: what was read, as received; what it means; and the working tables between them.
 create schema raw;
 create schema ocsf;
+create schema internal;
 
 create table raw.fetches (
-    snapshot_id varchar not null,
+    fetch_id bigint not null,
+    run_id varchar not null,
+    sync_id varchar,
+    feed varchar not null,
     tenant_id varchar not null,
     subscription_id varchar not null,
+    subscription_version_id bigint,
     event_type varchar not null,
     started_at timestamptz not null,
     finished_at timestamptz not null,
+    observed_at timestamptz not null,
     outcome varchar not null,
     http_status integer,
     error_code varchar,
@@ -19,193 +25,354 @@ create table raw.fetches (
     arm_endpoint varchar not null,
     cloud_partition varchar not null,
     stored_at timestamptz not null,
-    primary key (snapshot_id, subscription_id, event_type)
+    subscriptions_in_scope integer
 );
-comment on table raw.fetches is 'One row: one look at one subscription for one event type, however it ended.';
-comment on column raw.fetches.snapshot_id is 'The run that looked (Dagster run id); scores and controls of one run share it.';
-comment on column raw.fetches.tenant_id is 'The Entra tenant of the connection.';
-comment on column raw.fetches.subscription_id is 'The subscription that was looked at, lower case.';
+comment on table raw.fetches is
+    'One row: one fetch of one event type of one subscription in one run, however it ended.';
+comment on column raw.fetches.fetch_id is 'The fetch''s number, in the order fetches were stored.';
+comment on column raw.fetches.run_id is
+    'The run that read it (Dagster run id); scores and controls of one run share it. A retry has the id of the first try.';
+comment on column raw.fetches.tenant_id is
+    'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
+comment on column raw.fetches.subscription_id is 'The subscription that was read, lower case.';
 comment on column raw.fetches.event_type is 'secure_scores or secure_score_controls.';
-comment on column raw.fetches.started_at is 'When the look began, UTC.';
-comment on column raw.fetches.finished_at is 'When the look ended, UTC.';
-comment on column raw.fetches.outcome is 'complete, no_score, not_registered, disabled, forbidden, not_found, throttled or failed.';
+comment on column raw.fetches.started_at is 'When the fetch began, UTC.';
+comment on column raw.fetches.finished_at is 'When the fetch ended, UTC.';
+comment on column raw.fetches.observed_at is
+    'When the fetch counts as made, UTC: finished_at, or later where the clock was behind that of the fetch before.';
+comment on column raw.fetches.outcome is
+    'complete, no_score, unsupported (its kind has none), not_registered, disabled, forbidden, not_found, throttled or failed.';
 comment on column raw.fetches.http_status is 'Status of the last answer; null when there was none.';
 comment on column raw.fetches.error_code is 'Error code of Azure, as received.';
 comment on column raw.fetches.error is 'What happened and what to do about it; null when all went well.';
 comment on column raw.fetches.pages is 'How many pages were read; 0 unless the outcome is complete or no_score.';
 comment on column raw.fetches.records is 'How many records the pages held.';
-comment on column raw.fetches.request_ids is 'x-ms-request-id of the answers, for Microsoft''s support.';
+comment on column raw.fetches.request_ids is
+    'x-ms-request-id of the answers, for Microsoft''s support; of a complete fetch, one a page.';
 comment on column raw.fetches.arm_endpoint is 'The Azure Resource Manager that was asked.';
-comment on column raw.fetches.cloud_partition is 'The Azure cloud of that endpoint, as the Azure command line names it.';
-comment on column raw.fetches.stored_at is 'When the snapshot was written to this file, UTC.';
+comment on column raw.fetches.cloud_partition is
+    'The Azure cloud of that endpoint, as the Azure command line names it.';
+comment on column raw.fetches.stored_at is 'When it was written to this file, UTC.';
+comment on column raw.fetches.feed is 'The feed that read it.';
+comment on column raw.fetches.subscription_version_id is
+    'How the subscription was listed last before, as in internal.subscription_versions; null when it never was.';
+comment on column raw.fetches.sync_id is
+    'The sync that the run was part of: all runs that together read every subscription of a feed once.';
+comment on column raw.fetches.subscriptions_in_scope is
+    'How many subscriptions of the feed were in scope when the run listed them.';
 
-create table raw.secure_scores (
-    snapshot_id varchar not null,
-    tenant_id varchar not null,
+create table raw.scope_changes (
+    fetch_id bigint not null,
+    run_id varchar not null,
+    feed varchar not null,
     subscription_id varchar not null,
-    record_id varchar,
-    name varchar,
+    state varchar not null,
+    reason varchar,
+    changed_at timestamptz not null,
     observed_at timestamptz not null,
-    page integer not null,
-    position integer not null,
-    request_id varchar,
-    record varchar not null
+    stored_at timestamptz not null
 );
-comment on table raw.secure_scores is 'One row: one secure score as Azure sent it. Append-only.';
-create table raw.secure_score_controls (
-    snapshot_id varchar not null,
+comment on table raw.scope_changes is
+    'One row: one change of a subscription''s place in the scope: it was read, or it left, and why. Append-only.';
+comment on column raw.scope_changes.fetch_id is
+    'The change''s number among those of raw.fetches, in the order they were stored; the number after it is the change''s too.';
+comment on column raw.scope_changes.run_id is 'The run that noticed it (Dagster run id).';
+comment on column raw.scope_changes.feed is 'The feed whose scope it is.';
+comment on column raw.scope_changes.subscription_id is 'The subscription, lower case.';
+comment on column raw.scope_changes.state is 'in_scope or left.';
+comment on column raw.scope_changes.reason is
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), or unknown.';
+comment on column raw.scope_changes.changed_at is 'When it was noticed, UTC.';
+comment on column raw.scope_changes.observed_at is
+    'When it counts as noticed, UTC: changed_at, or later where the clock was behind that of the fetch before.';
+comment on column raw.scope_changes.stored_at is 'When it was written to this file, UTC.';
+
+create table raw.listings (
+    listing_id bigint not null,
+    run_id varchar not null,
+    sync_id varchar,
+    feed varchar not null,
     tenant_id varchar not null,
+    listed_at timestamptz not null,
+    subscriptions integer not null,
+    management_groups struct(tenant_id varchar, top_group varchar, error varchar)[],
+    arm_endpoint varchar not null,
+    stored_at timestamptz not null
+);
+comment on table raw.listings is 'One row: one listing of the subscriptions that an identity can read. Append-only.';
+comment on column raw.listings.listing_id is 'The listing''s number, in the order listings were stored.';
+comment on column raw.listings.run_id is 'The run that listed (Dagster run id).';
+comment on column raw.listings.feed is 'The feed that listed.';
+comment on column raw.listings.tenant_id is 'The Entra tenant that the connection signed in to: a GUID, lower case.';
+comment on column raw.listings.listed_at is 'When the listing was complete, UTC.';
+comment on column raw.listings.subscriptions is 'How many subscriptions it held.';
+comment on column raw.listings.management_groups is
+    'For each tenant, the group below which paths begin, and why its groups could not be read (null: they could).';
+comment on column raw.listings.arm_endpoint is 'The Azure Resource Manager that was asked.';
+comment on column raw.listings.stored_at is 'When it was written to this file, UTC.';
+comment on column raw.listings.sync_id is
+    'The sync that the listing is for: all runs that together read every subscription of a feed once.';
+
+create table raw.subscriptions (
+    subscription_version_id bigint not null,
+    listing_id bigint not null,
+    feed varchar not null,
+    tenant_id varchar,
     subscription_id varchar not null,
-    record_id varchar,
+    owner_tag varchar not null,
+    record varchar,
+    ancestors varchar[]
+);
+comment on table raw.subscriptions is
+    'One row: one subscription from the listing in which it differed from the listing before, until its next row. Append-only.';
+comment on column raw.subscriptions.subscription_version_id is 'The row''s number, in the order rows were stored.';
+comment on column raw.subscriptions.listing_id is 'The first listing that held it so, as in raw.listings.';
+comment on column raw.subscriptions.feed is 'The feed that listed.';
+comment on column raw.subscriptions.subscription_id is 'The subscription, lower case.';
+comment on column raw.subscriptions.owner_tag is 'The tag that named its owner then (SECSCORE_OWNER_TAG).';
+comment on column raw.subscriptions.record is 'The subscription''s JSON, byte for byte; null: it was no longer listed.';
+comment on column raw.subscriptions.ancestors is
+    'The JSON of the management groups above it, nearest first, up to the top group, which has none; null: unknown.';
+comment on column raw.subscriptions.tenant_id is
+    'The Entra tenant that it belongs to: a GUID, lower case; null where the list did not say.';
+
+create table internal.record_versions (
+    version_id bigint not null,
+    first_fetch_id bigint not null,
+    occurrence integer not null,
+    record varchar not null using compression zstd
+);
+comment on table internal.record_versions is
+    'One row: one record version: the text of a record while it stays the same, stored once.';
+comment on column internal.record_versions.version_id is 'The version''s number, in the order versions were stored.';
+comment on column internal.record_versions.first_fetch_id is 'The fetch that saw it first.';
+comment on column internal.record_versions.occurrence is '1, or more where one fetch had several records with the same id.';
+comment on column internal.record_versions.record is 'The record''s JSON, byte for byte.';
+
+create table internal.observations (
+    fetch_id bigint not null,
+    page integer not null,
+    position integer not null,
+    version_id bigint not null
+);
+comment on table internal.observations is 'One row: one observation: one record version in one fetch.';
+comment on column internal.observations.fetch_id is 'The fetch, as in raw.fetches.';
+comment on column internal.observations.page is 'The page it came on, from 1.';
+comment on column internal.observations.position is 'Its place on the page, from 1.';
+comment on column internal.observations.version_id is 'The record version, as in internal.record_versions.';
+
+create table internal.latest_versions (
+    event_type varchar not null,
+    subscription_id varchar not null,
+    record_key varchar not null,
+    occurrence integer not null,
+    version_id bigint not null,
+    record_hash blob not null
+);
+comment on table internal.latest_versions is 'One row: the newest version of one record, to tell whether the next one differs.';
+comment on column internal.latest_versions.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.latest_versions.subscription_id is 'The subscription, lower case.';
+comment on column internal.latest_versions.record_key is 'The record''s id in lower case; empty when it has none.';
+comment on column internal.latest_versions.occurrence is '1, or more where one fetch had several records with the same id.';
+comment on column internal.latest_versions.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.latest_versions.record_hash is 'SHA-256 of the text.';
+
+create table internal.normalized_fetches (
+    run_id varchar not null,
+    event_type varchar not null,
+    informational_from double not null,
+    low_from double not null,
+    medium_from double not null,
+    extension_version varchar not null
+);
+comment on table internal.normalized_fetches is
+    'One row: one event type of one run that is normalized, and how it was rated.';
+comment on column internal.normalized_fetches.run_id is 'The run (Dagster run id).';
+comment on column internal.normalized_fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.normalized_fetches.informational_from is
+    'A failing finding with current / max from here: Informational.';
+comment on column internal.normalized_fetches.low_from is 'From here: Low.';
+comment on column internal.normalized_fetches.medium_from is 'From here: Medium; below: High.';
+comment on column internal.normalized_fetches.extension_version is 'metadata.extensions[0].version of its findings.';
+
+create table internal.control_definitions (
+    definition_id bigint not null,
+    definition_key varchar not null,
+    definition struct(
+        name varchar, display_name varchar, description varchar, max_score double, source_type varchar,
+        check_uids varchar[]
+    ) not null
+);
+comment on table internal.control_definitions is 'One row: one secure score control definition as it once stood.';
+comment on column internal.control_definitions.definition_id is 'The control''s definition, as in internal.control_definitions.';
+comment on column internal.control_definitions.definition_key is 'MD5 of the definition''s text.';
+comment on column internal.control_definitions.definition is 'The definition''s fields.';
+
+create table internal.parsed_versions (
+    version_id bigint not null,
+    finding_id bigint,
+    rejection varchar,
+    id varchar,
     name varchar,
-    observed_at timestamptz not null,
-    page integer not null,
-    position integer not null,
-    request_id varchar,
-    record varchar not null
+    type varchar,
+    display_name varchar,
+    score_name varchar,
+    score_display_name varchar,
+    "current" double,
+    "max" double,
+    percentage double,
+    weight bigint,
+    healthy bigint,
+    unhealthy bigint,
+    not_applicable bigint,
+    definition_id bigint,
+    modified_time bigint
 );
-comment on table raw.secure_score_controls is 'One row: one secure score control, its definition included, as Azure sent it. Append-only.';
+comment on table internal.parsed_versions is 'One row: one record version parsed: its fields typed, or why it cannot be a finding.';
+comment on column internal.parsed_versions.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.parsed_versions.finding_id is 'The finding''s number in this file.';
+comment on column internal.parsed_versions.rejection is 'Why the record cannot be a finding; null when it can.';
+comment on column internal.parsed_versions.id is 'The record''s id, as received.';
+comment on column internal.parsed_versions.name is 'The record''s name, as received.';
+comment on column internal.parsed_versions.type is 'The record''s type, as received.';
+comment on column internal.parsed_versions.display_name is 'The display name of the score or control.';
+comment on column internal.parsed_versions.score_name is 'The name of the score, or of the control''s score.';
+comment on column internal.parsed_versions.score_display_name is 'The display name of a control''s score.';
+comment on column internal.parsed_versions.current is 'Points reached.';
+comment on column internal.parsed_versions.max is 'Points that can be reached; 0 where nothing is scored.';
+comment on column internal.parsed_versions.percentage is 'current / max as Azure gives it, 0..1.';
+comment on column internal.parsed_versions.weight is 'Microsoft''s weight for rolling scores up.';
+comment on column internal.parsed_versions.healthy is 'Healthy resources.';
+comment on column internal.parsed_versions.unhealthy is 'Unhealthy resources.';
+comment on column internal.parsed_versions.not_applicable is 'Resources that do not count.';
+comment on column internal.parsed_versions.definition_id is 'The control''s definition, as in internal.control_definitions.';
+comment on column internal.parsed_versions.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 
-create table raw.rejected (
-    snapshot_id varchar not null,
+create table internal.findings (
+    finding_id bigint not null,
+    finding_uid varchar not null,
+    event_type varchar not null,
     subscription_id varchar not null,
-    event_type varchar not null,
-    page integer not null,
-    position integer not null,
-    reason varchar not null,
-    primary key (snapshot_id, subscription_id, event_type, page, position)
-);
-comment on table raw.rejected is 'One row: one raw record that cannot become a finding, and why. The record itself stays in its raw table.';
-
-create table ocsf.normalized_snapshots (
-    snapshot_id varchar not null,
-    event_type varchar not null,
-    primary key (snapshot_id, event_type)
-);
-comment on table ocsf.normalized_snapshots is 'One row: one event type of one run that is in ocsf.assessment_findings already.';
-
-create table ocsf.finding_state (
-    finding_uid varchar primary key,
     first_seen_time bigint not null,
-    last_seen_time bigint not null,
     modified_time bigint,
-    numbers struct(
-        "current" double, "max" double, percentage double, weight bigint, healthy bigint, unhealthy bigint,
-        not_applicable bigint, definition_max double
-    )
+    newest_version_id bigint,
+    numbers varchar
 );
-comment on table ocsf.finding_state is 'One row: one finding as it stands now; times in epoch milliseconds. Derived from ocsf.assessment_findings.';
+comment on table internal.findings is
+    'One row: one finding, where it belongs and how it stands; times in epoch milliseconds.';
+comment on column internal.findings.finding_id is 'The finding''s number in this file.';
+comment on column internal.findings.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column internal.findings.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.findings.subscription_id is 'The subscription, lower case.';
+comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
+comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column internal.findings.newest_version_id is 'The record version that it was last seen with.';
+comment on column internal.findings.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
 
-create table ocsf.assessment_findings (
-    activity_id integer not null,
-    activity_name varchar not null,
-    category_uid integer not null,
-    category_name varchar not null,
-    class_uid bigint not null,
-    class_name varchar not null,
-    type_uid bigint not null,
-    type_name varchar not null,
-    time bigint not null,
-    time_dt timestamptz not null,
-    timezone_offset integer not null,
-    severity_id integer not null,
-    severity varchar not null,
-    status_id integer not null,
-    status varchar not null,
-    status_detail varchar not null,
-    message varchar not null,
-    metadata struct(
-        version varchar,
-        profiles varchar[],
-        extensions struct(name varchar, uid varchar, version varchar)[],
-        product struct(name varchar, vendor_name varchar, feature struct(name varchar)),
-        event_code varchar,
-        log_name varchar,
-        log_provider varchar,
-        log_version varchar,
-        uid varchar,
-        original_event_uid varchar,
-        correlation_uid varchar,
-        tenant_uid varchar,
-        logged_time bigint,
-        logged_time_dt timestamptz
-    ) not null,
-    cloud struct(
-        provider varchar,
-        cloud_partition varchar,
-        account struct(uid varchar, type_id integer, type varchar, name varchar),
-        org struct(uid varchar)
-    ) not null,
-    finding_info struct(
-        uid varchar,
-        title varchar,
-        types varchar[],
-        created_time bigint,
-        created_time_dt timestamptz,
-        first_seen_time bigint,
-        first_seen_time_dt timestamptz,
-        last_seen_time bigint,
-        last_seen_time_dt timestamptz,
-        modified_time bigint,
-        modified_time_dt timestamptz,
-        src_url varchar,
-        data_sources varchar[],
-        product struct(name varchar, vendor_name varchar, feature struct(name varchar)),
-        analytic struct(uid varchar, name varchar, type_id integer, type varchar, category varchar)
-    ) not null,
-    compliance struct(
-        status_id integer,
-        status varchar,
-        standards varchar[],
-        status_details varchar[],
-        control varchar,
-        "desc" varchar,
-        checks struct(uid varchar)[],
-        assessments struct(
-            uid varchar, name varchar, meets_criteria boolean, category varchar, "desc" varchar
-        )[]
-    ) not null,
-    resources struct(
-        uid varchar, type varchar, cloud_partition varchar, role_id integer, role varchar, name varchar,
-        owner struct(name varchar)
-    )[] not null,
-    observables struct(name varchar, type_id integer, type varchar, value varchar)[] not null,
-    remediation struct("desc" varchar, "references" varchar[]),
-    unmapped struct(
-        secure_score struct(
-            name varchar,
-            "current" double,
-            "max" double,
-            percentage double,
-            weight bigint,
-            healthy_resource_count bigint,
-            unhealthy_resource_count bigint,
-            not_applicable_resource_count bigint,
-            definition_max double
-        )
-    ) not null,
-    raw_data varchar not null,
-    raw_data_size bigint not null,
-    raw_data_hash struct(algorithm_id integer, algorithm varchar, value varchar) not null
+create table internal.closings (
+    fetch_id bigint not null,
+    version_id bigint not null,
+    last_seen_time bigint not null,
+    reason varchar
 );
-comment on table ocsf.assessment_findings is 'One row: one OCSF event of class Assessment Finding (99402001), an observation of a secure score or control.';
-comment on column raw.secure_scores.snapshot_id is 'The run that read it (Dagster run id).';
-comment on column raw.secure_scores.tenant_id is 'The Entra tenant of the connection.';
-comment on column raw.secure_scores.subscription_id is 'The subscription that was read, lower case.';
-comment on column raw.secure_scores.record_id is 'The record''s own id, as received; null when it has none.';
-comment on column raw.secure_scores.name is 'The record''s own name, as received; null when it has none.';
-comment on column raw.secure_scores.observed_at is 'When the subscription was read, UTC: one instant a snapshot.';
-comment on column raw.secure_scores.page is 'The page it came on, from 1.';
-comment on column raw.secure_scores.position is 'Its place on the page, from 1.';
-comment on column raw.secure_scores.request_id is 'x-ms-request-id of that page.';
-comment on column raw.secure_scores.record is 'The record''s JSON, byte for byte.';
-comment on column raw.secure_score_controls.snapshot_id is 'The run that read it (Dagster run id).';
-comment on column raw.secure_score_controls.tenant_id is 'The Entra tenant of the connection.';
-comment on column raw.secure_score_controls.subscription_id is 'The subscription that was read, lower case.';
-comment on column raw.secure_score_controls.record_id is 'The record''s own id, as received; null when it has none.';
-comment on column raw.secure_score_controls.name is 'The record''s own name, as received; null when it has none.';
-comment on column raw.secure_score_controls.observed_at is 'When the subscription was read, UTC: one instant a snapshot.';
-comment on column raw.secure_score_controls.page is 'The page it came on, from 1.';
-comment on column raw.secure_score_controls.position is 'Its place on the page, from 1.';
-comment on column raw.secure_score_controls.request_id is 'x-ms-request-id of that page.';
-comment on column raw.secure_score_controls.record is 'The record''s JSON, byte for byte.';
+comment on table internal.closings is
+    'One row: one finding that was closed: a complete fetch no longer held its record, or the subscription left the scope.';
+comment on column internal.closings.fetch_id is 'The fetch, as in raw.fetches.';
+comment on column internal.closings.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.closings.last_seen_time is 'When it was last seen, epoch milliseconds; before time for a Close.';
+comment on column internal.closings.reason is
+    'Why the subscription left the scope, as in raw.scope_changes; null: a complete fetch no longer saw the record.';
+
+create table internal.departures (
+    fetch_id bigint not null,
+    event_type varchar not null,
+    subscription_id varchar not null,
+    run_id varchar not null,
+    feed varchar not null,
+    reason varchar not null,
+    changed_at timestamptz not null,
+    observed_at timestamptz not null,
+    stored_at timestamptz not null,
+    last_fetch_id bigint not null
+);
+comment on table internal.departures is
+    'One row: one subscription that left the scope and one event type of which it had been read: it closes the findings.';
+comment on column internal.departures.fetch_id is
+    'Its number among those of raw.fetches: that of raw.scope_changes, or the one after it.';
+comment on column internal.departures.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.departures.subscription_id is 'The subscription, lower case.';
+comment on column internal.departures.run_id is 'The run that noticed it (Dagster run id).';
+comment on column internal.departures.feed is 'The feed whose scope it left.';
+comment on column internal.departures.reason is 'Why it left, as in raw.scope_changes.';
+comment on column internal.departures.changed_at is 'When it was noticed, UTC.';
+comment on column internal.departures.observed_at is 'When it counts as noticed, UTC, as in raw.scope_changes.';
+comment on column internal.departures.stored_at is 'When it was written to this file, UTC.';
+comment on column internal.departures.last_fetch_id is 'The last complete fetch before it, as in raw.fetches.';
+
+create table internal.newest_fetches (
+    event_type varchar not null,
+    subscription_id varchar not null,
+    fetch_id bigint not null,
+    time bigint not null
+);
+comment on table internal.newest_fetches is
+    'One row: the newest complete fetch of a subscription and event type that is normalized.';
+comment on column internal.newest_fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.newest_fetches.subscription_id is 'The subscription, lower case.';
+comment on column internal.newest_fetches.fetch_id is 'The fetch, as in raw.fetches.';
+comment on column internal.newest_fetches.time is 'When it was observed, epoch milliseconds.';
+
+create table internal.baselines (
+    finding_uid varchar not null,
+    event_type varchar not null,
+    subscription_id varchar not null,
+    first_seen_time bigint not null,
+    modified_time bigint,
+    numbers varchar
+);
+comment on table internal.baselines is
+    'One row: one finding as it stood at the last fetch that a retention deleted; a rebuild begins there.';
+comment on column internal.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column internal.baselines.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.baselines.subscription_id is 'The subscription, lower case.';
+comment on column internal.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
+comment on column internal.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column internal.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
+
+create table internal.subscription_versions (
+    subscription_version_id bigint not null,
+    feed varchar not null,
+    subscription_id varchar not null,
+    listed_at timestamptz not null,
+    is_listed boolean not null,
+    tenant_id varchar,
+    name varchar,
+    state varchar,
+    owner varchar,
+    tags map(varchar, varchar),
+    management_groups struct(id varchar, name varchar)[]
+);
+comment on table internal.subscription_versions is
+    'One row: one subscription version: how it was named, tagged and placed while that stayed the same.';
+comment on column internal.subscription_versions.subscription_version_id is 'The row''s number, as in raw.subscriptions.';
+comment on column internal.subscription_versions.feed is 'The feed that listed.';
+comment on column internal.subscription_versions.subscription_id is 'The subscription, lower case.';
+comment on column internal.subscription_versions.listed_at is 'Since when it was listed so, UTC.';
+comment on column internal.subscription_versions.is_listed is 'Whether it was listed at all; false: it no longer was.';
+comment on column internal.subscription_versions.tenant_id is 'The Entra tenant that the subscription belongs to.';
+comment on column internal.subscription_versions.name is 'The subscription''s display name.';
+comment on column internal.subscription_versions.state is 'Enabled, Warned, PastDue, Disabled or Deleted.';
+comment on column internal.subscription_versions.owner is 'The value of the tag that names its owner (SECSCORE_OWNER_TAG).';
+comment on column internal.subscription_versions.tags is 'Its tags.';
+comment on column internal.subscription_versions.management_groups is
+    'The management groups it lies in, outermost first, the top group left out; null: unknown.';
+
+create table meta.retentions (
+    cutoff timestamptz not null
+);
+comment on table meta.retentions is
+    'One row: everything that was observed before a moment has been deleted, by a retention.';
+comment on column meta.retentions.cutoff is 'That moment, UTC.';
+
+create table meta.views (digest varchar not null);
+comment on table meta.views is 'One row: which views this file has, as a digest of their SQL.';

@@ -1,5 +1,5 @@
--- One row: how many lists the runs of a round have stored for a feed.
+-- One row: how many lists the runs of a sync have stored for a feed.
 select count(*)
 from raw.listings
-where round_id = $round_id
+where sync_id = $sync_id
     and feed = $feed;

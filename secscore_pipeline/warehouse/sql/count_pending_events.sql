@@ -1,13 +1,13 @@
--- One row: how many events of findings the snapshots bring that are not normalized yet.
+-- One row: how many events of findings the runs bring that are not normalized yet.
 select
     (
         select count(*)
-        from raw.sightings as sightings
-        join ocsf.states as states using (body_id)
-        where states.finding_id is not null
-            and sightings.look_id in (select paired.look_id from paired)
+        from internal.observations as observations
+        join internal.parsed_versions as parsed_versions using (version_id)
+        where parsed_versions.finding_id is not null
+            and observations.fetch_id in (select paired.fetch_id from paired)
     ) + (
         select count(*)
-        from ocsf.closings as closings
-        where closings.look_id in (select paired.look_id from paired)
+        from internal.closings as closings
+        where closings.fetch_id in (select paired.fetch_id from paired)
     ) as events;

@@ -10,6 +10,6 @@ select
     coalesce(scope.state = 'left', false) as is_told
 from raw.fetches as fetches
 left join raw.current_scope as scope using (subscription_id)
-where fetches.snapshot_id = $snapshot_id
+where fetches.run_id = $run_id
     and fetches.event_type = $event_type
     and (scope.state is distinct from 'in_scope' or scope.feed <> fetches.feed);

@@ -3,7 +3,7 @@
 update raw.fetches as fetches
 set tenant_id = coalesce(
     (
-        select min_by(known.tenant_id, known.look_id)
+        select min_by(known.tenant_id, known.fetch_id)
         from raw.fetches as known
         where known.subscription_id = fetches.subscription_id
             and known.tenant_id <> $name

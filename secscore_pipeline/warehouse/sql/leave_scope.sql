@@ -10,13 +10,13 @@ is_read as (
     select unnest(cast($subscription_ids as varchar[])) as subscription_id
 ),
 other_feeds as (
-    select coalesce(max(fetches.look_id), 0) as last_look_id
+    select coalesce(max(fetches.fetch_id), 0) as last_fetch_id
     from (select unnest(cast($other_feeds as varchar[])) as feed) as feeds
     left join raw.fetches as fetches using (feed)
     group by feeds.feed
 ),
 last_fetches as (
-    select subscription_id, max(look_id) as look_id, max(observed_at) as observed_at
+    select subscription_id, max(fetch_id) as fetch_id, max(observed_at) as observed_at
     from raw.fetches
     group by subscription_id
 )
@@ -37,6 +37,6 @@ where scope.state = 'in_scope'
         scope.feed = $feed
         or (
             not list_contains($other_feeds, scope.feed)
-            and not exists (from other_feeds where other_feeds.last_look_id < last_fetches.look_id)
+            and not exists (from other_feeds where other_feeds.last_fetch_id < last_fetches.fetch_id)
         )
     );

@@ -2,5 +2,5 @@
 select schema_name || '.' || table_name as "table"
 from duckdb_tables()
 where database_name = current_database()
-    and (schema_name in ('raw', 'ocsf') or (schema_name = 'meta' and table_name = 'retentions'))
+    and (schema_name in ('raw', 'internal') or (schema_name = 'meta' and table_name = 'retentions'))
 order by "table";

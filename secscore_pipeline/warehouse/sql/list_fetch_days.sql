@@ -1,4 +1,4 @@
 -- One row: one day (UTC) on which something was fetched, the newest first.
-select distinct ocsf.day_of(observed_at) as day
+select distinct internal.day_of(observed_at) as day
 from raw.fetches
 order by day desc;

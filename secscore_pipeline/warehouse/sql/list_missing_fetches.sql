@@ -1,29 +1,29 @@
 -- One row: one kind of thing that the database `secscore_published` holds and this store lacks: how many, and which of them.
--- What was observed before the cutoff of this store's retentions was deleted knowingly, and is not looked for.
+-- What was observed before the cutoff of this store's retentions was deleted knowingly, and is not selected_fetches for.
 with retention as (
     select coalesce(max(cutoff), '-infinity'::timestamptz) as cutoff
     from meta.retentions
 ),
 published_fetches as (
     select
-        snapshot_id,
+        run_id,
         event_type,
         count(*) as fetches,
-        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as answers,
+        count(*) filter (where internal.read_result_of(outcome) <> 'not_read') as answers,
         max(observed_at) as observed_at
     from secscore_published.raw.fetches
     where observed_at >= (select retention.cutoff from retention)
-    group by snapshot_id, event_type
+    group by run_id, event_type
 ),
 own_fetches as (
     select
-        snapshot_id,
+        run_id,
         event_type,
         count(*) as fetches,
-        count(*) filter (where ocsf.read_result_of(outcome) <> 'not_read') as answers
+        count(*) filter (where internal.read_result_of(outcome) <> 'not_read') as answers
     from raw.fetches
     where observed_at >= (select retention.cutoff from retention)
-    group by snapshot_id, event_type
+    group by run_id, event_type
 ),
 -- A try that failed may have made room for one that saw fewer subscriptions: only answers are counted.
 missing_fetches as (
@@ -32,30 +32,30 @@ missing_fetches as (
         if(own_fetches.fetches is null, published_fetches.fetches, published_fetches.answers - own_fetches.answers)
             as missing
     from published_fetches
-    left join own_fetches using (snapshot_id, event_type)
+    left join own_fetches using (run_id, event_type)
     where own_fetches.fetches is null
         or published_fetches.answers > own_fetches.answers
 ),
 missing_runs as (
-    select published_runs.snapshot_id, published_runs.event_type
-    from secscore_published.ocsf.normalized_snapshots as published_runs
-    semi join published_fetches using (snapshot_id, event_type)
-    anti join ocsf.normalized_snapshots using (snapshot_id, event_type)
+    select published_runs.run_id, published_runs.event_type
+    from secscore_published.internal.normalized_fetches as published_runs
+    semi join published_fetches using (run_id, event_type)
+    anti join internal.normalized_fetches using (run_id, event_type)
 ),
 missing_findings as (
     select finding_uid
-    from secscore_published.ocsf.findings
-    anti join ocsf.findings using (finding_uid)
+    from secscore_published.internal.findings
+    anti join internal.findings using (finding_uid)
 ),
 missing as (
     select
-        'fetches of ' || count(distinct snapshot_id) || ' runs' as what,
+        'fetches of ' || count(distinct run_id) || ' runs' as what,
         sum(missing) as count,
         'the newest of ' || strftime(max(observed_at), '%Y-%m-%d %H:%M UTC') || ', run '
-        || max_by(snapshot_id, observed_at) as detail
+        || max_by(run_id, observed_at) as detail
     from missing_fetches
     union all
-    select 'runs whose findings were made', count(distinct snapshot_id), null
+    select 'runs whose findings were made', count(distinct run_id), null
     from missing_runs
     union all
     select 'findings', count(*), 'such as ' || min(finding_uid)

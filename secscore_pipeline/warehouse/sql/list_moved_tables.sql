@@ -2,5 +2,5 @@
 select schema_name || '.' || table_name as "table"
 from duckdb_tables()
 where database_name = 'moved'
-    and schema_name in ('raw', 'ocsf')
+    and schema_name in ('raw', 'internal')
 order by "table";

@@ -1,4 +1,4 @@
--- One row: one look at one subscription, from the spool, numbered on from those before. A subscription's time does not
+-- One row: one fetch at one subscription, from the spool, numbered on from those before. A subscription's time does not
 -- run backwards. Whose it is, its list says; where there was none, the newest list or answer that did; else it is taken
 -- for the connection's.
 insert into raw.fetches by name
@@ -8,16 +8,16 @@ with spooled as materialized (
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
         columns = {
-            snapshot_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
+            run_id: 'varchar', tenant_id: 'varchar', subscription_id: 'varchar', event_type: 'varchar',
             started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
             error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
-            request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', round_id: 'varchar',
+            request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', sync_id: 'varchar',
             subscriptions_in_scope: 'integer'
         }
     )
 ),
 named as (
-    select feed, subscription_id, max(entity_id) as entity_id, max_by(tenant_id, entity_id) as tenant_id
+    select feed, subscription_id, max(subscription_version_id) as subscription_version_id, max_by(tenant_id, subscription_version_id) as tenant_id
     from raw.subscriptions
     group by feed, subscription_id
 ),
@@ -39,7 +39,7 @@ without_tenant as (
         and named.tenant_id is null
 ),
 answered as (
-    select subscription_id, max_by(tenant_id, look_id) as tenant_id
+    select subscription_id, max_by(tenant_id, fetch_id) as tenant_id
     from raw.fetches
     semi join without_tenant using (subscription_id)
     where http_status is not null
@@ -47,8 +47,8 @@ answered as (
     group by subscription_id
 )
 select
-    ocsf.last_look_id() + row_number() over (order by subscription_id) as look_id,
-    snapshot_id,
+    internal.last_fetch_id() + row_number() over (order by subscription_id) as fetch_id,
+    run_id,
     coalesce(spooled.tenant_id, named.tenant_id, answered.tenant_id, $tenant_id) as tenant_id,
     subscription_id,
     event_type,
@@ -66,8 +66,8 @@ select
     greatest(finished_at, looked_before.not_before) as observed_at,
     $stored_at as stored_at,
     feed,
-    named.entity_id,
-    coalesce(round_id, snapshot_id) as round_id,
+    named.subscription_version_id,
+    coalesce(sync_id, run_id) as sync_id,
     subscriptions_in_scope
 from spooled
 left join named using (feed, subscription_id)

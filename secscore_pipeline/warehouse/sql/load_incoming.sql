@@ -1,4 +1,4 @@
--- One row: one record of the snapshot in the spool, with the look that saw it and the newest body of its kind.
+-- One row: one record of the run in the spool, with the fetch that saw it and the newest version of its kind.
 create or replace temp table incoming as
 with spooled as (
     select
@@ -21,17 +21,17 @@ told_apart as (
     from spooled
 )
 select
-    fetches.look_id,
+    fetches.fetch_id,
     told_apart.*,
-    slots.body_id as known_body_id,
-    slots.record_hash is not distinct from told_apart.record_hash as is_unchanged
+    latest_versions.version_id as known_body_id,
+    latest_versions.record_hash is not distinct from told_apart.record_hash as is_unchanged
 from told_apart
 join raw.fetches as fetches
-    on fetches.snapshot_id = $snapshot_id
+    on fetches.run_id = $run_id
     and fetches.event_type = $event_type
     and fetches.subscription_id = told_apart.subscription_id
-left join raw.slots as slots
-    on slots.event_type = $event_type
-    and slots.subscription_id = told_apart.subscription_id
-    and slots.record_key = told_apart.record_key
-    and slots.occurrence = told_apart.occurrence;
+left join internal.latest_versions as latest_versions
+    on latest_versions.event_type = $event_type
+    and latest_versions.subscription_id = told_apart.subscription_id
+    and latest_versions.record_key = told_apart.record_key
+    and latest_versions.occurrence = told_apart.occurrence;

@@ -2,7 +2,7 @@
 insert into raw.listings by name
 select
     (select coalesce(max(known.listing_id), 0) + 1 from raw.listings as known) as listing_id,
-    $snapshot_id as snapshot_id,
+    $run_id as run_id,
     $feed as feed,
     $tenant_id as tenant_id,
     $listed_at as listed_at,
@@ -12,7 +12,7 @@ select
     ) as management_groups,
     $arm_endpoint as arm_endpoint,
     $stored_at as stored_at,
-    $round_id as round_id;
+    $sync_id as sync_id;
 
 -- One row: one subscription that is listed otherwise than before, or no longer. What could not be read of its
 -- management groups counts as it was, but for one that another tenant has now.
@@ -27,7 +27,7 @@ known as (
     select subscription_id, tenant_id, owner_tag, record, ancestors
     from raw.subscriptions
     where feed = $feed
-    qualify row_number() over (partition by subscription_id order by entity_id desc) = 1
+    qualify row_number() over (partition by subscription_id order by subscription_version_id desc) = 1
 ),
 compared as (
     select
@@ -46,8 +46,8 @@ compared as (
     full join known using (subscription_id)
 )
 select
-    (select coalesce(max(numbered.entity_id), 0) from raw.subscriptions as numbered)
-        + row_number() over (order by subscription_id) as entity_id,
+    (select coalesce(max(numbered.subscription_version_id), 0) from raw.subscriptions as numbered)
+        + row_number() over (order by subscription_id) as subscription_version_id,
     (select max(listings.listing_id) from raw.listings as listings) as listing_id,
     $feed as feed,
     subscription_id,

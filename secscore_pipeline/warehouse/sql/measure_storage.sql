@@ -3,4 +3,4 @@ select
     count(*) as finding_looks,
     (select min(observed_at) from raw.fetches) as oldest,
     (select max(observed_at) from raw.fetches) as newest
-from raw.sightings;
+from internal.observations;

@@ -1,8 +1,8 @@
 -- Stores the changes that enter_scope.sql or leave_scope.sql has found. One row: one of them that people are told of.
 insert into raw.scope_changes by name
 select
-    ocsf.last_look_id() + 2 * row_number() over (order by subscription_id) - 1 as look_id,
-    $snapshot_id as snapshot_id,
+    internal.last_fetch_id() + 2 * row_number() over (order by subscription_id) - 1 as fetch_id,
+    $run_id as run_id,
     feed,
     subscription_id,
     state,
@@ -15,7 +15,7 @@ from scope_changing;
 select changing.subscription_id, newest.name, changing.reason
 from scope_changing as changing
 left join (
-    select subscription_id, max_by(record ->> '$.displayName', entity_id) as name
+    select subscription_id, max_by(record ->> '$.displayName', subscription_version_id) as name
     from raw.subscriptions
     where record is not null
     group by subscription_id

@@ -1,26 +1,26 @@
 -- A finding's numbers as one text, to tell whether the next ones differ.
-create or replace macro ocsf.numbers_of(a, b, c, d, e, f, g, h) as
+create or replace macro internal.numbers_of(a, b, c, d, e, f, g, h) as
     concat_ws('|', coalesce(cast(a as varchar), ''), coalesce(cast(b as varchar), ''), coalesce(cast(c as varchar), ''),
         coalesce(cast(d as varchar), ''), coalesce(cast(e as varchar), ''), coalesce(cast(f as varchar), ''),
         coalesce(cast(g as varchar), ''), coalesce(cast(h as varchar), ''));
 
 -- The day of an instant, in UTC whatever the reader's time zone.
-create or replace macro ocsf.day_of(moment) as cast(make_timestamp(epoch_us(moment)) as date);
+create or replace macro internal.day_of(moment) as cast(make_timestamp(epoch_us(moment)) as date);
 
--- The newest round of which something is normalized: of one event type, or of either where `kind` is null.
-create or replace macro ocsf.newest_round(kind) as (
-    select fetches.round_id
+-- The newest sync of which something is normalized: of one event type, or of either where `kind` is null.
+create or replace macro internal.newest_sync(kind) as (
+    select fetches.sync_id
     from raw.fetches as fetches
-    join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
+    join internal.normalized_fetches as normalized using (run_id, event_type)
     where kind is null
         or fetches.event_type = kind
-    order by fetches.look_id desc
+    order by fetches.fetch_id desc
     limit 1
 );
 
 -- What the outcome of a fetch means for coverage: read, no_score, or not_read. Every count and every message has it from
 -- here; in Python it is RESULTS of azure/errors.py.
-create or replace macro ocsf.read_result_of(outcome) as
+create or replace macro internal.read_result_of(outcome) as
     case
         when outcome = 'complete' then 'read'
         when outcome in ('no_score', 'unsupported') then 'no_score'
@@ -28,27 +28,27 @@ create or replace macro ocsf.read_result_of(outcome) as
     end;
 
 -- The one spelling of an id: a GUID (36 characters, of which the 9th and the 14th are hyphens) in lower case.
-create or replace macro ocsf.spell_id(name) as
+create or replace macro internal.spell_id(name) as
     if(length(name) = 36 and name[9] = '-' and name[14] = '-', lower(name), name);
 
 -- The one spelling of a score's name: Azure Resource Manager compares names without regard to case, and writes this one
 -- in more than one way. Every view has it from here.
-create or replace macro ocsf.spell_score(name) as
-    if(lower(name) = 'ascscore', 'ascScore', ocsf.spell_id(name));
+create or replace macro internal.spell_score(name) as
+    if(lower(name) = 'ascscore', 'ascScore', internal.spell_id(name));
 
--- What is computed, rounded as Azure Resource Manager rounds what it computes: points to two digits, a percentage (0..1)
+-- What is computed, rounded as Azure Resource Manager syncs what it computes: points to two digits, a percentage (0..1)
 -- to four; without the digits that binary fractions leave, and never a negative zero.
-create or replace macro ocsf.round_points(points) as round(points, 2) + 0;
-create or replace macro ocsf.round_percentage(percentage) as round(percentage, 4) + 0;
+create or replace macro internal.round_points(points) as round(points, 2) + 0;
+create or replace macro internal.round_percentage(percentage) as round(percentage, 4) + 0;
 
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
-create or replace macro ocsf.is_plausible(number) as
+create or replace macro internal.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);
 
 -- The highest number that a fetch has, or a change of the scope, which has two.
-create or replace macro ocsf.last_look_id() as (
+create or replace macro internal.last_fetch_id() as (
     select greatest(
-        coalesce((select max(fetches.look_id) from raw.fetches as fetches), 0),
-        coalesce((select max(changes.look_id) + 1 from raw.scope_changes as changes), 0)
+        coalesce((select max(fetches.fetch_id) from raw.fetches as fetches), 0),
+        coalesce((select max(changes.fetch_id) + 1 from raw.scope_changes as changes), 0)
     )
 );

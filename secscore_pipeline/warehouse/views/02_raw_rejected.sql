@@ -1,18 +1,18 @@
 -- One row: one raw record that cannot become a finding, and why.
 create or replace view raw.rejected as
 select
-    fetches.snapshot_id,
+    fetches.run_id,
     fetches.subscription_id,
     fetches.event_type,
-    sightings.page,
-    sightings.position,
-    states.rejection as reason
-from ocsf.states as states
-join raw.sightings as sightings using (body_id)
-join raw.fetches as fetches using (look_id)
-join ocsf.normalized_snapshots as normalized
-    on normalized.snapshot_id = fetches.snapshot_id
+    observations.page,
+    observations.position,
+    parsed_versions.rejection as reason
+from internal.parsed_versions as parsed_versions
+join internal.observations as observations using (version_id)
+join raw.fetches as fetches using (fetch_id)
+join internal.normalized_fetches as normalized
+    on normalized.run_id = fetches.run_id
     and normalized.event_type = fetches.event_type
-where states.rejection is not null;
+where parsed_versions.rejection is not null;
 
 comment on view raw.rejected is 'One row: one raw record that cannot become a finding, and why. The record itself stays in its raw table.';

@@ -1,30 +1,30 @@
--- One row: one event in the life of a finding, flat: a sighting (Create or Update), or its end (Close): the record is gone
+-- One row: one event in the life of a finding, flat: a observation (Create or Update), or its end (Close): the record is gone
 -- from a complete fetch, or its subscription has left the scope.
--- Of the looks in a table or view that has the columns of raw.fetches: the fewer those are, the less is read.
-create or replace macro ocsf.observations_at(looks) as table
+-- Of the fetches in a table or view that has the columns of raw.fetches: the fewer those are, the less is read.
+create or replace macro internal.observations_at(source) as table
 with events as (
-    select look_id, body_id, cast(null as bigint) as closed_after, cast(null as varchar) as left_reason
-    from raw.sightings
+    select fetch_id, version_id, cast(null as bigint) as closed_after, cast(null as varchar) as left_reason
+    from internal.observations
     union all
-    select look_id, body_id, last_seen_time as closed_after, reason as left_reason
-    from ocsf.closings
+    select fetch_id, version_id, last_seen_time as closed_after, reason as left_reason
+    from internal.closings
 ),
 lived as (
     select
-        fetches.look_id,
-        fetches.snapshot_id,
+        fetches.fetch_id,
+        fetches.run_id,
         fetches.tenant_id,
         fetches.subscription_id,
         fetches.event_type,
         fetches.event_type = 'secure_score_controls' as is_control,
         fetches.observed_at,
-        ocsf.day_of(fetches.observed_at) as day,
+        internal.day_of(fetches.observed_at) as day,
         epoch_ms(fetches.observed_at) as time,
         fetches.stored_at,
         fetches.arm_endpoint,
         fetches.cloud_partition,
         fetches.feed,
-        fetches.entity_id,
+        fetches.subscription_version_id,
         normalized.informational_from,
         normalized.low_from,
         normalized.medium_from,
@@ -39,27 +39,27 @@ lived as (
         findings.finding_uid,
         findings.first_seen_time,
         coalesce(events.closed_after, epoch_ms(fetches.observed_at)) as last_seen_time,
-        states.modified_time,
-        states.body_id,
-        states.id,
-        ocsf.spell_id(states.name) as name,
-        states.type,
-        states.display_name,
-        ocsf.spell_score(states.score_name) as score_name,
-        states.score_display_name,
-        states."current",
-        states."max",
-        states.percentage,
-        states.weight,
-        states.healthy,
-        states.unhealthy,
-        states.not_applicable,
-        states.definition_id
+        parsed_versions.modified_time,
+        parsed_versions.version_id,
+        parsed_versions.id,
+        internal.spell_id(parsed_versions.name) as name,
+        parsed_versions.type,
+        parsed_versions.display_name,
+        internal.spell_score(parsed_versions.score_name) as score_name,
+        parsed_versions.score_display_name,
+        parsed_versions."current",
+        parsed_versions."max",
+        parsed_versions.percentage,
+        parsed_versions.weight,
+        parsed_versions.healthy,
+        parsed_versions.unhealthy,
+        parsed_versions.not_applicable,
+        parsed_versions.definition_id
     from events
-    join query_table(looks) as fetches using (look_id)
-    join ocsf.normalized_snapshots as normalized using (snapshot_id, event_type)
-    join ocsf.states as states using (body_id)
-    join ocsf.findings as findings using (finding_id)
+    join query_table(source) as fetches using (fetch_id)
+    join internal.normalized_fetches as normalized using (run_id, event_type)
+    join internal.parsed_versions as parsed_versions using (version_id)
+    join internal.findings as findings using (finding_id)
 ),
 judged as (
     select
@@ -97,22 +97,22 @@ select
 from judged;
 
 create or replace view ocsf.observations as
-from ocsf.observations_at('ocsf.fetches_and_departures');
+from internal.observations_at('internal.fetches_and_departures');
 
--- The looks at what stands now: the newest complete one of each subscription and event type.
-create or replace view ocsf.standing_looks as
+-- The fetches at what stands now: the newest complete one of each subscription and event type.
+create or replace view internal.current_fetches as
 select fetches.*
 from raw.fetches as fetches
-join ocsf.newest_looks as newest using (look_id);
+join internal.newest_fetches as newest using (fetch_id);
 
-create or replace view ocsf.standing_observations as
-from ocsf.observations_at('ocsf.standing_looks')
+create or replace view ocsf.current_observations as
+from internal.observations_at('internal.current_fetches')
 where activity_id <> 3;
 
 comment on column ocsf.observations.left_reason is
     'Why the subscription left the scope, where that closed the finding: deleted, disabled, not_listed, moved, excluded or unknown.';
 comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
-comment on view ocsf.standing_looks is 'One row: the newest complete look of one subscription and event type that is normalized.';
-comment on view ocsf.standing_observations is 'One row: one finding as it stands: as ocsf.observations, of the standing looks.';
+comment on view internal.current_fetches is 'One row: the newest complete fetch of one subscription and event type that is normalized.';
+comment on view ocsf.current_observations is 'One row: one finding as it stands: as ocsf.observations, of the standing fetches.';
 comment on view ocsf.observations is
     'One row: one event in the life of a finding, flat and quick to query; ocsf.assessment_findings is the same as OCSF.';

@@ -1,9 +1,9 @@
 -- One row: one event of class Assessment Finding (99402001), nested and named as OCSF has it.
-create or replace macro ocsf.points(number) as
+create or replace macro internal.points(number) as
     regexp_replace(cast(number as varchar), '\.0$', '');
 
 -- RFC 4122 version 5, in the namespace of URLs: the same name gives the same identifier at every rebuild.
-create or replace macro ocsf.uuid5(name) as (
+create or replace macro internal.uuid5(name) as (
     with digest as (
         select sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(name)) as hex
     )
@@ -15,19 +15,19 @@ create or replace macro ocsf.uuid5(name) as (
 );
 
 -- Of the events in a table or view that has the columns of ocsf.observations.
-create or replace macro ocsf.as_findings(events) as table
+create or replace macro internal.as_findings(events) as table
 with told as (
     select
         observations.*,
         definitions.definition,
-        bodies.record,
+        versions.record,
         entities.name as subscription_name,
         entities.owner as subscription_owner,
         if(is_control, coalesce(score_display_name, score_name), display_name) as standard,
         coalesce(display_name, observations.name, finding_uid)
         || case
             when current is null or max is null then ': no score reported'
-            else ': ' || ocsf.points(current) || ' of ' || ocsf.points(max) || ' points'
+            else ': ' || internal.points(current) || ' of ' || internal.points(max) || ' points'
                 || coalesce(
                     ' (' || format('{:.2f}', coalesce(percentage, current / nullif(max, 0)) * 100) || '%)', ''
                 )
@@ -50,9 +50,9 @@ with told as (
         coalesce('Closed because ' || left_sentence || ', not because it was fixed; last: ', '') || numbers_sentence
             as sentence
     from query_table(events) as observations
-    join raw.bodies as bodies using (body_id)
-    left join ocsf.definitions as definitions using (definition_id)
-    left join ocsf.entities as entities using (entity_id)
+    join internal.record_versions as versions using (version_id)
+    left join internal.control_definitions as definitions using (definition_id)
+    left join internal.subscription_versions as entities using (subscription_version_id)
 )
 select
     activity_id,
@@ -85,9 +85,9 @@ select
         'log_name': 'Azure Security Score',
         'log_provider': 'Microsoft.Security',
         'log_version': '2020-01-01',
-        'uid': ocsf.uuid5(finding_uid || '|' || time || '|' || activity_id),
+        'uid': internal.uuid5(finding_uid || '|' || time || '|' || activity_id),
         'original_event_uid': id,
-        'correlation_uid': snapshot_id,
+        'correlation_uid': run_id,
         'tenant_uid': tenant_id,
         'logged_time': greatest(epoch_ms(stored_at), time),
         'logged_time_dt': make_timestamptz(greatest(epoch_ms(stored_at), time) * 1000)
@@ -122,7 +122,7 @@ select
         'analytic': case
             when is_control and coalesce(definition.name, definition.display_name) is not null
             then {
-                'uid': ocsf.spell_id(definition.name),
+                'uid': internal.spell_id(definition.name),
                 'name': definition.display_name,
                 'type_id': 1,
                 'type': 'Rule',
@@ -205,7 +205,7 @@ select
 from told;
 
 create or replace view ocsf.assessment_findings as
-from ocsf.as_findings('ocsf.observations');
+from internal.as_findings('ocsf.observations');
 
 comment on view ocsf.assessment_findings is
     'One row: one OCSF event of class Assessment Finding (99402001), an observation of a secure score or control. Filter by time: it is quick.';

@@ -1,5 +1,5 @@
--- One row: one secure score of a subscription in scope, as the newest complete look at it saw it. A departure from the
--- scope ends what stands (ocsf.newest_looks): no view of what is current has to ask.
+-- One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it. A departure from the
+-- scope ends what stands (internal.newest_fetches): no view of what is current has to ask.
 create or replace view posture.current_scores as
 select
     observations.cloud_partition,
@@ -11,22 +11,22 @@ select
     observations.display_name,
     observations."current",
     observations."max",
-    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
+    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.compliance_status as status,
     observations.observed_at,
-    observations.look_id = coverage.newest_look_id as is_newest_look,
-    observations.snapshot_id
-from ocsf.standing_observations as observations
+    observations.fetch_id = coverage.newest_look_id as is_newest_look,
+    observations.run_id
+from ocsf.current_observations as observations
 join (
-    select event_type, subscription_id, max(look_id) as newest_look_id
+    select event_type, subscription_id, max(fetch_id) as newest_look_id
     from raw.fetches
     group by event_type, subscription_id
 ) as coverage using (event_type, subscription_id)
-left join ocsf.entities as entities using (entity_id)
+left join internal.subscription_versions as entities using (subscription_version_id)
 where observations.event_type = 'secure_scores';
 
--- One row: one secure score control as the newest complete look at its subscription saw it.
+-- One row: one secure score control as the newest complete fetch at its subscription saw it.
 create or replace view posture.current_controls as
 select
     observations.cloud_partition,
@@ -39,7 +39,7 @@ select
     observations.display_name as control,
     observations."current",
     observations."max",
-    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
+    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as fraction,
     observations.weight,
     observations.healthy,
     observations.unhealthy,
@@ -48,9 +48,9 @@ select
     observations.severity_id,
     observations.modified_time,
     observations.observed_at,
-    observations.snapshot_id
-from ocsf.standing_observations as observations
-left join ocsf.entities as entities using (entity_id)
+    observations.run_id
+from ocsf.current_observations as observations
+left join internal.subscription_versions as entities using (subscription_version_id)
 where observations.event_type = 'secure_score_controls';
 
 -- One row: one control of one subscription with points still to win. Microsoft's formula: a control's points are
@@ -65,16 +65,16 @@ select
     score,
     control_id,
     control,
-    ocsf.round_points("max" - "current") as points_to_win,
+    internal.round_points("max" - "current") as points_to_win,
     unhealthy as unhealthy_resources,
     round("max" / nullif(healthy + unhealthy, 0), 4) as points_per_resource,
-    ocsf.round_percentage(("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0))
+    internal.round_percentage(("max" - "current") / nullif(sum("max") over (partition by subscription_id, score), 0))
         as fraction_to_win,
     rank() over (partition by tenant_id, score order by "max" - "current" desc) as place,
     observed_at
 from posture.current_controls
 qualify "max" > "current";
 
-comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete look at it saw it; is_newest_look is false where a later look could not be made or found no score.';
-comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete look at it saw it.';
+comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it; is_newest_look is false where a later fetch could not be made or found no score.';
+comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete fetch at it saw it.';
 comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';

@@ -11,17 +11,17 @@ select
     tenant_id,
     subscription_id,
     subscription_name,
-    entity_id,
+    subscription_version_id,
     score,
     "current",
     "max",
     fraction,
     weight
 from posture.score_history
-anti join ocsf.departures as departures
+anti join internal.departures as departures
     on departures.subscription_id = score_history.subscription_id
     and departures.event_type = 'secure_scores'
-    and ocsf.day_of(departures.observed_at) = score_history.day
+    and internal.day_of(departures.observed_at) = score_history.day
     and departures.observed_at > score_history.observed_at
 where is_last_of_day
     and fraction is not null
@@ -34,9 +34,9 @@ select
     cloud_partition,
     tenant_id,
     score,
-    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
-    ocsf.round_points(sum("current")) as points,
-    ocsf.round_points(sum("max")) as points_max,
+    internal.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    internal.round_points(sum("current")) as points,
+    internal.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score

@@ -1,52 +1,52 @@
--- One row: what moved between two neighbouring complete looks at a subscription's controls, and why: one control (or
+-- One row: what moved between two neighbouring complete fetches at a subscription's controls, and why: one control (or
 -- control_id null: what no control explains). Points add up to the score's move in points, fractions to its move in
 -- fraction: (change of points - old fraction x change of maximum) / new maximum, which is exact when summed.
 create or replace view posture.changes as
-with looks as (
+with fetches as (
     select
-        look_id,
-        snapshot_id,
+        fetch_id,
+        run_id,
         tenant_id,
         subscription_id,
-        entity_id,
+        subscription_version_id,
         observed_at,
-        ocsf.day_of(observed_at) as day,
-        lag(look_id) over (partition by subscription_id order by look_id) as previous_look_id,
-        lag(observed_at) over (partition by subscription_id order by look_id) as previous_observed_at
+        internal.day_of(observed_at) as day,
+        lag(fetch_id) over (partition by subscription_id order by fetch_id) as previous_look_id,
+        lag(observed_at) over (partition by subscription_id order by fetch_id) as previous_observed_at
     from raw.fetches
     where event_type = 'secure_score_controls'
         and outcome = 'complete'
 ),
--- Each look twice: as what it saw, and as what the look before it had seen.
+-- Each fetch twice: as what it saw, and as what the fetch before it had seen.
 sides as (
-    select *, look_id as seen_look_id, true as is_now from looks where previous_look_id is not null
+    select *, fetch_id as seen_look_id, true as is_now from fetches where previous_look_id is not null
     union all
-    select *, previous_look_id as seen_look_id, false as is_now from looks where previous_look_id is not null
+    select *, previous_look_id as seen_look_id, false as is_now from fetches where previous_look_id is not null
 ),
 paired as (
     select
         sides.* exclude (seen_look_id),
-        states.finding_id,
-        ocsf.spell_score(states.score_name) as score,
-        ocsf.spell_id(states.name) as control_id,
-        states.display_name as control,
-        coalesce(states."current", 0) as "current",
-        coalesce(states."max", 0) as "max",
-        coalesce(states.healthy, 0) as healthy,
-        coalesce(states.unhealthy, 0) as unhealthy
+        parsed_versions.finding_id,
+        internal.spell_score(parsed_versions.score_name) as score,
+        internal.spell_id(parsed_versions.name) as control_id,
+        parsed_versions.display_name as control,
+        coalesce(parsed_versions."current", 0) as "current",
+        coalesce(parsed_versions."max", 0) as "max",
+        coalesce(parsed_versions.healthy, 0) as healthy,
+        coalesce(parsed_versions.unhealthy, 0) as unhealthy
     from sides
-    join raw.sightings as sightings on sightings.look_id = sides.seen_look_id
-    join ocsf.states as states using (body_id)
-    where states.finding_id is not null
+    join internal.observations as observations on observations.fetch_id = sides.seen_look_id
+    join internal.parsed_versions as parsed_versions using (version_id)
+    where parsed_versions.finding_id is not null
 ),
--- What says which look it is goes all the way through, so that a filter on it is applied before anything is paired.
+-- What says which fetch it is goes all the way through, so that a filter on it is applied before anything is paired.
 compared as (
     select
-        look_id,
-        snapshot_id,
+        fetch_id,
+        run_id,
         tenant_id,
         subscription_id,
-        entity_id,
+        subscription_version_id,
         observed_at,
         day,
         previous_observed_at,
@@ -66,11 +66,11 @@ compared as (
         coalesce(sum(unhealthy) filter (where is_now), 0) as unhealthy_after
     from paired
     group by
-        look_id,
-        snapshot_id,
+        fetch_id,
+        run_id,
         tenant_id,
         subscription_id,
-        entity_id,
+        subscription_version_id,
         observed_at,
         day,
         previous_observed_at,
@@ -94,17 +94,17 @@ counted as (
         sum(max_before) over whole as score_max_before,
         sum(max_after) over whole as score_max_after
     from compared
-    window whole as (partition by look_id, subscription_id, observed_at, day, score)
+    window whole as (partition by fetch_id, subscription_id, observed_at, day, score)
 ),
 explained as (
     select
         *,
-        if(is_comparable, coalesce(ocsf.round_points((max_after - max_before) * ratio_before), 0), 0) as points_by_maximum,
-        if(is_comparable, coalesce(ocsf.round_points(max_after * fixed / nullif(healthy_before + unhealthy_before, 0)), 0), 0)
+        if(is_comparable, coalesce(internal.round_points((max_after - max_before) * ratio_before), 0), 0) as points_by_maximum,
+        if(is_comparable, coalesce(internal.round_points(max_after * fixed / nullif(healthy_before + unhealthy_before, 0)), 0), 0)
             as points_by_fixes,
         case
-            when not was_here then ocsf.round_points(current_after)
-            when not is_here then ocsf.round_points(-current_before)
+            when not was_here then internal.round_points(current_after)
+            when not is_here then internal.round_points(-current_before)
             else 0
         end as points_by_controls
     from counted
@@ -121,8 +121,8 @@ select
     explained.control,
     explained.is_here and not explained.was_here as appeared,
     explained.was_here and not explained.is_here as disappeared,
-    ocsf.round_points(explained.current_after - explained.current_before) as points,
-    ocsf.round_points(explained.max_after - explained.max_before) as points_max,
+    internal.round_points(explained.current_after - explained.current_before) as points,
+    internal.round_points(explained.max_after - explained.max_before) as points_max,
     explained.fixed as resources_fixed,
     explained.healthy_after + explained.unhealthy_after - explained.healthy_before - explained.unhealthy_before
         as resources_more,
@@ -130,7 +130,7 @@ select
     explained.points_by_controls,
     explained.points_by_maximum,
     -- What is left is the resources that came and went, with the rounding of points and causes to two digits.
-    ocsf.round_points(
+    internal.round_points(
         explained.current_after - explained.current_before - explained.points_by_fixes - explained.points_by_controls
         - explained.points_by_maximum
     ) as points_by_resources,
@@ -139,14 +139,14 @@ select
         explained.current_after - explained.current_before
         - explained.score_before / nullif(explained.score_max_before, 0) * (explained.max_after - explained.max_before)
     ) / nullif(explained.score_max_after, 0), 10) + 0 as fraction,
-    explained.look_id,
-    explained.snapshot_id
+    explained.fetch_id,
+    explained.run_id
 from explained
-left join ocsf.entities as entities using (entity_id)
+left join internal.subscription_versions as entities using (subscription_version_id)
 where explained.current_after <> explained.current_before
     or explained.max_after <> explained.max_before
     or explained.healthy_after <> explained.healthy_before
     or explained.unhealthy_after <> explained.unhealthy_before
     or explained.is_here <> explained.was_here;
 
-comment on view posture.changes is 'One row: one control that moved between two neighbouring complete looks at its subscription, and what each cause explains; the causes add up.';
+comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches at its subscription, and what each cause explains; the causes add up.';

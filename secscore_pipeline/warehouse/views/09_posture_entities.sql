@@ -4,10 +4,10 @@ with newest as (
     select
         feed,
         subscription_id,
-        max_by(is_listed, entity_id) as is_listed,
-        max(entity_id) filter (where is_listed) as entity_id,
+        max_by(is_listed, subscription_version_id) as is_listed,
+        max(subscription_version_id) filter (where is_listed) as subscription_version_id,
         min(listed_at) as first_listed_at
-    from ocsf.entities
+    from internal.subscription_versions
     group by feed, subscription_id
 )
 select
@@ -24,9 +24,9 @@ select
     newest.first_listed_at,
     entities.listed_at
 from newest
-join ocsf.entities as entities using (entity_id, feed, subscription_id)
+join internal.subscription_versions as entities using (subscription_version_id, feed, subscription_id)
 -- Two feeds may list one subscription: the one that still does knows better.
-qualify row_number() over (partition by subscription_id order by newest.is_listed desc, entity_id desc) = 1;
+qualify row_number() over (partition by subscription_id order by newest.is_listed desc, subscription_version_id desc) = 1;
 
 -- One row: the weighted score of the subscriptions that had a tag on a day, with the value they had then.
 create or replace view posture.tag_score as
@@ -37,13 +37,13 @@ select
     tags.tag.key as tag,
     tags.tag.value as value,
     score,
-    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
-    ocsf.round_points(sum("current")) as points,
-    ocsf.round_points(sum("max")) as points_max,
+    internal.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    internal.round_points(sum("current")) as points,
+    internal.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score
-join (select entity_id, unnest(map_entries(tags)) as tag from ocsf.entities) as tags using (entity_id)
+join (select subscription_version_id, unnest(map_entries(tags)) as tag from internal.subscription_versions) as tags using (subscription_version_id)
 group by day, cloud_partition, tenant_id, tag, value, score;
 
 -- One row: the weighted score of the subscriptions that lay in a management group on a day, at any depth.
@@ -53,15 +53,15 @@ select
     cloud_partition,
     tenant_id,
     places.place.id as management_group_id,
-    any_value(places.place.name order by entity_id desc) as management_group,
+    any_value(places.place.name order by subscription_version_id desc) as management_group,
     score,
-    ocsf.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
-    ocsf.round_points(sum("current")) as points,
-    ocsf.round_points(sum("max")) as points_max,
+    internal.round_percentage(posture.weighted("current" / "max", weight)) as fraction,
+    internal.round_points(sum("current")) as points,
+    internal.round_points(sum("max")) as points_max,
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score
-join (select entity_id, unnest(management_groups) as place from ocsf.entities) as places using (entity_id)
+join (select subscription_version_id, unnest(management_groups) as place from internal.subscription_versions) as places using (subscription_version_id)
 group by day, cloud_partition, tenant_id, management_group_id, score;
 
 comment on view posture.entities is 'One row: one subscription as Azure lists it now, or listed it last: its name, its owner, where it lies.';

@@ -13,8 +13,8 @@ select
     cast(null as varchar) as _IsBillable,
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
-    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
-    json_extract(bodies.record, '$.properties') as Properties,
+    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
+    json_extract(versions.record, '$.properties') as Properties,
     cast(null as varchar) as _ResourceId,
     observations.type as ResourceProviderType,
     observations.subscription_id as SecureScoresSubscriptionId,
@@ -25,7 +25,7 @@ select
     'SecureScores' as Type,
     observations.weight as Weight
 from ocsf.observations as observations
-join raw.bodies as bodies using (body_id)
+join internal.record_versions as versions using (version_id)
 where observations.event_type = 'secure_scores'
     and observations.activity_id <> 3;
 
@@ -45,8 +45,8 @@ select
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
     try_cast(observations.not_applicable as integer) as NotApplicableResources,
-    ocsf.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
-    json_extract(bodies.record, '$.properties') as Properties,
+    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
+    json_extract(versions.record, '$.properties') as Properties,
     to_json(list_transform(
         definitions.definition.check_uids,
         lambda uid: '/subscriptions/' || observations.subscription_id || '/providers/Microsoft.Security/assessments/' || uid
@@ -62,8 +62,8 @@ select
     try_cast(observations.unhealthy as integer) as UnhealthyResources,
     observations.weight as Weight
 from ocsf.observations as observations
-join raw.bodies as bodies using (body_id)
-left join ocsf.definitions as definitions using (definition_id)
+join internal.record_versions as versions using (version_id)
+left join internal.control_definitions as definitions using (definition_id)
 where observations.event_type = 'secure_score_controls'
     and observations.activity_id <> 3;
 

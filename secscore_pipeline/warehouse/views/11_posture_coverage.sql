@@ -1,9 +1,9 @@
 -- One row: one subscription: whose it is, whether it is in scope now, since when, and why not.
-create or replace view ocsf.subscription_scope as
+create or replace view internal.subscription_scope as
 select fetched.tenant_id, scope.subscription_id, scope.feed, scope.state, scope.reason, scope.since
 from raw.current_scope as scope
 join (
-    select subscription_id, max_by(tenant_id, look_id) as tenant_id
+    select subscription_id, max_by(tenant_id, fetch_id) as tenant_id
     from raw.fetches
     group by subscription_id
 ) as fetched using (subscription_id);
@@ -18,9 +18,9 @@ with dated as not materialized ( -- so that a filter on a subscription is applie
         subscription_id,
         event_type,
         outcome = 'complete' as is_complete,
-        ocsf.day_of(least(observed_at, finished_at)) as day
+        internal.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
-    where day <= ocsf.day_of(now())
+    where day <= internal.day_of(now())
 ),
 newest as (
     select max(day) as day
@@ -59,14 +59,14 @@ missing as (
 dated_changes as (
     select
         subscription_id,
-        look_id,
+        fetch_id,
         state,
         -- No change comes before the one before it, whatever the clock said.
-        max(least(ocsf.day_of(changed_at), ocsf.day_of(now()))) over (partition by subscription_id order by look_id) as day
+        max(least(internal.day_of(changed_at), internal.day_of(now()))) over (partition by subscription_id order by fetch_id) as day
     from raw.scope_changes
 ),
 scope_by_day as (
-    select subscription_id, day, max_by(state, look_id) as state
+    select subscription_id, day, max_by(state, fetch_id) as state
     from dated_changes
     group by subscription_id, day
 )
@@ -93,26 +93,26 @@ create or replace view posture.coverage as
 with dated as not materialized ( -- so that a filter on a subscription is applied first
     select
         *,
-        ocsf.read_result_of(outcome) <> 'not_read' as is_read,
+        internal.read_result_of(outcome) <> 'not_read' as is_read,
         -- What the clock said then. A fetch that is dated after today tells nothing of how old things are.
         least(observed_at, finished_at) as read_at,
-        ocsf.day_of(least(observed_at, finished_at)) as read_on,
-        ocsf.day_of(least(observed_at, finished_at)) <= ocsf.day_of(now()) as is_past
+        internal.day_of(least(observed_at, finished_at)) as read_on,
+        internal.day_of(least(observed_at, finished_at)) <= internal.day_of(now()) as is_past
     from raw.fetches
 ),
-looked as (
+selected_fetches as (
     select
-        max_by(tenant_id, look_id) as tenant_id,
+        max_by(tenant_id, fetch_id) as tenant_id,
         subscription_id,
         event_type,
-        max_by(feed, look_id) as feed,
+        max_by(feed, fetch_id) as feed,
         max(observed_at) filter (where outcome = 'complete') as last_complete_at,
         max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
         max(observed_at) as last_look_at,
-        max_by(outcome, look_id) as last_outcome,
-        coalesce(max(look_id) filter (where is_read), 0) as last_read_look_id,
+        max_by(outcome, fetch_id) as last_outcome,
+        coalesce(max(fetch_id) filter (where is_read), 0) as last_read_look_id,
         max(observed_at) filter (where not is_read) as last_failure_at,
-        max_by(error, look_id) filter (where not is_read) as last_failure,
+        max_by(error, fetch_id) filter (where not is_read) as last_failure,
         count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete
     from dated
     group by subscription_id, event_type
@@ -120,8 +120,8 @@ looked as (
 unread as (
     select dated.subscription_id, dated.event_type, min(dated.read_at) as since
     from dated
-    join looked using (subscription_id, event_type)
-    where dated.look_id > looked.last_read_look_id
+    join selected_fetches using (subscription_id, event_type)
+    where dated.fetch_id > selected_fetches.last_read_look_id
     group by dated.subscription_id, dated.event_type
 ),
 missed as (
@@ -130,11 +130,11 @@ missed as (
     group by subscription_id, event_type
 )
 select
-    looked.feed,
-    looked.tenant_id,
-    looked.subscription_id,
+    selected_fetches.feed,
+    selected_fetches.tenant_id,
+    selected_fetches.subscription_id,
     entities.name as subscription_name,
-    looked.event_type,
+    selected_fetches.event_type,
     case
         when scope.state = 'left' then 'left'
         when unread.since is not null then 'unreadable'
@@ -142,24 +142,24 @@ select
     end as state,
     case
         when scope.state = 'left' then scope.reason
-        when unread.since is not null then looked.last_outcome
+        when unread.since is not null then selected_fetches.last_outcome
     end as reason,
     if(scope.state = 'left', scope.since, coalesce(unread.since, scope.since)) as since,
-    looked.last_complete_at,
-    now() - looked.last_read_at as age,
-    looked.last_look_at,
-    looked.last_outcome,
-    looked.last_failure_at,
-    looked.last_failure,
-    looked.days_complete,
+    selected_fetches.last_complete_at,
+    now() - selected_fetches.last_read_at as age,
+    selected_fetches.last_look_at,
+    selected_fetches.last_outcome,
+    selected_fetches.last_failure_at,
+    selected_fetches.last_failure,
+    selected_fetches.days_complete,
     coalesce(missed.days, 0) as days_missed,
     scope.state = 'in_scope' as is_in_scope
-from looked
-join ocsf.subscription_scope as scope using (subscription_id)
+from selected_fetches
+join internal.subscription_scope as scope using (subscription_id)
 left join unread using (subscription_id, event_type)
 left join missed using (subscription_id, event_type)
 left join posture.entities as entities using (subscription_id);
 
-comment on view ocsf.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
-comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete look, its age, its last failure.';
-comment on view posture.gaps is 'One row: one day (UTC) without a complete look at a subscription that was in scope, which nothing can bring back.';
+comment on view internal.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
+comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete fetch, its age, its last failure.';
+comment on view posture.gaps is 'One row: one day (UTC) without a complete fetch at a subscription that was in scope, which nothing can bring back.';

@@ -29,68 +29,68 @@ comment on column ocsf.assessment_findings.raw_data is 'The record''s JSON, byte
 comment on column ocsf.assessment_findings.raw_data_size is 'Its bytes.';
 comment on column ocsf.assessment_findings.raw_data_hash is 'Its SHA-256.';
 
-comment on column ocsf.closings.look_id is 'The look that saw it, as in raw.fetches.';
-comment on column ocsf.closings.body_id is 'The text it was read from, as in raw.bodies.';
-comment on column ocsf.closings.last_seen_time is 'When it was last seen, epoch milliseconds; before time for a Close.';
+comment on column internal.closings.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column internal.closings.version_id is 'The text it was read from, as in internal.record_versions.';
+comment on column internal.closings.last_seen_time is 'When it was last seen, epoch milliseconds; before time for a Close.';
 
-comment on column ocsf.definitions.definition_id is 'The control''s definition, as in ocsf.definitions.';
-comment on column ocsf.definitions.definition_key is 'MD5 of the definition''s text.';
-comment on column ocsf.definitions.definition is 'The definition''s fields.';
+comment on column internal.control_definitions.definition_id is 'The control''s definition, as in internal.control_definitions.';
+comment on column internal.control_definitions.definition_key is 'MD5 of the definition''s text.';
+comment on column internal.control_definitions.definition is 'The definition''s fields.';
 
-comment on column ocsf.findings.finding_id is 'The finding''s number in this file.';
-comment on column ocsf.findings.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column ocsf.findings.event_type is 'secure_scores or secure_score_controls.';
-comment on column ocsf.findings.subscription_id is 'The subscription, lower case.';
-comment on column ocsf.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
-comment on column ocsf.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column ocsf.findings.newest_body_id is 'The body that it was last seen with.';
-comment on column ocsf.findings.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
+comment on column internal.findings.finding_id is 'The finding''s number in this file.';
+comment on column internal.findings.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column internal.findings.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.findings.subscription_id is 'The subscription, lower case.';
+comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
+comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column internal.findings.newest_version_id is 'The version that it was last seen with.';
+comment on column internal.findings.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
 
-comment on column ocsf.newest_looks.event_type is 'secure_scores or secure_score_controls.';
-comment on column ocsf.newest_looks.subscription_id is 'The subscription, lower case.';
-comment on column ocsf.newest_looks.look_id is 'The look that saw it, as in raw.fetches.';
-comment on column ocsf.newest_looks.time is 'When it was observed, epoch milliseconds.';
+comment on column internal.newest_fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.newest_fetches.subscription_id is 'The subscription, lower case.';
+comment on column internal.newest_fetches.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column internal.newest_fetches.time is 'When it was observed, epoch milliseconds.';
 
-comment on column ocsf.normalized_snapshots.snapshot_id is 'The run (Dagster run id).';
-comment on column ocsf.normalized_snapshots.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.normalized_fetches.run_id is 'The run (Dagster run id).';
+comment on column internal.normalized_fetches.event_type is 'secure_scores or secure_score_controls.';
 
-comment on column ocsf.observations.look_id is 'The look that saw it, as in raw.fetches.';
-comment on column ocsf.observations.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column ocsf.observations.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column ocsf.observations.run_id is 'The run that selected_fetches (Dagster run id).';
 comment on column ocsf.observations.subscription_id is 'The subscription, lower case.';
 comment on column ocsf.observations.is_control is 'Whether it is a control rather than a score.';
 comment on column ocsf.observations.observed_at is 'When it was observed, UTC.';
-comment on column ocsf.observations.stored_at is 'When its snapshot was stored, UTC.';
+comment on column ocsf.observations.stored_at is 'When its run was stored, UTC.';
 comment on column ocsf.observations.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column ocsf.observations.informational_from is 'The threshold that rated it: Informational from here.';
 comment on column ocsf.observations.low_from is 'The threshold that rated it: Low from here.';
 comment on column ocsf.observations.medium_from is 'The threshold that rated it: Medium from here, High below.';
 comment on column ocsf.observations.extension_version is 'metadata.extensions[0].version of its OCSF event.';
 comment on column ocsf.observations.activity_id is '1 Create, 2 Update, 3 Close.';
-comment on column ocsf.observations.body_id is 'The text it was read from, as in raw.bodies.';
+comment on column ocsf.observations.version_id is 'The text it was read from, as in internal.record_versions.';
 comment on column ocsf.observations.name is 'The record''s name, as received.';
 comment on column ocsf.observations.is_counted is 'Whether a control''s resources were counted.';
 comment on column ocsf.observations.compliance_status_id is 'OCSF compliance.status_id: 1 Pass, 2 Warning, 3 Fail, 99 Other.';
 comment on column ocsf.observations.compliance_status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column ocsf.observations.severity_id is 'OCSF severity_id: 0 Unknown to 4 High.';
 
-comment on column ocsf.states.body_id is 'The text it was read from, as in raw.bodies.';
-comment on column ocsf.states.finding_id is 'The finding''s number in this file.';
-comment on column ocsf.states.rejection is 'Why the body cannot be a finding; null when it can.';
-comment on column ocsf.states.id is 'The record''s id, as received.';
-comment on column ocsf.states.name is 'The record''s name, as received.';
-comment on column ocsf.states.type is 'The record''s type, as received.';
-comment on column ocsf.states.display_name is 'The display name of the score or control.';
-comment on column ocsf.states.score_name is 'The name of the score, or of the control''s score.';
-comment on column ocsf.states.score_display_name is 'The display name of a control''s score.';
-comment on column ocsf.states."current" is 'Points reached.';
-comment on column ocsf.states."max" is 'Points that can be reached; 0 where nothing is scored.';
-comment on column ocsf.states.percentage is 'current / max as Azure gives it, 0..1.';
-comment on column ocsf.states.weight is 'Microsoft''s weight for rolling scores up.';
-comment on column ocsf.states.healthy is 'Healthy resources.';
-comment on column ocsf.states.unhealthy is 'Unhealthy resources.';
-comment on column ocsf.states.not_applicable is 'Resources that do not count.';
-comment on column ocsf.states.definition_id is 'The control''s definition, as in ocsf.definitions.';
-comment on column ocsf.states.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column internal.parsed_versions.version_id is 'The text it was read from, as in internal.record_versions.';
+comment on column internal.parsed_versions.finding_id is 'The finding''s number in this file.';
+comment on column internal.parsed_versions.rejection is 'Why the version cannot be a finding; null when it can.';
+comment on column internal.parsed_versions.id is 'The record''s id, as received.';
+comment on column internal.parsed_versions.name is 'The record''s name, as received.';
+comment on column internal.parsed_versions.type is 'The record''s type, as received.';
+comment on column internal.parsed_versions.display_name is 'The display name of the score or control.';
+comment on column internal.parsed_versions.score_name is 'The name of the score, or of the control''s score.';
+comment on column internal.parsed_versions.score_display_name is 'The display name of a control''s score.';
+comment on column internal.parsed_versions."current" is 'Points reached.';
+comment on column internal.parsed_versions."max" is 'Points that can be reached; 0 where nothing is scored.';
+comment on column internal.parsed_versions.percentage is 'current / max as Azure gives it, 0..1.';
+comment on column internal.parsed_versions.weight is 'Microsoft''s weight for rolling scores up.';
+comment on column internal.parsed_versions.healthy is 'Healthy resources.';
+comment on column internal.parsed_versions.unhealthy is 'Unhealthy resources.';
+comment on column internal.parsed_versions.not_applicable is 'Resources that do not count.';
+comment on column internal.parsed_versions.definition_id is 'The control''s definition, as in internal.control_definitions.';
+comment on column internal.parsed_versions.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 
 comment on column posture.SecureScoreControls.ControlId is 'The control''s GUID.';
 comment on column posture.SecureScoreControls.ControlName is 'The control''s display name.';
@@ -107,7 +107,7 @@ comment on column posture.SecureScores.CurrentScore is 'Points reached.';
 comment on column posture.SecureScores.DisplayName is 'The initiative''s name.';
 comment on column posture.SecureScores.Environment is 'Azure.';
 comment on column posture.SecureScores._IsBillable is 'Always null: nothing is billed here.';
-comment on column posture.SecureScores.IsSnapshot is 'Always true: every observation is part of a whole snapshot.';
+comment on column posture.SecureScores.IsSnapshot is 'Always true: every observation is part of a whole run.';
 comment on column posture.SecureScores.MaxScore is 'Points that can be reached.';
 comment on column posture.SecureScores.PercentageScore is 'current / max, 0..1; null where nothing is scored.';
 comment on column posture.SecureScores.Properties is 'The record''s properties, as received.';
@@ -123,13 +123,13 @@ comment on column posture.SecureScores.Weight is 'Microsoft''s weight for rollin
 
 comment on column posture.changes.observed_at is 'When it was observed, UTC.';
 comment on column posture.changes.day is 'The day (UTC) of observed_at.';
-comment on column posture.changes.previous_observed_at is 'When the look before was made, UTC.';
+comment on column posture.changes.previous_observed_at is 'When the fetch before was made, UTC.';
 comment on column posture.changes.subscription_id is 'The subscription, lower case.';
 comment on column posture.daily_score.subscription_name is 'What the subscription was called then; null where it was not known.';
 comment on column posture.changes.subscription_name is 'What the subscription was called then; null where it was not known.';
-comment on column posture.changes.appeared is 'Whether the look before had not seen the control.';
-comment on column posture.changes.disappeared is 'Whether this look no longer saw the control.';
-comment on column posture.changes.points is 'Points won since the look before; negative: lost.';
+comment on column posture.changes.appeared is 'Whether the fetch before had not seen the control.';
+comment on column posture.changes.disappeared is 'Whether this fetch no longer saw the control.';
+comment on column posture.changes.points is 'Points won since the fetch before; negative: lost.';
 comment on column posture.changes.points_max is 'Points that could be reached, more than before; negative: fewer.';
 comment on column posture.changes.resources_fixed is 'Resources fixed; negative: broken.';
 comment on column posture.changes.resources_more is 'Resources that count, more than before; negative: fewer.';
@@ -138,45 +138,45 @@ comment on column posture.changes.points_by_controls is 'Points moved since the 
 comment on column posture.changes.points_by_maximum is 'Points moved by another maximum.';
 comment on column posture.changes.points_by_resources is 'Points moved by resources that came or went, rounding included.';
 comment on column posture.changes.fraction is 'The part of this change in the move of the score''s fraction: they add up to it.';
-comment on column posture.changes.look_id is 'The look that saw it, as in raw.fetches.';
-comment on column posture.changes.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column posture.changes.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column posture.changes.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.control_history.observed_at is 'When it was observed, UTC.';
 comment on column posture.control_history.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.control_history.subscription_id is 'The subscription, lower case.';
 comment on column posture.control_history.control_id is 'The control''s name: the GUID of its definition.';
 comment on column posture.control_history.control is 'The control''s display name.';
-comment on column posture.control_history.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column posture.control_history.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.coverage.subscription_id is 'The subscription, lower case.';
 comment on column posture.coverage.subscription_name is 'What the subscription is called; null where it is not known.';
-comment on column posture.coverage.last_complete_at is 'The last complete look, UTC.';
+comment on column posture.coverage.last_complete_at is 'The last complete fetch, UTC.';
 comment on column posture.coverage.age is 'How long ago that was.';
-comment on column posture.coverage.last_look_at is 'The last look, UTC.';
-comment on column posture.coverage.last_outcome is 'How the last look ended.';
-comment on column posture.coverage.last_failure_at is 'The last look that failed, UTC.';
+comment on column posture.coverage.last_look_at is 'The last fetch, UTC.';
+comment on column posture.coverage.last_outcome is 'How the last fetch ended.';
+comment on column posture.coverage.last_failure_at is 'The last fetch that failed, UTC.';
 comment on column posture.coverage.last_failure is 'Why it failed and what to do.';
-comment on column posture.coverage.days_complete is 'Days (UTC) with a complete look.';
+comment on column posture.coverage.days_complete is 'Days (UTC) with a complete fetch.';
 comment on column posture.coverage.days_missed is 'Days without one since the first, while it was in scope: as many as in posture.gaps; 0 where days_complete is 0.';
-comment on column posture.coverage.state is 'in_scope; left (out of scope: no current view has it); or unreadable (in scope, but the last look failed).';
+comment on column posture.coverage.state is 'in_scope; left (out of scope: no current view has it); or unreadable (in scope, but the last fetch failed).';
 comment on column posture.coverage.reason is
-    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), unknown; why it is unreadable: the outcome of the last look.';
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), unknown; why it is unreadable: the outcome of the last fetch.';
 comment on column posture.coverage.since is 'Since when it is in that state, UTC: when it was noticed.';
 comment on column posture.coverage.is_in_scope is 'Whether it is in scope, unreadable or not.';
 
 comment on column posture.current_controls.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_controls.subscription_id is 'The subscription, lower case.';
 comment on column posture.current_controls.observed_at is 'When it was observed, UTC.';
-comment on column posture.current_controls.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column posture.current_controls.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.current_scores.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_scores.subscription_id is 'The subscription, lower case.';
 comment on column posture.current_scores.observed_at is 'When it was observed, UTC.';
-comment on column posture.current_scores.is_newest_look is 'Whether no later look, failed or without a score, followed.';
-comment on column posture.current_scores.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column posture.current_scores.is_newest_look is 'Whether no later fetch, failed or without a score, followed.';
+comment on column posture.current_scores.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.gaps.subscription_name is 'What the subscription is called; null where it is not known.';
-comment on column posture.gaps.day is 'The day (UTC) without a complete look.';
+comment on column posture.gaps.day is 'The day (UTC) without a complete fetch.';
 comment on column posture.gaps.subscription_id is 'The subscription, lower case.';
 
 comment on column posture.opportunities.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
@@ -195,34 +195,34 @@ comment on column posture.score_history.cloud_partition is 'The Azure cloud, as 
 comment on column posture.score_history.subscription_id is 'The subscription, lower case.';
 comment on column posture.score_history.score is 'The name of the score: ascScore, which totals count, or another beside it.';
 comment on column posture.score_history.fraction is 'current / max, 0..1; null where nothing is scored or no score was given.';
-comment on column posture.score_history.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column posture.score_history.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.tenant_score.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.tenant_score.points is 'Points of all of them together; fraction is not points / points_max, but the average by weight.';
 comment on column posture.tenant_score.points_max is 'Points that could be reached.';
 comment on column posture.tenant_score.subscriptions is 'Subscriptions that had a score.';
 
-comment on column raw.rejected.snapshot_id is 'The run that looked (Dagster run id).';
+comment on column raw.rejected.run_id is 'The run that selected_fetches (Dagster run id).';
 comment on column raw.rejected.subscription_id is 'The subscription, lower case.';
 comment on column raw.rejected.reason is 'Why it cannot be a finding.';
 
-comment on column raw.slots.event_type is 'secure_scores or secure_score_controls.';
-comment on column raw.slots.subscription_id is 'The subscription, lower case.';
-comment on column raw.slots.record_key is 'The record''s id in lower case; empty when it has none.';
-comment on column raw.slots.occurrence is '1, or more where one look saw several records with the same id.';
-comment on column raw.slots.body_id is 'The text it was read from, as in raw.bodies.';
-comment on column raw.slots.record_hash is 'SHA-256 of the text.';
+comment on column internal.latest_versions.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.latest_versions.subscription_id is 'The subscription, lower case.';
+comment on column internal.latest_versions.record_key is 'The record''s id in lower case; empty when it has none.';
+comment on column internal.latest_versions.occurrence is '1, or more where one fetch saw several records with the same id.';
+comment on column internal.latest_versions.version_id is 'The text it was read from, as in internal.record_versions.';
+comment on column internal.latest_versions.record_hash is 'SHA-256 of the text.';
 
 comment on column meta.migrations.version is 'The step''s number.';
 comment on column meta.migrations.name is 'The step''s file.';
 comment on column meta.migrations.applied_at is 'When it was applied, UTC.';
 
-comment on column ocsf.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column ocsf.baselines.event_type is 'secure_scores or secure_score_controls.';
-comment on column ocsf.baselines.subscription_id is 'The subscription, lower case.';
-comment on column ocsf.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
-comment on column ocsf.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column ocsf.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
+comment on column internal.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column internal.baselines.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.baselines.subscription_id is 'The subscription, lower case.';
+comment on column internal.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
+comment on column internal.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column internal.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
 comment on column posture.score_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column posture.control_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column posture.current_scores.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';

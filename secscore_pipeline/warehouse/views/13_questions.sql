@@ -6,7 +6,7 @@
 create or replace macro posture.named_subscriptions(subscription) as table
 with known as (
     select subscription_id, name
-    from ocsf.entities
+    from internal.subscription_versions
     union
     select subscription_id, null
     from raw.fetches
@@ -59,7 +59,7 @@ select
     score,
     before.fraction as fraction_before,
     now_seen.fraction,
-    ocsf.round_percentage(now_seen.fraction - before.fraction) as fraction_won
+    internal.round_percentage(now_seen.fraction - before.fraction) as fraction_won
 from posture.scores_on(first_day) as before
 join posture.scores_on(last_day) as now_seen using (subscription_id, score)
 order by fraction_won nulls last, now_seen.subscription_id, score;

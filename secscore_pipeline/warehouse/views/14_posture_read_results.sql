@@ -2,7 +2,7 @@
 -- subscriptions that were read, have no score, or could not be read is a count of these rows.
 create or replace view posture.read_results as
 with newest_syncs as (
-    select feed, max_by(round_id, look_id) as round_id
+    select feed, max_by(sync_id, fetch_id) as sync_id
     from raw.fetches
     group by feed
 ),
@@ -10,15 +10,15 @@ with newest_syncs as (
 newest_fetches as (
     select
         fetches.*,
-        ocsf.read_result_of(fetches.outcome) as result
+        internal.read_result_of(fetches.outcome) as result
     from raw.fetches as fetches
-    semi join newest_syncs using (feed, round_id)
+    semi join newest_syncs using (feed, sync_id)
     -- A list that came after the sync, and found that a subscription has left, was followed by no fetch of it.
     anti join (
         select subscription_id from raw.current_scope where state = 'left'
     ) as departed using (subscription_id)
     qualify row_number() over (
-        partition by fetches.feed, fetches.subscription_id, fetches.event_type order by fetches.look_id desc
+        partition by fetches.feed, fetches.subscription_id, fetches.event_type order by fetches.fetch_id desc
     ) = 1
 ),
 -- What could not be read for one event type counts, whatever the other one gave.
@@ -43,9 +43,9 @@ select
     nullif(regexp_extract(subscriptions.error, '\[([a-z-]+)\]$', 1), '') as failure,
     subscriptions.error,
     subscriptions.observed_at,
-    subscriptions.round_id as sync_id
+    subscriptions.sync_id as sync_id
 from subscriptions
-left join ocsf.entities as entities using (entity_id)
+left join internal.subscription_versions as entities using (subscription_version_id)
 left join posture.entities as listed on listed.subscription_id = subscriptions.subscription_id;
 
 comment on view posture.read_results is 'One row: one subscription in the newest sync of its feed: whether it was read, and if not, why.';
@@ -57,4 +57,4 @@ comment on column posture.read_results.failure is 'The entry in docs/troubleshoo
 comment on column posture.read_results.error is 'What happened and what to do; null where nothing failed.';
 comment on column posture.read_results.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.read_results.observed_at is 'When that fetch was made, UTC.';
-comment on column posture.read_results.sync_id is 'The sync: raw.fetches.round_id.';
+comment on column posture.read_results.sync_id is 'The sync: raw.fetches.sync_id.';

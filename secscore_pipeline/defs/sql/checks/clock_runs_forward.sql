@@ -1,5 +1,5 @@
--- One row: a look of the newest snapshot that the clock dates before the snapshot that was stored before it.
+-- One row: a fetch of the newest run that the clock dates before the run that was stored before it.
 select subscription_id, finished_at as clock_said, observed_at as counts_as
-from looked
+from selected_fetches
 where event_type = $event_type
     and observed_at > finished_at;

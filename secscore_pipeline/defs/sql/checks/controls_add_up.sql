@@ -1,7 +1,7 @@
--- One row: a secure score of the newest snapshot that is not the sum of its controls.
+-- One row: a secure score of the newest run that is not the sum of its controls.
 with newest as (
     select is_control, subscription_id, lower(score_name) as score, "current", "max"
-    from ocsf.observations_at('looked')
+    from internal.observations_at('selected_fetches')
     where activity_id <> 3
 ),
 controls as (

@@ -1,5 +1,5 @@
--- One row: an event of the newest snapshot that the findings hold more than once, by what metadata.uid is made of.
+-- One row: an event of the newest run that the findings hold more than once, by what metadata.uid is made of.
 select finding_uid, time, activity_id, count(*) as times
-from ocsf.observations_at('looked')
+from internal.observations_at('selected_fetches')
 group by finding_uid, time, activity_id
 having count(*) > 1;

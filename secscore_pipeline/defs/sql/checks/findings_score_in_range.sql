@@ -1,5 +1,5 @@
--- One row: a finding of the newest snapshot whose score is not within 0 <= current <= max.
+-- One row: a finding of the newest run whose score is not within 0 <= current <= max.
 select finding_uid, "current", "max"
-from ocsf.observations_at('looked')
+from internal.observations_at('selected_fetches')
 where activity_id <> 3
     and not coalesce("current" >= 0 and "current" <= "max", true);

@@ -1,8 +1,8 @@
--- One row: a record id that a look of the newest snapshot saw more than once.
-select fetches.subscription_id, sightings.page, sightings.position, bodies.occurrence, count(*) as times
-from raw.sightings as sightings
-join looked as fetches using (look_id)
-join raw.bodies as bodies using (body_id)
+-- One row: a record id that a fetch of the newest run saw more than once.
+select fetches.subscription_id, observations.page, observations.position, versions.occurrence, count(*) as times
+from internal.observations as observations
+join selected_fetches as fetches using (fetch_id)
+join internal.record_versions as versions using (version_id)
 where fetches.event_type = $event_type
 group by all
-having bodies.occurrence > 1 or times > 1;
+having versions.occurrence > 1 or times > 1;

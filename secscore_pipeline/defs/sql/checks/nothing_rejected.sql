@@ -1,6 +1,6 @@
--- One row: a raw record of the newest snapshot that cannot become a finding, and why.
-select looked.subscription_id, looked.event_type, sightings.page, sightings.position, states.rejection as reason
-from looked
-join raw.sightings as sightings using (look_id)
-join ocsf.states as states using (body_id)
-where states.rejection is not null;
+-- One row: a raw record of the newest run that cannot become a finding, and why.
+select selected_fetches.subscription_id, selected_fetches.event_type, observations.page, observations.position, parsed_versions.rejection as reason
+from selected_fetches
+join internal.observations as observations using (fetch_id)
+join internal.parsed_versions as parsed_versions using (version_id)
+where parsed_versions.rejection is not null;

@@ -1,4 +1,4 @@
--- One row: a field of the newest snapshot that the API's description does not name, or whose type is another one.
+-- One row: a field of the newest run that the API's description does not name, or whose type is another one.
 -- Source of the known fields: secureScore.json of API version 2020-01-01; `type` of a score's own object and the
 -- definition's description stand in the description though real answers leave them out.
 with known(field, type) as (
@@ -33,8 +33,8 @@ with known(field, type) as (
 ),
 structures as (
     select distinct try(json_structure(record)) as structure
-    from raw.bodies
-    where body_id in (from bodies_seen($event_type))
+    from internal.record_versions
+    where version_id in (from versions_seen($event_type))
 ),
 seen as (
     select distinct

@@ -1,5 +1,5 @@
--- One row: one body that is not worked out yet, its fields typed, or the reason it cannot be a finding.
--- Bodies are taken in slices, so that memory does not grow with their number.
+-- One row: one version that is not worked out yet, its fields typed, or the reason it cannot be a finding.
+-- Versions are taken in slices, so that memory does not grow with their number.
 -- A JSON string is text and a JSON number is a number; anything else in a field's place counts as absent.
 create or replace temp macro text_of(field) as
     case when starts_with(cast(field as varchar), '"') then field ->> '$' end;
@@ -7,7 +7,7 @@ create or replace temp macro text_of(field) as
 -- A number that no sum or ratio of many can make infinite or overflow; a larger one, or one too near to 0, counts as
 -- absent too. The record keeps it.
 create or replace temp macro number_of(field) as
-    case when ocsf.is_plausible(try_cast(cast(field as varchar) as double)) then try_cast(cast(field as varchar) as double) end;
+    case when internal.is_plausible(try_cast(cast(field as varchar) as double)) then try_cast(cast(field as varchar) as double) end;
 
 create or replace temp macro count_of(field) as
     case when number_of(field) = trunc(number_of(field)) then try_cast(number_of(field) as bigint) end;
@@ -15,17 +15,17 @@ create or replace temp macro count_of(field) as
 create or replace temp table news as
 with pending as (
     select
-        bodies.body_id,
-        bodies.occurrence,
-        bodies.record,
-        fetches.snapshot_id,
+        versions.version_id,
+        versions.occurrence,
+        versions.record,
+        fetches.run_id,
         fetches.subscription_id,
         fetches.event_type,
         epoch_ms(fetches.observed_at) as time
-    from raw.bodies as bodies
-    join raw.fetches as fetches on fetches.look_id = bodies.first_look_id
-    where bodies.body_id > $after
-        and bodies.body_id <= $upto
+    from internal.record_versions as versions
+    join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
+    where versions.version_id > $after
+        and versions.version_id <= $upto
 ),
 -- One reading of the record, and no more, since each costs time and memory; null where it is no JSON object.
 parsed as (
@@ -78,11 +78,11 @@ typed as materialized (
 owners as (
     select
         newcomers.finding_uid,
-        coalesce(any_value(known.event_type), arg_min(newcomers.event_type, newcomers.body_id)) as event_type,
-        coalesce(any_value(known.subscription_id), arg_min(newcomers.subscription_id, newcomers.body_id))
+        coalesce(any_value(known.event_type), arg_min(newcomers.event_type, newcomers.version_id)) as event_type,
+        coalesce(any_value(known.subscription_id), arg_min(newcomers.subscription_id, newcomers.version_id))
             as subscription_id
     from typed as newcomers
-    left join ocsf.findings as known using (finding_uid)
+    left join internal.findings as known using (finding_uid)
     group by newcomers.finding_uid
 )
 select
@@ -97,7 +97,7 @@ select
     case
         when not coalesce(typed.is_object, false) then 'the record is no JSON object'
         when coalesce(typed.id, '') = '' then 'the record has no id'
-        when typed.occurrence > 1 then 'the snapshot holds a record with this id already'
+        when typed.occurrence > 1 then 'the run holds a record with this id already'
         when typed.event_type <> owners.event_type or typed.subscription_id <> owners.subscription_id
             then 'the id belongs to a record of another event type or subscription'
     end as rejection
