@@ -39,7 +39,7 @@ class Normalization:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
             bodies=_load("select_new_versions", "load_definitions", "load_findings", "parse_versions", "update_findings"),
-            looks=_load("close_findings", "note_normalized", "load_entities"),
+            looks=_load("close_findings", "note_normalized", "load_subscription_versions"),
             parameters={
                 "informational_from": self.informational_from,
                 "low_from": self.low_from,

@@ -86,7 +86,7 @@ def test_all_and_no_terminal_leave_out_nothing(eight, module_store, tmp_path):
     env = {**module_store.settings, "COLUMNS": "80"}
     listed = [secscore("query", *given, cwd=tmp_path, env=env).stdout for given in ([], ["show tables"])]
     assert listed[0] == listed[1]
-    assert "is_newest_look" in secscore("query", "\\d current_scores", cwd=tmp_path, env=env).stdout
+    assert "is_latest_fetch" in secscore("query", "\\d current_scores", cwd=tmp_path, env=env).stdout
     piped = secscore("query", "from posture.current_scores", cwd=tmp_path, env=env).stdout.splitlines()
     assert piped[0].split() == columns
     assert len(piped) == 1 + 7
@@ -131,7 +131,7 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
         (b"sql> ", b"\\d curent_scores\n"),
         (b"Did you mean posture.current_scores", b""),
         (b"sql> ", b"current_scores\n"),
-        (b"is_newest_look", b""),
+        (b"is_latest_fetch", b""),
         (b"sql> ", b"\\nonsense\n"),
         (b"There is no command \\nonsense", b""),
         (b"sql> ", b"hello there\n"),

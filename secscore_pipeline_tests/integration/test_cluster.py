@@ -21,7 +21,7 @@ HELD = """
 select
     count(*) as looks,
     count(distinct (subscription_id, event_type)) as read,
-    count(distinct fetch_id) as look_ids,
+    count(distinct fetch_id) as fetch_ids,
     count(distinct sync_id) as rounds,
     count(distinct run_id) as batches,
     (select count(*) from ocsf.assessment_findings) as events,
@@ -69,7 +69,7 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
             asked = connection.execute(HELD)
             held = dict(zip([column[0] for column in asked.description], asked.fetchone(), strict=True))
         assert held == {
-            "looks": 2 * SUBSCRIPTIONS, "read": 2 * SUBSCRIPTIONS, "look_ids": 2 * SUBSCRIPTIONS, "rounds": 1,
+            "looks": 2 * SUBSCRIPTIONS, "read": 2 * SUBSCRIPTIONS, "fetch_ids": 2 * SUBSCRIPTIONS, "rounds": 1,
             "batches": 4, "events": 16 * SUBSCRIPTIONS, "event_uids": 16 * SUBSCRIPTIONS, "scores": SUBSCRIPTIONS,
         }  # fmt: skip
         assert (tmp_path / "report.html").exists()

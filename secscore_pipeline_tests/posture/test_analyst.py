@@ -215,7 +215,7 @@ def test_pandas_gets_every_view_with_sensible_types(world, store):
     assert scores["weight"].dtype == pd.Int64Dtype()
     assert scores["status"].dtype == "category"
     assert str(scores["observed_at"].dtype).endswith("UTC]")
-    assert scores["is_newest_look"].dtype == pd.BooleanDtype()
+    assert scores["is_latest_fetch"].dtype == pd.BooleanDtype()
     some = posture.current_scores("subscription_id = $id", id=scores["subscription_id"][0])
     assert len(some) == 1
     assert posture.query("select $a + 1 as b", a=1)["b"].tolist() == [2]

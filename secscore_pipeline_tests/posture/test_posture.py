@@ -243,10 +243,10 @@ def test_a_stale_score_says_so_and_gaps_and_the_scope_are_known(local_azure, sto
         (date(2026, 3, 3),),
         (date(2026, 3, 4),),
     ]
-    newest = dict(store.query("select subscription_id, is_newest_look from posture.current_scores"))
+    newest = dict(store.query("select subscription_id, is_latest_fetch from posture.current_scores"))
     assert newest == {first: False, second: False}
     states = (
-        "select state, reason from posture.coverage where event_type = 'secure_scores' order by last_look_at, state"
+        "select state, reason from posture.coverage where event_type = 'secure_scores' order by last_fetch_at, state"
     )
     assert store.query(states) == [("left", "excluded"), ("in_scope", None), ("unreadable", "forbidden")]
     assert store.query("select * from posture.gaps where subscription_id = ?", third) == []

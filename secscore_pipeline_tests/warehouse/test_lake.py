@@ -31,7 +31,7 @@ from testbed.waiting import DEADLINE, awaited
 HELD = """
 select
     (select count(*) from raw.fetches) as looks,
-    (select count(distinct fetch_id) from raw.fetches) as look_ids,
+    (select count(distinct fetch_id) from raw.fetches) as fetch_ids,
     (select count(*) from internal.record_versions) as bodies,
     (select count(distinct version_id) from internal.record_versions) as body_ids,
     (select count(*) from internal.findings) as findings,
@@ -107,7 +107,7 @@ def test_several_processes_write_and_readers_see_whole_snapshots(local_azure, la
     assert int(said) >= 1
     once = held(lake)
     assert once == {
-        "looks": 40, "look_ids": 40, "bodies": 80, "body_ids": 80, "findings": 80, "finding_uids": 80,
+        "looks": 40, "fetch_ids": 40, "bodies": 80, "body_ids": 80, "findings": 80, "finding_uids": 80,
         "events": 320, "event_uids": 320,
     }  # fmt: skip
 

@@ -1,5 +1,5 @@
 -- One row: one control that passed at one observation and failed at the next, which was made after an instant.
-with compared as (
+with comparisons as (
     select
         *,
         lag(status) over (partition by subscription_id, control_id, score order by observed_at) as status_before
@@ -13,7 +13,7 @@ select
     control,
     unhealthy,
     "max" - "current" as points_lost
-from compared
+from comparisons
 where observed_at > $since
     and subscription_id in (select scope.subscription_id from raw.current_scope as scope where scope.state = 'in_scope')
     and status_before = 'Pass'

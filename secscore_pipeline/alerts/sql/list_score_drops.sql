@@ -1,6 +1,6 @@
 -- One row: one score that fell by a threshold (percentage points) or more from one observation to the next, which was made
 -- after an instant.
-with compared as (
+with comparisons as (
     select
         *,
         lag(fraction) over (partition by subscription_id order by observed_at) as fraction_before
@@ -15,7 +15,7 @@ select
     coalesce(subscription_name, subscription_id) as subscription,
     fraction_before,
     fraction
-from compared
+from comparisons
 where observed_at > $since
     and subscription_id in (select scope.subscription_id from raw.current_scope as scope where scope.state = 'in_scope')
     and round(100 * (fraction_before - fraction), 2) >= $threshold

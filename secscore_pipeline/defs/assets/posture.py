@@ -50,7 +50,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
             "bytes": published.size,
             **coverage.metadata,
             "tables": preview(counts),
-            "newest_look": str(newest[0]) if newest else "",
+            "newest_fetch": str(newest[0]) if newest else "",
             **told,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }

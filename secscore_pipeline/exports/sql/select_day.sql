@@ -1,9 +1,9 @@
--- Makes temp.exported: the observations of a day (UTC), in the columns of ocsf.observations.
-create or replace temp table exported_looks as
+-- Makes temp.exported_observations: the observations of a day (UTC), in the columns of ocsf.observations.
+create or replace temp table exported_fetches as
 select fetches.*
 from internal.fetches_and_departures as fetches
 join internal.normalized_fetches as normalized using (run_id, event_type)
 where internal.day_of(fetches.observed_at) = $day;
 
-create or replace temp table exported as
-from internal.observations_at('exported_looks');
+create or replace temp table exported_observations as
+from internal.observations_at('exported_fetches');

@@ -1,3 +1,3 @@
 -- One row: one event of the day that was asked for, as OCSF has it.
-from internal.as_findings('exported')
+from internal.as_findings('exported_observations')
 order by time, metadata.uid

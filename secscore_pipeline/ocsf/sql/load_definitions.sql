@@ -10,17 +10,17 @@ create or replace temp macro json_number(field) as
     end;
 
 insert into internal.control_definitions (definition_id, definition_key, definition)
-with met as (
+with new_definitions as (
     select definition_key, min(version_id) as version_id
-    from news
+    from new_versions
     where rejection is null
         and definition_key is not null
     group by definition_key
 ),
-parsed as (
+parsed_records as (
     select
-        met.definition_key,
-        met.version_id,
+        new_definitions.definition_key,
+        new_definitions.version_id,
         from_json(
             versions.record -> '$.properties.definition',
             '{
@@ -34,7 +34,7 @@ parsed as (
                 }
             }'
         ) as fields
-    from met
+    from new_definitions
     anti join internal.control_definitions as known using (definition_key)
     join internal.record_versions as versions using (version_id)
 )
@@ -55,4 +55,4 @@ select
             lambda uid: uid is not null
         )
     }
-from parsed;
+from parsed_records;

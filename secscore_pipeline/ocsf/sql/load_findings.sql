@@ -2,12 +2,12 @@
 insert into internal.findings (finding_id, finding_uid, event_type, subscription_id, first_seen_time)
 select
     (select coalesce(max(known.finding_id), 0) from internal.findings as known)
-        + row_number() over (order by min(news.version_id)),
-    news.finding_uid,
-    any_value(news.event_type),
-    any_value(news.subscription_id),
-    min(news.time)
-from news
+        + row_number() over (order by min(new_versions.version_id)),
+    new_versions.finding_uid,
+    any_value(new_versions.event_type),
+    any_value(new_versions.subscription_id),
+    min(new_versions.time)
+from new_versions
 anti join internal.findings as known using (finding_uid)
-where news.rejection is null
-group by news.finding_uid;
+where new_versions.rejection is null
+group by new_versions.finding_uid;

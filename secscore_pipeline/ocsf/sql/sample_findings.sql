@@ -1,17 +1,17 @@
 -- One row: one of the newest findings, as JSON; failing and unusual ones first, since they use most of the class.
 -- Of some of the fetches: which findings are chosen matters less than what choosing among all of them costs.
-create or replace temp table sampled_looks as
+create or replace temp table sampled_fetches as
 select *
 from selected_fetches
 where outcome = 'complete'
 order by subscription_id
 limit $limit;
 
-create or replace temp table sampled as
+create or replace temp table sampled_observations as
 select *
-from internal.observations_at('sampled_looks')
+from internal.observations_at('sampled_fetches')
 order by compliance_status_id = 1, finding_uid
 limit $limit;
 
 select to_json(findings) as finding
-from internal.as_findings('sampled') as findings;
+from internal.as_findings('sampled_observations') as findings;

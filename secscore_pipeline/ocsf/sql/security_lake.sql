@@ -106,5 +106,5 @@ select
     $region as region,
     'external_' || cloud.account.uid as "accountId",
     strftime(time_dt, '%Y%m%d') as "eventDay"
-from internal.as_findings('exported')
+from internal.as_findings('exported_observations')
 order by cloud.account.uid, time, metadata.uid

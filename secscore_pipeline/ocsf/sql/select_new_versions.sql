@@ -12,8 +12,8 @@ create or replace temp macro number_of(field) as
 create or replace temp macro count_of(field) as
     case when number_of(field) = trunc(number_of(field)) then try_cast(number_of(field) as bigint) end;
 
-create or replace temp table news as
-with pending as (
+create or replace temp table new_versions as
+with pending_versions as (
     select
         versions.version_id,
         versions.occurrence,
@@ -28,7 +28,7 @@ with pending as (
         and versions.version_id <= $upto
 ),
 -- One reading of the record, and no more, since each costs time and memory; null where it is no JSON object.
-parsed as (
+parsed_records as (
     select
         * exclude (record),
         starts_with(ltrim(record, e' \t\r\n'), '{') as looks_like_object,
@@ -49,9 +49,9 @@ parsed as (
                 }
             }'
         )) as fields
-    from pending
+    from pending_versions
 ),
-typed as materialized (
+typed_records as materialized (
     select
         * exclude (fields, looks_like_object),
         looks_like_object and fields is not null as is_object,
@@ -72,7 +72,7 @@ typed as materialized (
             when starts_with(cast(fields.properties.definition as varchar), '{')
             then md5(cast(fields.properties.definition as varchar))
         end as definition_key
-    from parsed
+    from parsed_records
 ),
 -- An id belongs to the event type and subscription that it was first seen with.
 owners as (
@@ -81,25 +81,25 @@ owners as (
         coalesce(any_value(known.event_type), arg_min(newcomers.event_type, newcomers.version_id)) as event_type,
         coalesce(any_value(known.subscription_id), arg_min(newcomers.subscription_id, newcomers.version_id))
             as subscription_id
-    from typed as newcomers
+    from typed_records as newcomers
     left join internal.findings as known using (finding_uid)
     group by newcomers.finding_uid
 )
 select
-    typed.*,
+    typed_records.*,
     coalesce(
         case
-            when typed.event_type = 'secure_scores' then typed.name
-            else nullif(regexp_extract(typed.id, '/secureScores/([^/]+)', 1, 'i'), '')
+            when typed_records.event_type = 'secure_scores' then typed_records.name
+            else nullif(regexp_extract(typed_records.id, '/secureScores/([^/]+)', 1, 'i'), '')
         end,
-        typed.name
+        typed_records.name
     ) as score_name,
     case
-        when not coalesce(typed.is_object, false) then 'the record is no JSON object'
-        when coalesce(typed.id, '') = '' then 'the record has no id'
-        when typed.occurrence > 1 then 'the run holds a record with this id already'
-        when typed.event_type <> owners.event_type or typed.subscription_id <> owners.subscription_id
+        when not coalesce(typed_records.is_object, false) then 'the record is no JSON object'
+        when coalesce(typed_records.id, '') = '' then 'the record has no id'
+        when typed_records.occurrence > 1 then 'the run holds a record with this id already'
+        when typed_records.event_type <> owners.event_type or typed_records.subscription_id <> owners.subscription_id
             then 'the id belongs to a record of another event type or subscription'
     end as rejection
-from typed
+from typed_records
 left join owners using (finding_uid);

@@ -12,7 +12,7 @@ with macros as (
     where function_type = 'table_macro'
         and schema_name = 'posture'
 ),
-described as (
+descriptions as (
     select schema_name, table_name, column_index, column_name as "column", data_type as type, comment as meaning
     from duckdb_columns()
     where database_name = current_database()
@@ -31,7 +31,7 @@ select
     "column",
     if(length(type) < 30, type, regexp_extract(type, '^[^(]+') || if(type like '%[]', '[]', '')) as type,
     meaning
-from described
+from descriptions
 where schema_name in ('posture', 'ocsf', 'raw', 'internal')
     and $name in (lower(table_name), lower(schema_name || '.' || table_name))
 qualify dense_rank() over (order by list_position(['posture', 'ocsf', 'raw', 'internal'], schema_name)) = 1

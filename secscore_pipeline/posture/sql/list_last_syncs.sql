@@ -1,11 +1,11 @@
 -- One row: one configured feed that was read: when its newest sync and its newest complete sync ended.
 -- A sync is complete when each subscription in scope was read, for each event type that the feed is configured to read.
-with configured as (
+with configured_types as (
     select unnest($feeds) as feed, unnest($event_types) as event_type
 ),
-wanted as (
+wanted_types as (
     select feed, count(*) as event_types
-    from configured
+    from configured_types
     group by feed
 ),
 syncs as (
@@ -18,14 +18,14 @@ syncs as (
         count(*) filter (where internal.read_result_of(outcome) <> 'not_read') as reads,
         min(subscriptions_in_scope) as subscriptions_in_scope
     from raw.fetches
-    semi join configured using (feed, event_type)
+    semi join configured_types using (feed, event_type)
     group by feed, sync_id
 ),
 candidates as ( -- so many reads that they may be complete; a batch that was read again has some fetches twice
-    select syncs.*, wanted.event_types
+    select syncs.*, wanted_types.event_types
     from syncs
-    join wanted using (feed)
-    where syncs.reads >= coalesce(syncs.subscriptions_in_scope * wanted.event_types, syncs.fetches)
+    join wanted_types using (feed)
+    where syncs.reads >= coalesce(syncs.subscriptions_in_scope * wanted_types.event_types, syncs.fetches)
     qualify row_number() over (partition by syncs.feed order by syncs.fetch_id desc) <= 10
 ),
 newest_fetches as (
@@ -36,7 +36,7 @@ newest_fetches as (
         subscription_id,
         internal.read_result_of(max_by(outcome, fetch_id)) <> 'not_read' as is_read
     from raw.fetches
-    semi join configured using (feed, event_type)
+    semi join configured_types using (feed, event_type)
     semi join candidates using (feed, sync_id)
     group by feed, sync_id, event_type, subscription_id
 ),

@@ -1,5 +1,5 @@
 -- One row: one tenant with subscriptions in scope: its score on the newest day and seven days before (fraction; null where there was none).
-with path as (
+with daily_scores as (
     select tenant_id, day, fraction, subscriptions
     from posture.tenant_score
     where lower(score) = 'ascscore'
@@ -7,16 +7,16 @@ with path as (
 ),
 newest as (
     select tenant_id, max(day) as day
-    from path
+    from daily_scores
     group by tenant_id
 )
 select
-    path.tenant_id,
+    daily_scores.tenant_id,
     newest.day,
-    max_by(path.fraction, path.day) as fraction,
-    max_by(path.subscriptions, path.day) as subscriptions,
-    max_by(path.fraction, path.day) filter (where path.day <= newest.day - 7) as fraction_before
-from path
+    max_by(daily_scores.fraction, daily_scores.day) as fraction,
+    max_by(daily_scores.subscriptions, daily_scores.day) as subscriptions,
+    max_by(daily_scores.fraction, daily_scores.day) filter (where daily_scores.day <= newest.day - 7) as fraction_before
+from daily_scores
 join newest using (tenant_id)
-group by path.tenant_id, newest.day
-order by path.tenant_id;
+group by daily_scores.tenant_id, newest.day
+order by daily_scores.tenant_id;

@@ -6,7 +6,7 @@ select *
 from raw.fetches
 where sync_id = internal.newest_sync(null);
 
-with observed as (
+with observations as (
     select tenant_id, is_control, "current", "max", weight, unhealthy
     from internal.observations_at('selected_fetches')
     where activity_id <> 3
@@ -22,6 +22,6 @@ select
     sum("current") filter (where not is_control) as points_current,
     sum("max") filter (where not is_control) as points_max,
     sum(unhealthy) filter (where is_control) as unhealthy_resources
-from observed
+from observations
 group by tenant_id
 order by tenant_id;

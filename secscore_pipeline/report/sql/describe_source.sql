@@ -4,7 +4,7 @@ select
     list(distinct feed order by feed) as feeds,
     count(distinct run_id) as runs,
     count(*) as fetches,
-    min(observed_at) as first_look_at,
-    max(observed_at) as newest_look_at,
+    min(observed_at) as first_fetch_at,
+    max(observed_at) as newest_fetch_at,
     max_by(run_id, fetch_id) as newest_snapshot_id
 from raw.fetches;

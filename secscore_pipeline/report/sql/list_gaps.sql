@@ -5,7 +5,7 @@ select
     coverage.subscription_id,
     coverage.subscription_name as name,
     string_agg(distinct coverage.event_type, ', ' order by coverage.event_type) as event_types,
-    max_by(coverage.last_outcome, coverage.last_look_at) as last_outcome,
+    max_by(coverage.last_outcome, coverage.last_fetch_at) as last_outcome,
     max(coverage.last_complete_at) as last_complete_at,
     max_by(coverage.last_failure, coverage.last_failure_at) as last_failure,
     max(coverage.days_missed) as days_missed,

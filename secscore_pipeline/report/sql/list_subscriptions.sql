@@ -1,18 +1,18 @@
 -- One row: one subscription that the newest run of its feed selected_fetches at, with its score now and a week before, lowest first;
 -- those without a score come last.
-with scored as (
+with scored_subscriptions as (
     select *
     from posture.current_scores
     where lower(score) = 'ascscore'
 ),
-before as (
+earlier_scores as (
     select subscription_id, max_by(fraction, day) as fraction
     from posture.daily_score
     where lower(score) = 'ascscore'
         and day between cast($day as date) - 37 and cast($day as date) - 7
     group by subscription_id
 ),
-failing as (
+failing_controls as (
     select subscription_id, sum(unhealthy) as unhealthy
     from posture.current_controls
     where lower(score) = 'ascscore'
@@ -21,23 +21,23 @@ failing as (
 select
     coverage.tenant_id,
     coverage.subscription_id,
-    coalesce(entities.name, scored.subscription_name) as name,
+    coalesce(entities.name, scored_subscriptions.subscription_name) as name,
     entities.owner,
     entities.management_group_path,
-    scored."current",
-    scored."max",
-    scored.fraction,
-    scored.fraction - before.fraction as fraction_won,
-    failing.unhealthy,
+    scored_subscriptions."current",
+    scored_subscriptions."max",
+    scored_subscriptions.fraction,
+    scored_subscriptions.fraction - earlier_scores.fraction as fraction_won,
+    failing_controls.unhealthy,
     coverage.last_complete_at,
     coalesce(results.outcome, coverage.last_outcome) as last_outcome,
     coalesce(results.result, internal.read_result_of(coverage.last_outcome)) as result
 from posture.coverage as coverage
 left join posture.read_results as results using (feed, subscription_id)
-left join scored using (subscription_id)
-left join before using (subscription_id)
-left join failing using (subscription_id)
+left join scored_subscriptions using (subscription_id)
+left join earlier_scores using (subscription_id)
+left join failing_controls using (subscription_id)
 left join posture.entities as entities using (subscription_id)
 where coverage.event_type = 'secure_scores'
     and coverage.is_in_scope
-order by scored.fraction nulls last, name, coverage.subscription_id;
+order by scored_subscriptions.fraction nulls last, name, coverage.subscription_id;

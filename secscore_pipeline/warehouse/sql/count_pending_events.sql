@@ -5,9 +5,9 @@ select
         from internal.observations as observations
         join internal.parsed_versions as parsed_versions using (version_id)
         where parsed_versions.finding_id is not null
-            and observations.fetch_id in (select paired.fetch_id from paired)
+            and observations.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
     ) + (
         select count(*)
         from internal.closings as closings
-        where closings.fetch_id in (select paired.fetch_id from paired)
+        where closings.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
     ) as events;

@@ -1,8 +1,8 @@
--- Lets go of every fetch before $cutoff, but for the newest complete one of each subscription and event type: what the
+-- Deletes every fetch before $cutoff, but for the newest complete one of each subscription and event type: what the
 -- first fetch that stays is compared with. What that one no longer saw goes: a rebuild could not tell it from anything.
 -- Of a subscription that left before $cutoff and has not been read since, nothing stays but its findings' baselines.
 -- Findings keep when they were first seen and last changed.
-create or replace temp table kept as
+create or replace temp table kept_fetches as
 select fetch_id
 from raw.fetches
 where observed_at >= $cutoff
@@ -13,7 +13,7 @@ where observed_at < $cutoff
     and outcome in ('complete', 'left')
 group by event_type, subscription_id;
 
-create or replace temp table remembered as
+create or replace temp table remembered_findings as
 select
     findings.finding_uid,
     findings.event_type,
@@ -28,28 +28,28 @@ where fetches.observed_at < $cutoff
 group by all;
 
 delete from internal.baselines as baselines
-using remembered
-where baselines.finding_uid = remembered.finding_uid;
+using remembered_findings
+where baselines.finding_uid = remembered_findings.finding_uid;
 
 insert into internal.baselines (finding_uid, event_type, subscription_id, first_seen_time, modified_time, numbers)
 select
-    remembered.finding_uid,
-    remembered.event_type,
-    remembered.subscription_id,
-    remembered.first_seen_time,
+    remembered_findings.finding_uid,
+    remembered_findings.event_type,
+    remembered_findings.subscription_id,
+    remembered_findings.first_seen_time,
     parsed_versions.modified_time,
     internal.numbers_of(
         parsed_versions."current", parsed_versions."max", parsed_versions.percentage, parsed_versions.weight, parsed_versions.healthy, parsed_versions.unhealthy,
         parsed_versions.not_applicable, definitions.definition.max_score
     )
-from remembered
+from remembered_findings
 join internal.parsed_versions as parsed_versions using (version_id)
 left join internal.control_definitions as definitions using (definition_id);
 
-delete from internal.observations where fetch_id not in (select kept.fetch_id from kept);
+delete from internal.observations where fetch_id not in (select kept_fetches.fetch_id from kept_fetches);
 delete from internal.closings
 where fetch_id not in (select fetches.fetch_id from internal.fetches_and_departures as fetches where observed_at >= $cutoff);
-delete from raw.fetches where fetch_id not in (select kept.fetch_id from kept);
+delete from raw.fetches where fetch_id not in (select kept_fetches.fetch_id from kept_fetches);
 delete from internal.departures where observed_at < $cutoff;
 delete from internal.normalized_fetches
 where run_id not in (select fetches.run_id from internal.fetches_and_departures as fetches);

@@ -1,5 +1,5 @@
 -- One row: one subscription that a run has read, and that was not in the scope of its feed: now it is.
-create or replace temp table scope_changing as
+create or replace temp table changing_subscriptions as
 select
     fetches.subscription_id,
     fetches.feed,

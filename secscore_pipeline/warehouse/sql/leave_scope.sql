@@ -1,12 +1,12 @@
 -- One row: one subscription that is in scope and is not to be read any more: why not. Those of a feed that is configured
 -- no longer have left once each configured feed was read since: one of them may go on with the subscription.
-create or replace temp table scope_changing as
-with not_read as (
+create or replace temp table changing_subscriptions as
+with unread_subscriptions as (
     select unnest(
         from_json($not_read, '[{"subscription_id": "VARCHAR", "reason": "VARCHAR"}]'), recursive := true
     )
 ),
-is_read as (
+read_subscriptions as (
     select unnest(cast($subscription_ids as varchar[])) as subscription_id
 ),
 other_feeds as (
@@ -24,14 +24,14 @@ select
     scope.subscription_id,
     scope.feed,
     'left' as state,
-    if(scope.feed = $feed, coalesce(not_read.reason, $reason_of_others), 'excluded') as reason,
+    if(scope.feed = $feed, coalesce(unread_subscriptions.reason, $reason_of_others), 'excluded') as reason,
     cast($changed_at as timestamptz) as changed_at,
     greatest(cast($changed_at as timestamptz), last_fetches.observed_at + interval 1 millisecond) as observed_at,
     true as is_told
 from raw.current_scope as scope
-left join not_read using (subscription_id)
+left join unread_subscriptions using (subscription_id)
 left join last_fetches using (subscription_id)
-anti join is_read using (subscription_id)
+anti join read_subscriptions using (subscription_id)
 where scope.state = 'in_scope'
     and (
         scope.feed = $feed

@@ -47,7 +47,7 @@ missing_findings as (
     from secscore_published.internal.findings
     anti join internal.findings using (finding_uid)
 ),
-missing as (
+missing_rows as (
     select
         'fetches of ' || count(distinct run_id) || ' runs' as what,
         sum(missing) as count,
@@ -62,5 +62,5 @@ missing as (
     from missing_findings
 )
 select what, cast(count as bigint), detail
-from missing
+from missing_rows
 where count > 0;

@@ -2,7 +2,7 @@
 -- run backwards. Whose it is, its list says; where there was none, the newest list or answer that did; else it is taken
 -- for the connection's.
 insert into raw.fetches by name
-with spooled as materialized (
+with spooled_fetches as materialized (
     from read_json(
         $file,
         format = 'newline_delimited',
@@ -16,12 +16,12 @@ with spooled as materialized (
         }
     )
 ),
-named as (
+named_fetches as (
     select feed, subscription_id, max(subscription_version_id) as subscription_version_id, max_by(tenant_id, subscription_version_id) as tenant_id
     from raw.subscriptions
     group by feed, subscription_id
 ),
-looked_before as (
+previous_fetches as (
     select subscription_id, max(observed_at) + interval 1 millisecond as not_before
     from (
         select subscription_id, observed_at from raw.fetches where event_type = $event_type
@@ -31,17 +31,17 @@ looked_before as (
     group by subscription_id
 ),
 -- Most often there are none, and nothing is read.
-without_tenant as (
-    select spooled.subscription_id
-    from spooled
-    left join named using (feed, subscription_id)
-    where spooled.tenant_id is null
-        and named.tenant_id is null
+fetches_without_tenant as (
+    select spooled_fetches.subscription_id
+    from spooled_fetches
+    left join named_fetches using (feed, subscription_id)
+    where spooled_fetches.tenant_id is null
+        and named_fetches.tenant_id is null
 ),
-answered as (
+answered_fetches as (
     select subscription_id, max_by(tenant_id, fetch_id) as tenant_id
     from raw.fetches
-    semi join without_tenant using (subscription_id)
+    semi join fetches_without_tenant using (subscription_id)
     where http_status is not null
         and not contains(tenant_id, '.') -- a domain has one, a GUID has none
     group by subscription_id
@@ -49,7 +49,7 @@ answered as (
 select
     internal.last_fetch_id() + row_number() over (order by subscription_id) as fetch_id,
     run_id,
-    coalesce(spooled.tenant_id, named.tenant_id, answered.tenant_id, $tenant_id) as tenant_id,
+    coalesce(spooled_fetches.tenant_id, named_fetches.tenant_id, answered_fetches.tenant_id, $tenant_id) as tenant_id,
     subscription_id,
     event_type,
     started_at,
@@ -63,13 +63,13 @@ select
     request_ids,
     arm_endpoint,
     cloud_partition,
-    greatest(finished_at, looked_before.not_before) as observed_at,
+    greatest(finished_at, previous_fetches.not_before) as observed_at,
     $stored_at as stored_at,
     feed,
-    named.subscription_version_id,
+    named_fetches.subscription_version_id,
     coalesce(sync_id, run_id) as sync_id,
     subscriptions_in_scope
-from spooled
-left join named using (feed, subscription_id)
-left join looked_before using (subscription_id)
-left join answered using (subscription_id);
+from spooled_fetches
+left join named_fetches using (feed, subscription_id)
+left join previous_fetches using (subscription_id)
+left join answered_fetches using (subscription_id);

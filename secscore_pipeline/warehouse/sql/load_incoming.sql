@@ -1,6 +1,6 @@
 -- One row: one record of the run in the spool, with the fetch that saw it and the newest version of its kind.
-create or replace temp table incoming as
-with spooled as (
+create or replace temp table incoming_records as
+with spooled_records as (
     select
         subscription_id,
         page,
@@ -14,24 +14,24 @@ with spooled as (
         columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}
     )
 ),
-told_apart as (
+numbered_records as (
     select
         *,
         row_number() over (partition by subscription_id, record_key order by page, position) as occurrence
-    from spooled
+    from spooled_records
 )
 select
     fetches.fetch_id,
-    told_apart.*,
+    numbered_records.*,
     latest_versions.version_id as known_body_id,
-    latest_versions.record_hash is not distinct from told_apart.record_hash as is_unchanged
-from told_apart
+    latest_versions.record_hash is not distinct from numbered_records.record_hash as is_unchanged
+from numbered_records
 join raw.fetches as fetches
     on fetches.run_id = $run_id
     and fetches.event_type = $event_type
-    and fetches.subscription_id = told_apart.subscription_id
+    and fetches.subscription_id = numbered_records.subscription_id
 left join internal.latest_versions as latest_versions
     on latest_versions.event_type = $event_type
-    and latest_versions.subscription_id = told_apart.subscription_id
-    and latest_versions.record_key = told_apart.record_key
-    and latest_versions.occurrence = told_apart.occurrence;
+    and latest_versions.subscription_id = numbered_records.subscription_id
+    and latest_versions.record_key = numbered_records.record_key
+    and latest_versions.occurrence = numbered_records.occurrence;

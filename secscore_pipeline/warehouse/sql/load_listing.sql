@@ -1,7 +1,7 @@
 -- One row: one list of subscriptions.
 insert into raw.listings by name
 select
-    (select coalesce(max(known.listing_id), 0) + 1 from raw.listings as known) as listing_id,
+    (select coalesce(max(listings.listing_id), 0) + 1 from raw.listings as listings) as listing_id,
     $run_id as run_id,
     $feed as feed,
     $tenant_id as tenant_id,
@@ -17,33 +17,33 @@ select
 -- One row: one subscription that is listed otherwise than before, or no longer. What could not be read of its
 -- management groups counts as it was, but for one that another tenant has now.
 insert into raw.subscriptions by name
-with listed as (
+with listed_subscriptions as (
     select unnest(
         from_json($listed, '[{"subscription_id": "VARCHAR", "tenant_id": "VARCHAR", "record": "VARCHAR", "ancestors": ["VARCHAR"]}]'),
         recursive := true
     )
 ),
-known as (
+known_subscriptions as (
     select subscription_id, tenant_id, owner_tag, record, ancestors
     from raw.subscriptions
     where feed = $feed
     qualify row_number() over (partition by subscription_id order by subscription_version_id desc) = 1
 ),
-compared as (
+comparisons as (
     select
-        coalesce(listed.subscription_id, known.subscription_id) as subscription_id,
-        listed.tenant_id,
-        listed.record,
+        coalesce(listed_subscriptions.subscription_id, known_subscriptions.subscription_id) as subscription_id,
+        listed_subscriptions.tenant_id,
+        listed_subscriptions.record,
         case
-            when listed.record is null then null
-            when listed.tenant_id <> known.tenant_id then listed.ancestors
-            else coalesce(listed.ancestors, known.ancestors)
+            when listed_subscriptions.record is null then null
+            when listed_subscriptions.tenant_id <> known_subscriptions.tenant_id then listed_subscriptions.ancestors
+            else coalesce(listed_subscriptions.ancestors, known_subscriptions.ancestors)
         end as ancestors,
-        known.record as known_record,
-        known.ancestors as known_ancestors,
-        known.owner_tag as known_owner_tag
-    from listed
-    full join known using (subscription_id)
+        known_subscriptions.record as known_record,
+        known_subscriptions.ancestors as known_ancestors,
+        known_subscriptions.owner_tag as known_owner_tag
+    from listed_subscriptions
+    full join known_subscriptions using (subscription_id)
 )
 select
     (select coalesce(max(numbered.subscription_version_id), 0) from raw.subscriptions as numbered)
@@ -55,6 +55,6 @@ select
     tenant_id,
     record,
     ancestors
-from compared
+from comparisons
 where record is distinct from known_record
     or (record is not null and (ancestors is distinct from known_ancestors or known_owner_tag <> $owner_tag));

@@ -1,6 +1,6 @@
 -- One row: one fetch saw one version, a new one or the one it saw before.
 insert into internal.observations (fetch_id, page, position, version_id)
-select incoming.fetch_id, incoming.page, incoming.position, coalesce(changed.version_id, incoming.known_body_id)
-from incoming
-left join changed using (fetch_id, page, position)
-order by incoming.fetch_id, incoming.page, incoming.position;
+select incoming_records.fetch_id, incoming_records.page, incoming_records.position, coalesce(changed_records.version_id, incoming_records.known_body_id)
+from incoming_records
+left join changed_records using (fetch_id, page, position)
+order by incoming_records.fetch_id, incoming_records.page, incoming_records.position;

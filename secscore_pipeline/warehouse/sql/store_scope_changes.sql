@@ -10,10 +10,10 @@ select
     changed_at,
     observed_at,
     $stored_at as stored_at
-from scope_changing;
+from changing_subscriptions;
 
 select changing.subscription_id, newest.name, changing.reason
-from scope_changing as changing
+from changing_subscriptions as changing
 left join (
     select subscription_id, max_by(record ->> '$.displayName', subscription_version_id) as name
     from raw.subscriptions

@@ -9,7 +9,7 @@ with events as (
     select fetch_id, version_id, last_seen_time as closed_after, reason as left_reason
     from internal.closings
 ),
-lived as (
+finding_events as (
     select
         fetches.fetch_id,
         fetches.run_id,
@@ -61,7 +61,7 @@ lived as (
     join internal.parsed_versions as parsed_versions using (version_id)
     join internal.findings as findings using (finding_id)
 ),
-judged as (
+rated_observations as (
     select
         *,
         is_control and healthy is not null and unhealthy is not null as is_counted,
@@ -74,7 +74,7 @@ judged as (
             when "current" >= "max" then 1
             else 3
         end as compliance_status_id
-    from lived
+    from finding_events
 )
 select
     *,
@@ -94,7 +94,7 @@ select
         when "current" / "max" >= medium_from then 3
         else 4
     end as severity_id
-from judged;
+from rated_observations;
 
 create or replace view ocsf.observations as
 from internal.observations_at('internal.fetches_and_departures');

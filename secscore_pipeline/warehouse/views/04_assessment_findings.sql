@@ -16,7 +16,7 @@ create or replace macro internal.uuid5(name) as (
 
 -- Of the events in a table or view that has the columns of ocsf.observations.
 create or replace macro internal.as_findings(events) as table
-with told as (
+with described_observations as (
     select
         observations.*,
         definitions.definition,
@@ -202,7 +202,7 @@ select
     record as raw_data,
     octet_length(encode(record)) as raw_data_size,
     {'algorithm_id': 3, 'algorithm': 'SHA-256', 'value': sha256(record)} as raw_data_hash
-from told;
+from described_observations;
 
 create or replace view ocsf.assessment_findings as
 from internal.as_findings('ocsf.observations');

@@ -15,11 +15,11 @@ select
     observations.weight,
     observations.compliance_status as status,
     observations.observed_at,
-    observations.fetch_id = coverage.newest_look_id as is_newest_look,
+    observations.fetch_id = coverage.newest_fetch_id as is_latest_fetch,
     observations.run_id
 from ocsf.current_observations as observations
 join (
-    select event_type, subscription_id, max(fetch_id) as newest_look_id
+    select event_type, subscription_id, max(fetch_id) as newest_fetch_id
     from raw.fetches
     group by event_type, subscription_id
 ) as coverage using (event_type, subscription_id)
@@ -75,6 +75,6 @@ select
 from posture.current_controls
 qualify "max" > "current";
 
-comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it; is_newest_look is false where a later fetch could not be made or found no score.';
+comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it; is_latest_fetch is false where a later fetch could not be made or found no score.';
 comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete fetch at it saw it.';
 comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';

@@ -11,7 +11,7 @@ with fetches as (
         subscription_version_id,
         observed_at,
         internal.day_of(observed_at) as day,
-        lag(fetch_id) over (partition by subscription_id order by fetch_id) as previous_look_id,
+        lag(fetch_id) over (partition by subscription_id order by fetch_id) as previous_fetch_id,
         lag(observed_at) over (partition by subscription_id order by fetch_id) as previous_observed_at
     from raw.fetches
     where event_type = 'secure_score_controls'
@@ -19,13 +19,13 @@ with fetches as (
 ),
 -- Each fetch twice: as what it saw, and as what the fetch before it had seen.
 sides as (
-    select *, fetch_id as seen_look_id, true as is_now from fetches where previous_look_id is not null
+    select *, fetch_id as observed_fetch_id, true as is_now from fetches where previous_fetch_id is not null
     union all
-    select *, previous_look_id as seen_look_id, false as is_now from fetches where previous_look_id is not null
+    select *, previous_fetch_id as observed_fetch_id, false as is_now from fetches where previous_fetch_id is not null
 ),
-paired as (
+observation_pairs as (
     select
-        sides.* exclude (seen_look_id),
+        sides.* exclude (observed_fetch_id),
         parsed_versions.finding_id,
         internal.spell_score(parsed_versions.score_name) as score,
         internal.spell_id(parsed_versions.name) as control_id,
@@ -35,12 +35,12 @@ paired as (
         coalesce(parsed_versions.healthy, 0) as healthy,
         coalesce(parsed_versions.unhealthy, 0) as unhealthy
     from sides
-    join internal.observations as observations on observations.fetch_id = sides.seen_look_id
+    join internal.observations as observations on observations.fetch_id = sides.observed_fetch_id
     join internal.parsed_versions as parsed_versions using (version_id)
     where parsed_versions.finding_id is not null
 ),
 -- What says which fetch it is goes all the way through, so that a filter on it is applied before anything is paired.
-compared as (
+comparisons as (
     select
         fetch_id,
         run_id,
@@ -64,7 +64,7 @@ compared as (
         coalesce(sum(healthy) filter (where is_now), 0) as healthy_after,
         coalesce(sum(unhealthy) filter (where not is_now), 0) as unhealthy_before,
         coalesce(sum(unhealthy) filter (where is_now), 0) as unhealthy_after
-    from paired
+    from observation_pairs
     group by
         fetch_id,
         run_id,
@@ -78,7 +78,7 @@ compared as (
         score
 ),
 -- A resource that left one side while one joined the other was fixed or broken; the rest came or went.
-counted as (
+counted_pairs as (
     select
         *,
         is_here and was_here and max_before > 0 and max_after > 0 as is_comparable,
@@ -93,10 +93,10 @@ counted as (
         sum(current_before) over whole as score_before,
         sum(max_before) over whole as score_max_before,
         sum(max_after) over whole as score_max_after
-    from compared
+    from comparisons
     window whole as (partition by fetch_id, subscription_id, observed_at, day, score)
 ),
-explained as (
+explanations as (
     select
         *,
         if(is_comparable, coalesce(internal.round_points((max_after - max_before) * ratio_before), 0), 0) as points_by_maximum,
@@ -107,46 +107,46 @@ explained as (
             when not is_here then internal.round_points(-current_before)
             else 0
         end as points_by_controls
-    from counted
+    from counted_pairs
 )
 select
-    explained.observed_at,
-    explained.day,
-    explained.previous_observed_at,
-    explained.tenant_id,
-    explained.subscription_id,
+    explanations.observed_at,
+    explanations.day,
+    explanations.previous_observed_at,
+    explanations.tenant_id,
+    explanations.subscription_id,
     entities.name as subscription_name,
-    explained.score,
-    explained.control_id,
-    explained.control,
-    explained.is_here and not explained.was_here as appeared,
-    explained.was_here and not explained.is_here as disappeared,
-    internal.round_points(explained.current_after - explained.current_before) as points,
-    internal.round_points(explained.max_after - explained.max_before) as points_max,
-    explained.fixed as resources_fixed,
-    explained.healthy_after + explained.unhealthy_after - explained.healthy_before - explained.unhealthy_before
+    explanations.score,
+    explanations.control_id,
+    explanations.control,
+    explanations.is_here and not explanations.was_here as appeared,
+    explanations.was_here and not explanations.is_here as disappeared,
+    internal.round_points(explanations.current_after - explanations.current_before) as points,
+    internal.round_points(explanations.max_after - explanations.max_before) as points_max,
+    explanations.fixed as resources_fixed,
+    explanations.healthy_after + explanations.unhealthy_after - explanations.healthy_before - explanations.unhealthy_before
         as resources_more,
-    explained.points_by_fixes,
-    explained.points_by_controls,
-    explained.points_by_maximum,
+    explanations.points_by_fixes,
+    explanations.points_by_controls,
+    explanations.points_by_maximum,
     -- What is left is the resources that came and went, with the rounding of points and causes to two digits.
     internal.round_points(
-        explained.current_after - explained.current_before - explained.points_by_fixes - explained.points_by_controls
-        - explained.points_by_maximum
+        explanations.current_after - explanations.current_before - explanations.points_by_fixes - explanations.points_by_controls
+        - explanations.points_by_maximum
     ) as points_by_resources,
     -- Ten digits: rounded to four, those of many controls would not add up to the score's.
     round((
-        explained.current_after - explained.current_before
-        - explained.score_before / nullif(explained.score_max_before, 0) * (explained.max_after - explained.max_before)
-    ) / nullif(explained.score_max_after, 0), 10) + 0 as fraction,
-    explained.fetch_id,
-    explained.run_id
-from explained
+        explanations.current_after - explanations.current_before
+        - explanations.score_before / nullif(explanations.score_max_before, 0) * (explanations.max_after - explanations.max_before)
+    ) / nullif(explanations.score_max_after, 0), 10) + 0 as fraction,
+    explanations.fetch_id,
+    explanations.run_id
+from explanations
 left join internal.subscription_versions as entities using (subscription_version_id)
-where explained.current_after <> explained.current_before
-    or explained.max_after <> explained.max_before
-    or explained.healthy_after <> explained.healthy_before
-    or explained.unhealthy_after <> explained.unhealthy_before
-    or explained.is_here <> explained.was_here;
+where explanations.current_after <> explanations.current_before
+    or explanations.max_after <> explanations.max_before
+    or explanations.healthy_after <> explanations.healthy_before
+    or explanations.unhealthy_after <> explanations.unhealthy_before
+    or explanations.is_here <> explanations.was_here;
 
 comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches at its subscription, and what each cause explains; the causes add up.';

@@ -11,7 +11,7 @@ join (
 -- One row: one day (UTC) without a complete fetch of a subscription that was in scope, between its first one and the
 -- newest fetch of all. A day on which it left the scope counts as out of scope, one on which it came back as in scope.
 create or replace view posture.gaps as
-with dated as not materialized ( -- so that a filter on a subscription is applied first
+with dated_fetches as not materialized ( -- so that a filter on a subscription is applied first
     -- By what the clock said then; no day is missed that is yet to come, whatever a wrong clock has dated a fetch.
     select
         tenant_id,
@@ -24,31 +24,31 @@ with dated as not materialized ( -- so that a filter on a subscription is applie
 ),
 newest as (
     select max(day) as day
-    from dated
+    from dated_fetches
 ),
 tenants as (
     select subscription_id, event_type, tenant_id, min(day) as day
-    from dated
+    from dated_fetches
     where is_complete
     group by subscription_id, event_type, tenant_id
 ),
-complete as (
+complete_fetches as (
     select subscription_id, event_type, list_sort(list(distinct day)) as days
-    from dated
+    from dated_fetches
     where is_complete
     group by subscription_id, event_type
 ),
 -- Each day with the next one that has a complete fetch: only what lies between two is made.
 neighbours as (
     select
-        complete.subscription_id,
-        complete.event_type,
-        unnest(complete.days) as day,
-        unnest(list_append(complete.days[2:], newest.day + 1)) as next_day
-    from complete
+        complete_fetches.subscription_id,
+        complete_fetches.event_type,
+        unnest(complete_fetches.days) as day,
+        unnest(list_append(complete_fetches.days[2:], newest.day + 1)) as next_day
+    from complete_fetches
     cross join newest
 ),
-missing as (
+missing_days as (
     select
         subscription_id,
         event_type,
@@ -72,25 +72,25 @@ scope_by_day as (
 )
 select
     tenants.tenant_id,
-    missing.subscription_id,
+    missing_days.subscription_id,
     entities.name as subscription_name,
-    missing.event_type,
-    missing.day
-from missing
+    missing_days.event_type,
+    missing_days.day
+from missing_days
 asof join tenants
-    on tenants.subscription_id = missing.subscription_id
-    and tenants.event_type = missing.event_type
-    and tenants.day <= missing.day
+    on tenants.subscription_id = missing_days.subscription_id
+    and tenants.event_type = missing_days.event_type
+    and tenants.day <= missing_days.day
 asof left join scope_by_day
-    on scope_by_day.subscription_id = missing.subscription_id
-    and scope_by_day.day <= missing.day
-left join posture.entities as entities on entities.subscription_id = missing.subscription_id
+    on scope_by_day.subscription_id = missing_days.subscription_id
+    and scope_by_day.day <= missing_days.day
+left join posture.entities as entities on entities.subscription_id = missing_days.subscription_id
 where scope_by_day.state is distinct from 'left';
 
 -- One row: one subscription and event type: whether it is in scope and can be read, how fresh what we know is, and what
 -- failed last.
 create or replace view posture.coverage as
-with dated as not materialized ( -- so that a filter on a subscription is applied first
+with dated_fetches as not materialized ( -- so that a filter on a subscription is applied first
     select
         *,
         internal.read_result_of(outcome) <> 'not_read' as is_read,
@@ -106,25 +106,25 @@ selected_fetches as (
         subscription_id,
         event_type,
         max_by(feed, fetch_id) as feed,
-        max(observed_at) filter (where outcome = 'complete') as last_complete_at,
+        max(observed_at) filter (where outcome = 'complete_fetches') as last_complete_at,
         max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
-        max(observed_at) as last_look_at,
+        max(observed_at) as last_fetch_at,
         max_by(outcome, fetch_id) as last_outcome,
-        coalesce(max(fetch_id) filter (where is_read), 0) as last_read_look_id,
+        coalesce(max(fetch_id) filter (where is_read), 0) as last_read_fetch_id,
         max(observed_at) filter (where not is_read) as last_failure_at,
         max_by(error, fetch_id) filter (where not is_read) as last_failure,
         count(distinct read_on) filter (where outcome = 'complete' and is_past) as days_complete
-    from dated
+    from dated_fetches
     group by subscription_id, event_type
 ),
-unread as (
-    select dated.subscription_id, dated.event_type, min(dated.read_at) as since
-    from dated
+unread_fetches as (
+    select dated_fetches.subscription_id, dated_fetches.event_type, min(dated_fetches.read_at) as since
+    from dated_fetches
     join selected_fetches using (subscription_id, event_type)
-    where dated.fetch_id > selected_fetches.last_read_look_id
-    group by dated.subscription_id, dated.event_type
+    where dated_fetches.fetch_id > selected_fetches.last_read_fetch_id
+    group by dated_fetches.subscription_id, dated_fetches.event_type
 ),
-missed as (
+missed_days as (
     select subscription_id, event_type, count(*) as days
     from posture.gaps
     group by subscription_id, event_type
@@ -137,27 +137,27 @@ select
     selected_fetches.event_type,
     case
         when scope.state = 'left' then 'left'
-        when unread.since is not null then 'unreadable'
+        when unread_fetches.since is not null then 'unreadable'
         else 'in_scope'
     end as state,
     case
         when scope.state = 'left' then scope.reason
-        when unread.since is not null then selected_fetches.last_outcome
+        when unread_fetches.since is not null then selected_fetches.last_outcome
     end as reason,
-    if(scope.state = 'left', scope.since, coalesce(unread.since, scope.since)) as since,
+    if(scope.state = 'left', scope.since, coalesce(unread_fetches.since, scope.since)) as since,
     selected_fetches.last_complete_at,
     now() - selected_fetches.last_read_at as age,
-    selected_fetches.last_look_at,
+    selected_fetches.last_fetch_at,
     selected_fetches.last_outcome,
     selected_fetches.last_failure_at,
     selected_fetches.last_failure,
     selected_fetches.days_complete,
-    coalesce(missed.days, 0) as days_missed,
+    coalesce(missed_days.days, 0) as days_missed,
     scope.state = 'in_scope' as is_in_scope
 from selected_fetches
 join internal.subscription_scope as scope using (subscription_id)
-left join unread using (subscription_id, event_type)
-left join missed using (subscription_id, event_type)
+left join unread_fetches using (subscription_id, event_type)
+left join missed_days using (subscription_id, event_type)
 left join posture.entities as entities using (subscription_id);
 
 comment on view internal.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';

@@ -152,7 +152,7 @@ comment on column posture.coverage.subscription_id is 'The subscription, lower c
 comment on column posture.coverage.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.coverage.last_complete_at is 'The last complete fetch, UTC.';
 comment on column posture.coverage.age is 'How long ago that was.';
-comment on column posture.coverage.last_look_at is 'The last fetch, UTC.';
+comment on column posture.coverage.last_fetch_at is 'The last fetch, UTC.';
 comment on column posture.coverage.last_outcome is 'How the last fetch ended.';
 comment on column posture.coverage.last_failure_at is 'The last fetch that failed, UTC.';
 comment on column posture.coverage.last_failure is 'Why it failed and what to do.';
@@ -172,7 +172,7 @@ comment on column posture.current_controls.run_id is 'The run that selected_fetc
 comment on column posture.current_scores.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_scores.subscription_id is 'The subscription, lower case.';
 comment on column posture.current_scores.observed_at is 'When it was observed, UTC.';
-comment on column posture.current_scores.is_newest_look is 'Whether no later fetch, failed or without a score, followed.';
+comment on column posture.current_scores.is_latest_fetch is 'Whether no later fetch, failed or without a score, followed.';
 comment on column posture.current_scores.run_id is 'The run that selected_fetches (Dagster run id).';
 
 comment on column posture.gaps.subscription_name is 'What the subscription is called; null where it is not known.';

@@ -4,43 +4,43 @@
 -- One row: the id of one subscription of that name or id, in any case, now or before. None is an error that names the
 -- nearest ones: an empty answer would be read as "nothing to do".
 create or replace macro posture.named_subscriptions(subscription) as table
-with known as (
+with known_names as (
     select subscription_id, name
     from internal.subscription_versions
     union
     select subscription_id, null
     from raw.fetches
 ),
-matching as (
+matches as (
     select distinct subscription_id
-    from known
+    from known_names
     where lower(subscription) in (subscription_id, lower(name))
 ),
 names as (
     select distinct name
-    from known
+    from known_names
     where name is not null
 ),
-nearest as (
+nearest_names as (
     select name
     from names
     order by jaro_winkler_similarity(lower(name), lower(coalesce(subscription, ''))) desc, name
     limit 3
 ),
-suggested as (
+suggestions as (
     select string_agg(name, ', ') as names
-    from nearest
+    from nearest_names
 )
 select subscription_id, name as subscription_name
-from matching
+from matches
 left join posture.entities using (subscription_id)
 union all
 select error(
     'No such subscription: ' || coalesce(subscription, 'null')
     || coalesce('. The nearest names: ' || names, '') || '.'
 ), null
-from suggested
-where not exists (from matching);
+from suggestions
+where not exists (from matches);
 
 -- One row: one score of one subscription, as it last was on a day.
 create or replace macro posture.scores_on(asked_day) as table

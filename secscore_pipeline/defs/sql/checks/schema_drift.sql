@@ -36,7 +36,7 @@ structures as (
     from internal.record_versions
     where version_id in (from versions_seen($event_type))
 ),
-seen as (
+observed_structures as (
     select distinct
         field.fullkey as field,
         case
@@ -48,9 +48,9 @@ seen as (
         end as type
     from structures, json_tree(structures.structure) as field
 )
-select seen.field, coalesce(known.type, 'none') as described_as, seen.type as received
-from seen
+select observed_structures.field, coalesce(known.type, 'none') as described_as, observed_structures.type as received
+from observed_structures
 left join known using (field)
-where seen.type <> 'NULL'
-    and known.type is distinct from seen.type
-order by seen.field;
+where observed_structures.type <> 'NULL'
+    and known.type is distinct from observed_structures.type
+order by observed_structures.field;

@@ -1,6 +1,6 @@
 -- One row: one subscription as it was listed for a time, its fields typed.
 insert into internal.subscription_versions by name
-with told as (
+with described_versions as (
     select
         subscriptions.*,
         listings.listed_at,
@@ -12,9 +12,9 @@ with told as (
     join raw.listings as listings using (listing_id)
     anti join internal.subscription_versions as known using (subscription_version_id)
 ),
-tagged as (
+tagged_versions as (
     select *, try_cast(fields.tags as map(varchar, varchar)) as tags
-    from told
+    from described_versions
 )
 select
     subscription_version_id,
@@ -35,4 +35,4 @@ select
             'name': coalesce(ancestor ->> '$.properties.displayName', ancestor ->> '$.name')
         }
     ) as management_groups
-from tagged;
+from tagged_versions;
