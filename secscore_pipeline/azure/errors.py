@@ -74,7 +74,7 @@ RESULTS: Mapping[Outcome, ReadResult] = MappingProxyType(
         Outcome.FAILED: ReadResult.NOT_READ,
     }
 )
-"""What each outcome means for coverage; the macro `internal.read_result_of` has the same in SQL, and a test compares."""
+"""What each outcome means for coverage; `internal.read_result_of` has the same in SQL, and a test compares."""
 
 
 class AzureError(FailureError):

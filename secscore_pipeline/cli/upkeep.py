@@ -33,7 +33,7 @@ def maintain(retention_days: int | None) -> None:
         print_warning(warning)
     if done.cutoff:
         console.print(f"What was observed before {done.cutoff:%Y-%m-%d %H:%M} UTC is deleted.")
-    observations = storage["finding_looks"]
+    observations = storage["observations"]
     kept = f"since {storage['oldest']:%Y-%m-%d}" if observations else "empty"
     each = f", {done.after / observations:.0f} bytes each" if observations else ""
     console.print(

@@ -331,7 +331,7 @@ def _get_batches_outcome(results: Sequence[RunResult], published: RunResult) -> 
 
 def _has_stored(run_id: str) -> bool:
     """Tell whether a run that failed stored what it read of a subscription, or that one left the scope."""
-    parameters = {"snapshot_id": run_id, "event_type": None}
+    parameters = {"run_id": run_id, "event_type": None}
     try:
         with Warehouse.from_environment().get_reader() as connection:
             queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))

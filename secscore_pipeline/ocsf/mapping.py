@@ -10,13 +10,13 @@ class Mapping:
     """The statements that make findings of what is not normalized yet.
 
     Attributes:
-        bodies: of records, in the order they run in.
-        looks: of the fetches that saw them, after those.
+        versions: of record versions, in the order they run in.
+        fetches: of the fetches that they were observed in, after those.
         parameters: of all of them, by name.
     """
 
-    bodies: tuple[str, ...]
-    looks: tuple[str, ...]
+    versions: tuple[str, ...]
+    fetches: tuple[str, ...]
     parameters: dict[str, object]
 
 
@@ -38,8 +38,10 @@ class Normalization:
     def mapping(self) -> Mapping:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
-            bodies=_load("select_new_versions", "load_definitions", "load_findings", "parse_versions", "update_findings"),
-            looks=_load("close_findings", "note_normalized", "load_subscription_versions"),
+            versions=_load(
+                "select_new_versions", "load_definitions", "load_findings", "parse_versions", "update_findings"
+            ),
+            fetches=_load("close_findings", "note_normalized", "load_subscription_versions"),
             parameters={
                 "informational_from": self.informational_from,
                 "low_from": self.low_from,

@@ -38,7 +38,7 @@ _DERIVED = (
 )
 """The working tables that a rebuild makes anew."""
 
-BODIES_PER_SLICE = 32_000
+VERSIONS_PER_SLICE = 32_000
 """How many new bodies are worked out at a time: it bounds the memory, not the result."""
 
 
@@ -333,8 +333,8 @@ def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTe
 class Mapping(Protocol):
     """The SQL that makes findings of what is not normalized yet: `ocsf.mapping` has it."""
 
-    bodies: tuple[str, ...]
-    looks: tuple[str, ...]
+    versions: tuple[str, ...]
+    fetches: tuple[str, ...]
     parameters: dict[str, object]
 
 
@@ -358,12 +358,12 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                 after, stored = connection.execute(load_sql("warehouse/select_version_range")).fetchone() or (0, 0)
                 if after == stored:  # in the transaction that notes the snapshots: another process may have stored more
                     return note()
-                part = {**mapping.parameters, "after": after, "upto": after + BODIES_PER_SLICE}
-                for text in mapping.bodies:
+                part = {**mapping.parameters, "after": after, "upto": after + VERSIONS_PER_SLICE}
+                for text in mapping.versions:
                     execute(connection, text, part)
 
     def note() -> int:
-        looks, *noted = mapping.looks
+        looks, *noted = mapping.fetches
         execute(connection, looks, mapping.parameters)
         added = connection.execute(load_sql("warehouse/count_pending_events")).fetchone()
         for text in noted:

@@ -48,7 +48,7 @@ def test_a_sync_yields_frozen_steps_and_prints_nothing(local_azure, store, capfd
     assert run.messages == ("No secure_score_controls could be read.",)
     assert run.failed_checks == ()
     assert feed == FeedResult(Feed(), run.run_id, PARTIAL)
-    assert store.query("select distinct snapshot_id from raw.fetches") == [(feed.sync_id,)]
+    assert store.query("select distinct run_id from raw.fetches") == [(feed.sync_id,)]
     with pytest.raises(dataclasses.FrozenInstanceError):
         run.succeeded = True
     azure.faults.clear()

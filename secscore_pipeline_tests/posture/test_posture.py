@@ -318,7 +318,8 @@ def test_every_column_of_every_table_is_commented(local_azure, store):
     assert uncommented == []
     assert (
         store.query(
-            "select view_name from duckdb_views() where schema_name in ('raw', 'ocsf', 'posture', 'internal') and comment is null"
+            "select view_name from duckdb_views() "
+            "where schema_name in ('raw', 'ocsf', 'posture', 'internal') and comment is null"
         )
         == []
     )

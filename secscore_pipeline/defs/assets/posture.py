@@ -5,7 +5,7 @@ import dagster as dg
 from secscore_pipeline.alerts.signals import signal_sync
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
-from secscore_pipeline.defs.assets.ocsf import FINDINGS, newest_round
+from secscore_pipeline.defs.assets.ocsf import FINDINGS, newest_sync
 from secscore_pipeline.defs.assets.raw import snapshot_id_of
 from secscore_pipeline.defs.hooks import attempts_of
 from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, preview
@@ -38,7 +38,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
             counts = select_rows(connection, load_sql("posture/count_rows"))
             coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
-            told = newest_round(connection) if SECSCORE_BATCH_SIZE.read() else {}
+            told = newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.store.shown, published.size / 1e6)

@@ -1,6 +1,5 @@
 -- One row: one fetch of a run. What is asked of a run starts from this table, so that nothing else is read.
 create or replace temp table selected_fetches as
-select *
 from raw.fetches
 where run_id = $run_id;
 

@@ -1,4 +1,4 @@
--- One row: one subscription that a run's list told otherwise than the list before, and how.
+-- One row: one subscription that a run's listing has otherwise than the listing before, and how.
 select
     subscriptions.subscription_id,
     coalesce(subscriptions.record, previous.record) ->> '$.displayName' as name,
@@ -16,5 +16,7 @@ left join raw.subscriptions as previous
     and previous.subscription_version_id < subscriptions.subscription_version_id
 where listings.run_id = $run_id
     and listings.feed = $feed
-qualify row_number() over (partition by subscriptions.subscription_version_id order by previous.subscription_version_id desc) = 1
+qualify row_number() over (
+    partition by subscriptions.subscription_version_id order by previous.subscription_version_id desc
+) = 1
 order by news, name;

@@ -1,5 +1,5 @@
 -- One row: one subscription that left the scope, and one event type of which it had been read before: its departure ends
--- what the last complete fetch saw, as a complete fetch does that sees none of it.
+-- what the last complete fetch held, as a complete fetch does that holds none of it.
 create or replace temp table departing_subscriptions as
 with changes as (
     select changes.* exclude (fetch_id), changes.fetch_id + kinds.place as fetch_id, kinds.event_type
@@ -34,7 +34,12 @@ order by fetch_id;
 -- One row: a finding that the subscription's complete fetch before had seen, and this complete one, or departure, has not.
 create or replace temp table fetch_pairs as
 with pending_fetches as (
-    select fetches.fetch_id, fetches.event_type, fetches.subscription_id, fetches.observed_at, cast(null as varchar) as reason
+    select
+        fetches.fetch_id,
+        fetches.event_type,
+        fetches.subscription_id,
+        fetches.observed_at,
+        cast(null as varchar) as reason
     from raw.fetches as fetches
     anti join internal.normalized_fetches as normalized
         on normalized.run_id = fetches.run_id
@@ -56,23 +61,34 @@ from pending_fetches
 left join internal.newest_fetches as newest
     on newest.event_type = pending_fetches.event_type
     and newest.subscription_id = pending_fetches.subscription_id
-window fetches as (partition by pending_fetches.event_type, pending_fetches.subscription_id order by pending_fetches.fetch_id);
+window fetches as (
+    partition by pending_fetches.event_type, pending_fetches.subscription_id order by pending_fetches.fetch_id
+);
 
 insert into internal.closings (fetch_id, version_id, last_seen_time, reason)
 with previous_observations as (
-    select fetch_pairs.fetch_id, fetch_pairs.reason, fetch_pairs.previous_time, observations.version_id, parsed_versions.finding_id
+    select
+        fetch_pairs.fetch_id,
+        fetch_pairs.reason,
+        fetch_pairs.previous_time,
+        observations.version_id,
+        parsed.finding_id
     from fetch_pairs
     join internal.observations as observations on observations.fetch_id = fetch_pairs.previous_fetch_id
-    join internal.parsed_versions as parsed_versions using (version_id)
-    where parsed_versions.finding_id is not null
+    join internal.parsed_versions as parsed using (version_id)
+    where parsed.finding_id is not null
 ),
 current_observations as (
-    select observations.fetch_id, parsed_versions.finding_id
+    select observations.fetch_id, parsed.finding_id
     from internal.observations as observations
-    join internal.parsed_versions as parsed_versions using (version_id)
+    join internal.parsed_versions as parsed using (version_id)
     where observations.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
 )
-select previous_observations.fetch_id, previous_observations.version_id, previous_observations.previous_time, previous_observations.reason
+select
+    previous_observations.fetch_id,
+    previous_observations.version_id,
+    previous_observations.previous_time,
+    previous_observations.reason
 from previous_observations
 anti join current_observations using (fetch_id, finding_id)
 order by previous_observations.fetch_id, previous_observations.version_id;

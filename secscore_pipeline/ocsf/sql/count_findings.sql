@@ -1,4 +1,4 @@
--- One row: how many events the findings hold: what complete fetches saw, but for what cannot be a finding, and closings.
+-- One row: how many events there are: the observations of complete fetches, but for what cannot be a finding, and closings.
 -- As many rows as ocsf.observations has, without making them.
 select
     (
@@ -8,8 +8,8 @@ select
     ) - (
         select count(*)
         from internal.observations as observations
-        join internal.parsed_versions as parsed_versions using (version_id)
-        where parsed_versions.rejection is not null
+        join internal.parsed_versions as parsed using (version_id)
+        where parsed.rejection is not null
     ) + (
         select count(*)
         from internal.closings as closings

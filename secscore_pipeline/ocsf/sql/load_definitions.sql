@@ -39,7 +39,8 @@ parsed_records as (
     join internal.record_versions as versions using (version_id)
 )
 select
-    (select coalesce(max(known.definition_id), 0) from internal.control_definitions as known) + row_number() over (order by version_id),
+    (select coalesce(max(known.definition_id), 0) from internal.control_definitions as known)
+        + row_number() over (order by version_id),
     definition_key,
     {
         'name': json_text(fields.name),

@@ -29,14 +29,16 @@ with timeline as (
         findings.finding_id,
         definitions.definition_id,
         internal.numbers_of(
-            new_versions."current", new_versions."max", new_versions.percentage, new_versions.weight, new_versions.healthy, new_versions.unhealthy,
+            new_versions."current", new_versions."max", new_versions.percentage, new_versions.weight,
+            new_versions.healthy, new_versions.unhealthy,
             new_versions.not_applicable, definitions.definition.max_score
         ) as numbers,
         findings.newest_version_id is not null as is_known,
         findings.numbers as known_numbers,
         findings.modified_time as known_modified_time
     from new_versions
-    left join internal.findings as findings on findings.finding_uid = if(new_versions.rejection is null, new_versions.finding_uid, null)
+    left join internal.findings as findings
+        on findings.finding_uid = if(new_versions.rejection is null, new_versions.finding_uid, null)
     left join internal.control_definitions as definitions
         on definitions.definition_key = if(new_versions.rejection is null, new_versions.definition_key, null)
 ),
@@ -75,7 +77,12 @@ select
     comparisons.not_applicable,
     comparisons.definition_id,
     coalesce(
-        max(case when comparisons.has_previous and comparisons.numbers is distinct from comparisons.previous then comparisons.time end)
+        max(
+            case
+                when comparisons.has_previous and comparisons.numbers is distinct from comparisons.previous
+                then comparisons.time
+            end
+        )
             over (partition by comparisons.finding_id order by comparisons.version_id rows unbounded preceding),
         comparisons.known_modified_time
     ) as modified_time

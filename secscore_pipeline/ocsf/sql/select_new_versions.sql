@@ -7,7 +7,10 @@ create or replace temp macro text_of(field) as
 -- A number that no sum or ratio of many can make infinite or overflow; a larger one, or one too near to 0, counts as
 -- absent too. The record keeps it.
 create or replace temp macro number_of(field) as
-    case when internal.is_plausible(try_cast(cast(field as varchar) as double)) then try_cast(cast(field as varchar) as double) end;
+    case
+        when internal.is_plausible(try_cast(cast(field as varchar) as double))
+        then try_cast(cast(field as varchar) as double)
+    end;
 
 create or replace temp macro count_of(field) as
     case when number_of(field) = trunc(number_of(field)) then try_cast(number_of(field) as bigint) end;

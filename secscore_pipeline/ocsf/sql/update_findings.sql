@@ -6,18 +6,18 @@ set
     numbers = newest.numbers
 from (
     select
-        parsed_versions.finding_id,
-        parsed_versions.version_id,
-        parsed_versions.modified_time,
+        parsed.finding_id,
+        parsed.version_id,
+        parsed.modified_time,
         internal.numbers_of(
-            parsed_versions."current", parsed_versions."max", parsed_versions.percentage, parsed_versions.weight, parsed_versions.healthy, parsed_versions.unhealthy,
-            parsed_versions.not_applicable, definitions.definition.max_score
+            parsed."current", parsed."max", parsed.percentage, parsed.weight, parsed.healthy, parsed.unhealthy,
+            parsed.not_applicable, definitions.definition.max_score
         ) as numbers
-    from internal.parsed_versions as parsed_versions
+    from internal.parsed_versions as parsed
     left join internal.control_definitions as definitions using (definition_id)
-    where parsed_versions.finding_id is not null
-        and parsed_versions.version_id > $after
-        and parsed_versions.version_id <= $upto
-    qualify row_number() over (partition by parsed_versions.finding_id order by parsed_versions.version_id desc) = 1
+    where parsed.finding_id is not null
+        and parsed.version_id > $after
+        and parsed.version_id <= $upto
+    qualify row_number() over (partition by parsed.finding_id order by parsed.version_id desc) = 1
 ) as newest
 where newest.finding_id = findings.finding_id;

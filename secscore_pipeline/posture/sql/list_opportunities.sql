@@ -1,6 +1,5 @@
 -- One row: one secure score control with points still to win in the newest normalized sync, most points first.
 create or replace temp table selected_fetches as
-select *
 from raw.fetches
 where sync_id = internal.newest_sync('secure_score_controls');
 

@@ -13,7 +13,7 @@ from raw.fetches as fetches
 join newest using (feed, sync_id)
 semi join (from raw.current_scope where state = 'in_scope') as scope using (subscription_id)
 where fetches.event_type = 'secure_scores'
--- A subscription that went over to another feed is told of by that one.
+-- A subscription that moved to another feed belongs to that one.
 qualify row_number() over (partition by fetches.subscription_id order by fetches.fetch_id desc) = 1;
 
 select

@@ -2,7 +2,6 @@
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
 create or replace temp table selected_fetches as
-select *
 from raw.fetches
 where sync_id = internal.newest_sync(null);
 

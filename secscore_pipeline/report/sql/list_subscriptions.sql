@@ -1,7 +1,7 @@
--- One row: one subscription that the newest run of its feed selected_fetches at, with its score now and a week before, lowest first;
+-- One row: one subscription that the newest run of its feed read, with its score now and a week before, lowest first;
 -- those without a score come last.
 with scored_subscriptions as (
-    select *
+    select subscription_id, subscription_name, "current", "max", fraction
     from posture.current_scores
     where lower(score) = 'ascscore'
 ),

@@ -3,8 +3,8 @@ select
     (
         select count(*)
         from internal.observations as observations
-        join internal.parsed_versions as parsed_versions using (version_id)
-        where parsed_versions.finding_id is not null
+        join internal.parsed_versions as parsed using (version_id)
+        where parsed.finding_id is not null
             and observations.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
     ) + (
         select count(*)

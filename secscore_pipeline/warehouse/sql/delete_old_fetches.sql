@@ -22,7 +22,7 @@ select
     max(observations.version_id) as version_id
 from internal.observations as observations
 join raw.fetches as fetches using (fetch_id)
-join internal.parsed_versions as parsed_versions using (version_id)
+join internal.parsed_versions as parsed using (version_id)
 join internal.findings as findings using (finding_id)
 where fetches.observed_at < $cutoff
 group by all;
@@ -37,18 +37,22 @@ select
     remembered_findings.event_type,
     remembered_findings.subscription_id,
     remembered_findings.first_seen_time,
-    parsed_versions.modified_time,
+    parsed.modified_time,
     internal.numbers_of(
-        parsed_versions."current", parsed_versions."max", parsed_versions.percentage, parsed_versions.weight, parsed_versions.healthy, parsed_versions.unhealthy,
-        parsed_versions.not_applicable, definitions.definition.max_score
+        parsed."current", parsed."max", parsed.percentage, parsed.weight, parsed.healthy, parsed.unhealthy,
+        parsed.not_applicable, definitions.definition.max_score
     )
 from remembered_findings
-join internal.parsed_versions as parsed_versions using (version_id)
+join internal.parsed_versions as parsed using (version_id)
 left join internal.control_definitions as definitions using (definition_id);
 
 delete from internal.observations where fetch_id not in (select kept_fetches.fetch_id from kept_fetches);
 delete from internal.closings
-where fetch_id not in (select fetches.fetch_id from internal.fetches_and_departures as fetches where observed_at >= $cutoff);
+where fetch_id not in (
+    select fetches.fetch_id
+    from internal.fetches_and_departures as fetches
+    where observed_at >= $cutoff
+);
 delete from raw.fetches where fetch_id not in (select kept_fetches.fetch_id from kept_fetches);
 delete from internal.departures where observed_at < $cutoff;
 delete from internal.normalized_fetches
@@ -64,15 +68,28 @@ where observed_at < $cutoff
         )
         or state = 'left'
     );
-delete from internal.record_versions where version_id not in (select observations.version_id from internal.observations as observations);
-delete from internal.latest_versions where version_id not in (select versions.version_id from internal.record_versions as versions);
-delete from internal.parsed_versions where version_id not in (select versions.version_id from internal.record_versions as versions);
+delete from internal.record_versions
+where version_id not in (select observations.version_id from internal.observations as observations);
+delete from internal.latest_versions
+where version_id not in (select versions.version_id from internal.record_versions as versions);
+delete from internal.parsed_versions
+where version_id not in (select versions.version_id from internal.record_versions as versions);
 delete from raw.subscriptions
-where subscription_version_id not in (select fetches.subscription_version_id from raw.fetches as fetches where fetches.subscription_version_id is not null)
+where subscription_version_id not in (
+        select fetches.subscription_version_id
+        from raw.fetches as fetches
+        where fetches.subscription_version_id is not null
+    )
     and subscription_version_id not in (
-        select max(newest.subscription_version_id) from raw.subscriptions as newest group by newest.feed, newest.subscription_id
+        select max(newest.subscription_version_id)
+        from raw.subscriptions as newest
+        group by newest.feed, newest.subscription_id
     );
-delete from internal.subscription_versions where subscription_version_id not in (select subscriptions.subscription_version_id from raw.subscriptions as subscriptions);
+delete from internal.subscription_versions
+where subscription_version_id not in (
+    select subscriptions.subscription_version_id
+    from raw.subscriptions as subscriptions
+);
 delete from raw.listings
 where listed_at < $cutoff
     and listing_id not in (select subscriptions.listing_id from raw.subscriptions as subscriptions);

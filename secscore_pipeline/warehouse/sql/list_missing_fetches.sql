@@ -1,5 +1,5 @@
 -- One row: one kind of thing that the database `secscore_published` holds and this store lacks: how many, and which of them.
--- What was observed before the cutoff of this store's retentions was deleted knowingly, and is not selected_fetches for.
+-- What was observed before the cutoff of this store's retentions was deleted knowingly, and is not looked for.
 with retention as (
     select coalesce(max(cutoff), '-infinity'::timestamptz) as cutoff
     from meta.retentions

@@ -1,4 +1,4 @@
--- One row: one fetch at one subscription, from the spool, numbered on from those before. A subscription's time does not
+-- One row: one fetch of one subscription, from the spool, numbered on from those before. A subscription's time does not
 -- run backwards. Whose it is, its list says; where there was none, the newest list or answer that did; else it is taken
 -- for the connection's.
 insert into raw.fetches by name
@@ -17,7 +17,11 @@ with spooled_fetches as materialized (
     )
 ),
 named_fetches as (
-    select feed, subscription_id, max(subscription_version_id) as subscription_version_id, max_by(tenant_id, subscription_version_id) as tenant_id
+    select
+        feed,
+        subscription_id,
+        max(subscription_version_id) as subscription_version_id,
+        max_by(tenant_id, subscription_version_id) as tenant_id
     from raw.subscriptions
     group by feed, subscription_id
 ),

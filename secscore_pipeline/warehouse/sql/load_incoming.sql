@@ -1,4 +1,4 @@
--- One row: one record of the run in the spool, with the fetch that saw it and the newest version of its kind.
+-- One row: one record of the run in the spool, with its fetch and the newest version of its kind.
 create or replace temp table incoming_records as
 with spooled_records as (
     select
@@ -23,7 +23,7 @@ numbered_records as (
 select
     fetches.fetch_id,
     numbered_records.*,
-    latest_versions.version_id as known_body_id,
+    latest_versions.version_id as known_version_id,
     latest_versions.record_hash is not distinct from numbered_records.record_hash as is_unchanged
 from numbered_records
 join raw.fetches as fetches

@@ -1,4 +1,4 @@
--- Stores the changes that enter_scope.sql or leave_scope.sql has found. One row: one of them that people are told of.
+-- Stores the changes that enter_scope.sql or leave_scope.sql has found. One row: one of them that is reported.
 insert into raw.scope_changes by name
 select
     internal.last_fetch_id() + 2 * row_number() over (order by subscription_id) - 1 as fetch_id,

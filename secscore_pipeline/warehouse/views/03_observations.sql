@@ -1,4 +1,4 @@
--- One row: one event in the life of a finding, flat: a observation (Create or Update), or its end (Close): the record is gone
+-- One row: one event in the life of a finding, flat: an observation (Create or Update), or its end (Close): the record is gone
 -- from a complete fetch, or its subscription has left the scope.
 -- Of the fetches in a table or view that has the columns of raw.fetches: the fewer those are, the less is read.
 create or replace macro internal.observations_at(source) as table
@@ -39,26 +39,26 @@ finding_events as (
         findings.finding_uid,
         findings.first_seen_time,
         coalesce(events.closed_after, epoch_ms(fetches.observed_at)) as last_seen_time,
-        parsed_versions.modified_time,
-        parsed_versions.version_id,
-        parsed_versions.id,
-        internal.spell_id(parsed_versions.name) as name,
-        parsed_versions.type,
-        parsed_versions.display_name,
-        internal.spell_score(parsed_versions.score_name) as score_name,
-        parsed_versions.score_display_name,
-        parsed_versions."current",
-        parsed_versions."max",
-        parsed_versions.percentage,
-        parsed_versions.weight,
-        parsed_versions.healthy,
-        parsed_versions.unhealthy,
-        parsed_versions.not_applicable,
-        parsed_versions.definition_id
+        parsed.modified_time,
+        parsed.version_id,
+        parsed.id,
+        internal.spell_id(parsed.name) as name,
+        parsed.type,
+        parsed.display_name,
+        internal.spell_score(parsed.score_name) as score_name,
+        parsed.score_display_name,
+        parsed."current",
+        parsed."max",
+        parsed.percentage,
+        parsed.weight,
+        parsed.healthy,
+        parsed.unhealthy,
+        parsed.not_applicable,
+        parsed.definition_id
     from events
     join query_table(source) as fetches using (fetch_id)
     join internal.normalized_fetches as normalized using (run_id, event_type)
-    join internal.parsed_versions as parsed_versions using (version_id)
+    join internal.parsed_versions as parsed using (version_id)
     join internal.findings as findings using (finding_id)
 ),
 rated_observations as (

@@ -1,4 +1,4 @@
--- One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it. A departure from the
+-- One row: one secure score of a subscription in scope, as the newest complete fetch of it has it. A departure from the
 -- scope ends what stands (internal.newest_fetches): no view of what is current has to ask.
 create or replace view posture.current_scores as
 select
@@ -26,7 +26,7 @@ join (
 left join internal.subscription_versions as entities using (subscription_version_id)
 where observations.event_type = 'secure_scores';
 
--- One row: one secure score control as the newest complete fetch at its subscription saw it.
+-- One row: one secure score control as the newest complete fetch of its subscription has it.
 create or replace view posture.current_controls as
 select
     observations.cloud_partition,
@@ -75,6 +75,6 @@ select
 from posture.current_controls
 qualify "max" > "current";
 
-comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch at it saw it; is_latest_fetch is false where a later fetch could not be made or found no score.';
-comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete fetch at it saw it.';
+comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch of it has it; is_latest_fetch is false where a later fetch could not be made or found no score.';
+comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete fetch of it has it.';
 comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';

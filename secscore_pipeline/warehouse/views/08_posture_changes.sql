@@ -26,18 +26,18 @@ sides as (
 observation_pairs as (
     select
         sides.* exclude (observed_fetch_id),
-        parsed_versions.finding_id,
-        internal.spell_score(parsed_versions.score_name) as score,
-        internal.spell_id(parsed_versions.name) as control_id,
-        parsed_versions.display_name as control,
-        coalesce(parsed_versions."current", 0) as "current",
-        coalesce(parsed_versions."max", 0) as "max",
-        coalesce(parsed_versions.healthy, 0) as healthy,
-        coalesce(parsed_versions.unhealthy, 0) as unhealthy
+        parsed.finding_id,
+        internal.spell_score(parsed.score_name) as score,
+        internal.spell_id(parsed.name) as control_id,
+        parsed.display_name as control,
+        coalesce(parsed."current", 0) as "current",
+        coalesce(parsed."max", 0) as "max",
+        coalesce(parsed.healthy, 0) as healthy,
+        coalesce(parsed.unhealthy, 0) as unhealthy
     from sides
     join internal.observations as observations on observations.fetch_id = sides.observed_fetch_id
-    join internal.parsed_versions as parsed_versions using (version_id)
-    where parsed_versions.finding_id is not null
+    join internal.parsed_versions as parsed using (version_id)
+    where parsed.finding_id is not null
 ),
 -- What says which fetch it is goes all the way through, so that a filter on it is applied before anything is paired.
 comparisons as (
@@ -96,11 +96,16 @@ counted_pairs as (
     from comparisons
     window whole as (partition by fetch_id, subscription_id, observed_at, day, score)
 ),
-explanations as (
+causes as (
     select
         *,
-        if(is_comparable, coalesce(internal.round_points((max_after - max_before) * ratio_before), 0), 0) as points_by_maximum,
-        if(is_comparable, coalesce(internal.round_points(max_after * fixed / nullif(healthy_before + unhealthy_before, 0)), 0), 0)
+        if(is_comparable, coalesce(internal.round_points((max_after - max_before) * ratio_before), 0), 0)
+            as points_by_maximum,
+        if(
+            is_comparable,
+            coalesce(internal.round_points(max_after * fixed / nullif(healthy_before + unhealthy_before, 0)), 0),
+            0
+        )
             as points_by_fixes,
         case
             when not was_here then internal.round_points(current_after)
@@ -110,43 +115,43 @@ explanations as (
     from counted_pairs
 )
 select
-    explanations.observed_at,
-    explanations.day,
-    explanations.previous_observed_at,
-    explanations.tenant_id,
-    explanations.subscription_id,
+    causes.observed_at,
+    causes.day,
+    causes.previous_observed_at,
+    causes.tenant_id,
+    causes.subscription_id,
     entities.name as subscription_name,
-    explanations.score,
-    explanations.control_id,
-    explanations.control,
-    explanations.is_here and not explanations.was_here as appeared,
-    explanations.was_here and not explanations.is_here as disappeared,
-    internal.round_points(explanations.current_after - explanations.current_before) as points,
-    internal.round_points(explanations.max_after - explanations.max_before) as points_max,
-    explanations.fixed as resources_fixed,
-    explanations.healthy_after + explanations.unhealthy_after - explanations.healthy_before - explanations.unhealthy_before
+    causes.score,
+    causes.control_id,
+    causes.control,
+    causes.is_here and not causes.was_here as appeared,
+    causes.was_here and not causes.is_here as disappeared,
+    internal.round_points(causes.current_after - causes.current_before) as points,
+    internal.round_points(causes.max_after - causes.max_before) as points_max,
+    causes.fixed as resources_fixed,
+    causes.healthy_after + causes.unhealthy_after - causes.healthy_before - causes.unhealthy_before
         as resources_more,
-    explanations.points_by_fixes,
-    explanations.points_by_controls,
-    explanations.points_by_maximum,
+    causes.points_by_fixes,
+    causes.points_by_controls,
+    causes.points_by_maximum,
     -- What is left is the resources that came and went, with the rounding of points and causes to two digits.
     internal.round_points(
-        explanations.current_after - explanations.current_before - explanations.points_by_fixes - explanations.points_by_controls
-        - explanations.points_by_maximum
+        causes.current_after - causes.current_before - causes.points_by_fixes - causes.points_by_controls
+        - causes.points_by_maximum
     ) as points_by_resources,
     -- Ten digits: rounded to four, those of many controls would not add up to the score's.
     round((
-        explanations.current_after - explanations.current_before
-        - explanations.score_before / nullif(explanations.score_max_before, 0) * (explanations.max_after - explanations.max_before)
-    ) / nullif(explanations.score_max_after, 0), 10) + 0 as fraction,
-    explanations.fetch_id,
-    explanations.run_id
-from explanations
+        causes.current_after - causes.current_before
+        - causes.score_before / nullif(causes.score_max_before, 0) * (causes.max_after - causes.max_before)
+    ) / nullif(causes.score_max_after, 0), 10) + 0 as fraction,
+    causes.fetch_id,
+    causes.run_id
+from causes
 left join internal.subscription_versions as entities using (subscription_version_id)
-where explanations.current_after <> explanations.current_before
-    or explanations.max_after <> explanations.max_before
-    or explanations.healthy_after <> explanations.healthy_before
-    or explanations.unhealthy_after <> explanations.unhealthy_before
-    or explanations.is_here <> explanations.was_here;
+where causes.current_after <> causes.current_before
+    or causes.max_after <> causes.max_before
+    or causes.healthy_after <> causes.healthy_before
+    or causes.unhealthy_after <> causes.unhealthy_before
+    or causes.is_here <> causes.was_here;
 
 comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches at its subscription, and what each cause explains; the causes add up.';

@@ -26,7 +26,9 @@ select
 from newest
 join internal.subscription_versions as entities using (subscription_version_id, feed, subscription_id)
 -- Two feeds may list one subscription: the one that still does knows better.
-qualify row_number() over (partition by subscription_id order by newest.is_listed desc, subscription_version_id desc) = 1;
+qualify row_number() over (
+    partition by subscription_id order by newest.is_listed desc, subscription_version_id desc
+) = 1;
 
 -- One row: the weighted score of the subscriptions that had a tag on a day, with the value they had then.
 create or replace view posture.tag_score as
@@ -43,7 +45,10 @@ select
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score
-join (select subscription_version_id, unnest(map_entries(tags)) as tag from internal.subscription_versions) as tags using (subscription_version_id)
+join (
+    select subscription_version_id, unnest(map_entries(tags)) as tag
+    from internal.subscription_versions
+) as tags using (subscription_version_id)
 group by day, cloud_partition, tenant_id, tag, value, score;
 
 -- One row: the weighted score of the subscriptions that lay in a management group on a day, at any depth.
@@ -61,7 +66,10 @@ select
     sum(weight) as weight,
     count(*) as subscriptions
 from posture.daily_score
-join (select subscription_version_id, unnest(management_groups) as place from internal.subscription_versions) as places using (subscription_version_id)
+join (
+    select subscription_version_id, unnest(management_groups) as place
+    from internal.subscription_versions
+) as places using (subscription_version_id)
 group by day, cloud_partition, tenant_id, management_group_id, score;
 
 comment on view posture.entities is 'One row: one subscription as Azure lists it now, or listed it last: its name, its owner, where it lies.';

@@ -62,7 +62,9 @@ dated_changes as (
         fetch_id,
         state,
         -- No change comes before the one before it, whatever the clock said.
-        max(least(internal.day_of(changed_at), internal.day_of(now()))) over (partition by subscription_id order by fetch_id) as day
+        max(least(internal.day_of(changed_at), internal.day_of(now()))) over (
+            partition by subscription_id order by fetch_id
+        ) as day
     from raw.scope_changes
 ),
 scope_by_day as (

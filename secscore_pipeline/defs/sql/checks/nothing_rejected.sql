@@ -1,6 +1,11 @@
 -- One row: a raw record of the newest run that cannot become a finding, and why.
-select selected_fetches.subscription_id, selected_fetches.event_type, observations.page, observations.position, parsed_versions.rejection as reason
+select
+    selected_fetches.subscription_id,
+    selected_fetches.event_type,
+    observations.page,
+    observations.position,
+    parsed.rejection as reason
 from selected_fetches
 join internal.observations as observations using (fetch_id)
-join internal.parsed_versions as parsed_versions using (version_id)
-where parsed_versions.rejection is not null;
+join internal.parsed_versions as parsed using (version_id)
+where parsed.rejection is not null;
