@@ -5,6 +5,7 @@ import re
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.config.setting import Group
@@ -53,6 +54,9 @@ where score = 'ascScore'
 order by day desc limit 3;""",
 }
 
+if TYPE_CHECKING:
+    import duckdb
+
 
 def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
     """Return rows as a plain text table."""
@@ -86,6 +90,16 @@ def rendered() -> str:
     return "\n".join(parts)
 
 
+SCHEMAS = {
+    "posture": "Views for analysts: scores, controls, their history, and what changed.",
+    "ocsf": "The findings in the form of the Open Cybersecurity Schema Framework (OCSF).",
+    "raw": "What was read, as received, and how each fetch ended.",
+    "internal": "Working tables. They may change from version to version.",
+    "meta": "The bookkeeping of the schema itself.",
+}
+"""The schemas in the order in which a reader needs them."""
+
+
 def tables_page() -> str:
     """Return the page that lists every table and view with its columns, from the catalog itself."""
     import duckdb
@@ -96,40 +110,58 @@ def tables_page() -> str:
         "# Tables and views",
         "",
         "Written by `make readme` from the comments that the database itself carries: `duckdb_columns()` has them too.",
+        "",
+        *(f"- `{name}`: {meaning}" for name, meaning in SCHEMAS.items()),
     ]
     with duckdb.connect(":memory:") as connection:
         make_schema(connection)
-        entries = connection.execute(
-            "select schema_name || '.' || table_name, comment from duckdb_tables() where not internal union all "
-            "select schema_name || '.' || view_name, comment from duckdb_views() where not internal order by all"
-        ).fetchall()
-        for name, meaning in entries:
-            lines += ["", f"## {name}", "", meaning, "", "| column | type | meaning |", "|---|---|---|"]
-            columns = connection.execute(
-                "select column_name, data_type, comment from duckdb_columns() "
-                "where schema_name || '.' || table_name = ? order by column_index",
-                [name],
-            ).fetchall()
-            for column, kind, comment in columns:
-                shown = kind if len(kind) < 60 else f"{kind.split('(')[0]}{'[]' if kind.endswith('[]') else ''}"
-                lines.append(f"| `{column}` | {shown} | {comment} |")
-        lines += [
-            "",
-            "## Macros",
-            "",
-            "Common questions, asked with `from`; a subscription is named by its id or its name.",
-            "",
-        ]
-        lines += ["| macro | a row is | arguments | example |", "|---|---|---|---|"]
-        macros = connection.execute(
-            "select schema_name || '.' || function_name || '(' || array_to_string(parameters, ', ') || ')', comment "
-            "from duckdb_functions() where function_type = 'table_macro' and schema_name = 'posture' order by all"
-        ).fetchall()
-        for name, comment in macros:
-            meaning, *arguments, example = comment.removeprefix("One row: ").splitlines()
-            example = example.removeprefix("Example: ")
-            lines.append(f"| `{name}` | {meaning} | {'; '.join(arguments)} | `{example}` |")
+        lines += ["", "# posture", *describe_tables(connection, "posture"), *describe_macros(connection)]
+        for schema in list(SCHEMAS)[1:]:
+            lines += ["", f"# {schema}", *describe_tables(connection, schema)]
     return "\n".join(lines) + "\n"
+
+
+def describe_tables(connection: "duckdb.DuckDBPyConnection", schema: str) -> list[str]:
+    """Return the lines on the tables and views of a schema, by name."""
+    lines = []
+    entries = connection.execute(
+        "select table_name, comment from duckdb_tables() where not internal and schema_name = $schema union all "
+        "select view_name, comment from duckdb_views() where not internal and schema_name = $schema order by all",
+        {"schema": schema},
+    ).fetchall()
+    for name, meaning in entries:
+        lines += ["", f"## {schema}.{name}", "", meaning, "", "| column | type | meaning |", "|---|---|---|"]
+        columns = connection.execute(
+            "select column_name, data_type, comment from duckdb_columns() "
+            "where schema_name = ? and table_name = ? order by column_index",
+            [schema, name],
+        ).fetchall()
+        for column, kind, comment in columns:
+            shown = kind if len(kind) < 60 else f"{kind.split('(')[0]}{'[]' if kind.endswith('[]') else ''}"
+            lines.append(f"| `{column}` | {shown} | {comment} |")
+    return lines
+
+
+def describe_macros(connection: "duckdb.DuckDBPyConnection") -> list[str]:
+    """Return the lines on the macros that answer common questions."""
+    lines = [
+        "",
+        "## Macros",
+        "",
+        "Common questions, asked with `from`; a subscription is named by its id or its name.",
+        "",
+        "| macro | a row is | arguments | example |",
+        "|---|---|---|---|",
+    ]
+    macros = connection.execute(
+        "select schema_name || '.' || function_name || '(' || array_to_string(parameters, ', ') || ')', comment "
+        "from duckdb_functions() where function_type = 'table_macro' and schema_name = 'posture' order by all"
+    ).fetchall()
+    for name, comment in macros:
+        meaning, *arguments, example = comment.removeprefix("One row: ").splitlines()
+        example = example.removeprefix("Example: ")
+        lines.append(f"| `{name}` | {meaning} | {'; '.join(arguments)} | `{example}` |")
+    return lines
 
 
 def settings_tables() -> str:
