@@ -126,7 +126,7 @@ def _print_summary() -> None:
     for cause in causes:
         console.print(mark_line("failed", cause.sentence))
     if causes:
-        console.print("This is part of the simulation: `secscore status` lists it, and exits with 1 for it.")
+        console.print("Simulated too: `secscore status` lists it, and exits with 1 for it.")
     for row in select_named("posture/list_tenant_scores"):
         if row["fraction"] is not None:
             percent = f"{100 * row['fraction']:.2f} %"
