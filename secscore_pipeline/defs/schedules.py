@@ -13,7 +13,7 @@ from secscore_pipeline.config.schedules import check_schedule, longest_gap
 from secscore_pipeline.defs.jobs import READING, sync_job
 from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
 from secscore_pipeline.defs.partitions import BATCHES, BATCHES_OF_ROUND, BY_SCHEDULE, ROUND
-from secscore_pipeline.ingest.batches import Batch, dealt
+from secscore_pipeline.ingest.batches import Batch, split_into_batches
 from secscore_pipeline.ingest.connection import AzureConnection
 
 GRACE = timedelta(hours=1)
@@ -74,7 +74,7 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
         if error.failure != "nothing-in-scope":
             raise
         subscription_ids = ()
-    batches = dealt(feed.name, subscription_ids, SECSCORE_BATCH_SIZE.read() or 1) or [Batch(feed.name, 1, 1)]
+    batches = split_into_batches(feed.name, subscription_ids, SECSCORE_BATCH_SIZE.read() or 1) or [Batch(feed.name, 1, 1)]
     instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
     return batches
 

@@ -45,7 +45,7 @@ class Part(NamedTuple):
     sync_id: str
 
 
-def dealt(feed: str, subscription_ids: Iterable[str], size: int) -> list[Batch]:
+def split_into_batches(feed: str, subscription_ids: Iterable[str], size: int) -> list[Batch]:
     """Return the batches of a feed: as few as keep each at about `size` subscriptions, and those that are not empty."""
     subscription_ids = list(subscription_ids)
     count = 1

@@ -21,7 +21,7 @@ from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.schedules import round_of
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline.ingest.batches import Batch, dealt
+from secscore_pipeline.ingest.batches import Batch, split_into_batches
 from secscore_pipeline_tests.conftest import secscore
 
 IDS = [str(uuid.UUID(int=number)) for number in range(10_000)]
@@ -30,7 +30,7 @@ IDS = [str(uuid.UUID(int=number)) for number in range(10_000)]
 @pytest.mark.parametrize("size", [1, 7, 100, 5_000, 10_000, 20_000])
 def test_every_subscription_is_in_one_batch(size):
     ids = IDS[: size * 40]
-    batches = dealt("default", ids, size)
+    batches = split_into_batches("default", ids, size)
     takers = [sum(batch.takes(one) for batch in batches) for one in ids]
     assert set(takers) == {1}
     count = batches[0].count
@@ -39,7 +39,7 @@ def test_every_subscription_is_in_one_batch(size):
 
 
 def test_more_subscriptions_split_batches_and_move_nothing_else():
-    few, many = dealt("default", IDS[:400], 100), dealt("default", IDS[:800], 100)
+    few, many = split_into_batches("default", IDS[:400], 100), split_into_batches("default", IDS[:800], 100)
     assert (few[0].count, many[0].count) == (4, 8)
     for one in IDS[:400]:
         before, after = (next(batch for batch in batches if batch.takes(one)) for batches in (few, many))
@@ -61,7 +61,7 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
     env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
     for _ in range(2):
         done = secscore("sync", cwd=tmp_path, env=env)
-    batches = len(dealt("default", dealt_world.world.subscriptions, 3))
+    batches = len(split_into_batches("default", dealt_world.world.subscriptions, 3))
     assert done.stdout.count("Batch default.") == batches
     assert all(
         one in done.stdout for one, held in dealt_world.world.subscriptions.items() if held.state is State.NORMAL
@@ -88,7 +88,7 @@ def test_the_command_line_reads_batch_by_batch_and_views_see_one_round(dealt_wor
 @pytest.mark.slow
 def test_a_batch_that_fails_costs_itself_only(dealt_world, store, tmp_path):
     env = {**dealt_world.settings(), **store.settings, "SECSCORE_BATCH_SIZE": "3", "AZURE_SUBSCRIPTION_IDS": "*"}
-    lost = dealt("default", dealt_world.world.subscriptions, 3)[0]
+    lost = split_into_batches("default", dealt_world.world.subscriptions, 3)[0]
     struck = [one for one in dealt_world.world.subscriptions if lost.takes(one)]
     for one in struck:
         dealt_world.faults.append(Fault(Kind.STATUS, path=one, status=400))
@@ -112,7 +112,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         ) as context:
             requests = schedule.evaluate_tick(context).run_requests
         assert [request.partition_key for request in requests] == [
-            batch.key for batch in dealt("default", dealt_world.world.subscriptions, 3)
+            batch.key for batch in split_into_batches("default", dealt_world.world.subscriptions, 3)
         ]
         assert len({request.tags["secscore/round"] for request in requests}) == 1
         sensor = repository.get_sensor_def("whole_rounds")
