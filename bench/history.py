@@ -17,8 +17,8 @@ import msgspec
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.connection import writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+from secscore_pipeline.warehouse.connection import open_for_writing
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
 
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -34,7 +34,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
     """
     run_id = f"history-{moment:%Y-%m-%d}"
     for event_type in (SECURE_SCORE_CONTROLS, SECURE_SCORES):
-        with opened() as connection, spooled(beside) as spool:
+        with opened() as connection, open_spool(beside) as spool:
             for subscription in world.subscriptions.values():
                 if event_type is SECURE_SCORES:
                     records = world.scores(subscription)
@@ -52,7 +52,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
                     text = msgspec.json.encode(record).decode()
                     spool.add_record(RecordRow(subscription.subscription_id, 1, position, text))
             spool.close()
-            load_snapshot(connection, spool, run_id, event_type.name, moment)
+            load_fetches(connection, spool, run_id, event_type.name, moment)
     with opened() as connection:
         normalize(connection, Normalization().mapping())
 
@@ -70,7 +70,7 @@ def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> 
     """Fill `path` with `days` days up to the one before `until`, and return the world as it then is."""
     world = World(subscriptions=subscriptions)
     for moment in lived(world, days, until - timedelta(days=1)):
-        store_day(partial(writing, path), path, world, moment)
+        store_day(partial(open_for_writing, path), path, world, moment)
     return world
 
 

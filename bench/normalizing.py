@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.connection import writing
-from secscore_pipeline.warehouse.store import forget_findings, normalize
+from secscore_pipeline.warehouse.connection import open_for_writing
+from secscore_pipeline.warehouse.store import delete_findings, normalize
 
 
 def main(path: Path, times: int) -> None:
     ours, theirs = [], []
     for _ in range(times):
-        with writing(path) as connection:
-            forget_findings(connection)
+        with open_for_writing(path) as connection:
+            delete_findings(connection)
             started = time.perf_counter()
             added = normalize(connection, Normalization().mapping())
             ours.append(added / (time.perf_counter() - started))

@@ -245,10 +245,10 @@ class _Service:
 
     def _forget(self) -> None:
         """Do what the job forget_old_runs does on Sundays, by the machine's own clock: Dagster dates runs by that."""
-        from secscore_pipeline.defs.maintenance import forget_runs
+        from secscore_pipeline.defs.maintenance import delete_runs
 
         if len(self.started) > FORGOTTEN_AFTER:
-            forget_runs(self.instance, self.started[-FORGOTTEN_AFTER])
+            delete_runs(self.instance, self.started[-FORGOTTEN_AFTER])
 
     def _measure(self) -> None:
         with self.warehouse.get_published() as connection:
@@ -265,16 +265,16 @@ class _Service:
 
     def _hold_alerts(self, lost: int) -> None:
         """Hold what the receiver was told against what happened since alerts were first asked for."""
-        from secscore_pipeline.alerts.events import happened
-        from secscore_pipeline.alerts.journal import journal_of
+        from secscore_pipeline.alerts.events import find_alerts
+        from secscore_pipeline.alerts.journal import open_journal
         from secscore_pipeline.clock import utc_now
 
         told = Counter(self.outside.ask(told=True))
         with (
-            journal_of(self.warehouse.published_path, utc_now()) as journal,
+            open_journal(self.warehouse.published_path, utc_now()) as journal,
             self.warehouse.get_published() as connection,
         ):
-            news = {alert.key for alert in happened(connection, journal.begun, 2.0)}
+            news = {alert.key for alert in find_alerts(connection, journal.begun, 2.0)}
         by_time = {key for key in told if key.startswith(("briefing/", "sync_overdue/"))}
         self.soak.wrong += [f"Told {times} times: {key}" for key, times in told.items() if times > 1]
         self.soak.wrong += [f"Never told: {key}" for key in news - told.keys()]

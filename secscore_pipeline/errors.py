@@ -55,7 +55,7 @@ def describe_resolution(name: str, **known: object) -> str:
     return FAILURES[name].resolution.format_map(_Known(given))
 
 
-def explained(what: str, name: str, **known: object) -> str:
+def explain(what: str, name: str, **known: object) -> str:
     """Return a whole message: what happened, what to do, and the failure's entry in docs/troubleshooting.md.
 
     Args:
@@ -90,5 +90,5 @@ class FailureError(ExplainedError):
     """
 
     def __init__(self, what: str, failure: str, **known: object) -> None:
-        super().__init__([explained(what, failure, **known)])
+        super().__init__([explain(what, failure, **known)])
         self.failure = failure

@@ -21,7 +21,7 @@ from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system import redaction
-from secscore_pipeline.warehouse.publishing import kept_files
+from secscore_pipeline.warehouse.publishing import list_kept_files
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from testbed import postgresql
 from testbed.waiting import DEADLINE
@@ -165,7 +165,7 @@ class Store:
 
     def leftovers(self) -> set[str]:
         """Return the names of files beside the store that belong neither to it nor to what it keeps for readers."""
-        ours = {self.path, self.published, *kept_files(self.published)}
+        ours = {self.path, self.published, *list_kept_files(self.published)}
         return {file.name for file in self.path.parent.iterdir() if file not in ours}
 
     def query(self, text: str, *values: Any) -> list[tuple[object, ...]]:

@@ -9,7 +9,7 @@ import pytest
 
 import secscore_pipeline
 from secscore_pipeline.error_catalogue import FAILURES, PARTS, PASSING
-from secscore_pipeline.errors import LEFT_TO_READER, ExplainedError, FailureError, describe_resolution, explained
+from secscore_pipeline.errors import LEFT_TO_READER, ExplainedError, FailureError, describe_resolution, explain
 
 PACKAGE = Path(secscore_pipeline.__file__).parent
 
@@ -144,7 +144,7 @@ def test_every_call_gives_each_place_of_its_entry_a_value(module):
 def test_every_entry_is_whole_and_used(name):
     failure = FAILURES[name]
     places = {place: f"value-of-{place}" for _, place, _, _ in Formatter().parse(failure.resolution) if place}
-    message = explained("Something happened.", name, **places)
+    message = explain("Something happened.", name, **places)
     assert message == f"Something happened. {describe_resolution(name, **places)} [{name}]"
     assert all(value in message for value in places.values())
     assert not any(f"<{place.replace('_', ' ')}>" in message for place in places)

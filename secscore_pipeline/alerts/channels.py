@@ -14,9 +14,9 @@ import requests
 
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
-from secscore_pipeline.azure.session import Session, asked_pause, complete_within
+from secscore_pipeline.azure.session import Session, complete_within, read_retry_after
 from secscore_pipeline.config.settings import AlertSettings
-from secscore_pipeline.system.redaction import bounded_code, quoted, register_secrets
+from secscore_pipeline.system.redaction import bounded_code, quote_answer, register_secrets
 
 MAX_ANSWER_BYTES = 64 * 1024
 """How much a channel may answer."""
@@ -197,7 +197,7 @@ def exchange(who: str, method: str, url: str, seconds: float, *, tries: int, **r
             else:
                 if answer.status_code not in _BUSY:
                     return answer
-                last, pause = _not_taken(who, answer), asked_pause(answer.headers) or 0.0
+                last, pause = _not_taken(who, answer), read_retry_after(answer.headers) or 0.0
             pause = max(pause, FIRST_PAUSE * 2 ** (number - 1))
             if number == tries or time.monotonic() + pause >= ends_at:
                 break
@@ -208,9 +208,9 @@ def exchange(who: str, method: str, url: str, seconds: float, *, tries: int, **r
 def _not_taken(who: str, answer: requests.Response) -> ChannelError:
     """Return the error for an answer that says that a message was not taken."""
     is_refusal = answer.status_code not in _BUSY
-    said = f": {quoted(answer.text, length=100)}" if answer.status_code == 200 and answer.text.strip() else ""
+    said = f": {quote_answer(answer.text, length=100)}" if answer.status_code == 200 and answer.text.strip() else ""
     reason = f"{who} answered {answer.status_code}{said}."
-    return ChannelError(reason, is_refusal=is_refusal, retry_after=asked_pause(answer.headers) or 0.0)
+    return ChannelError(reason, is_refusal=is_refusal, retry_after=read_retry_after(answer.headers) or 0.0)
 
 
 def _json_object(answer: requests.Response) -> dict[str, Any] | None:

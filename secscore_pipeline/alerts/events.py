@@ -47,7 +47,7 @@ class Alert(NamedTuple):
     run_id: str | None = None
 
 
-def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: float) -> list[Alert]:
+def find_alerts(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: float) -> list[Alert]:
     """Return what happened after an instant: an alert for each kind and run, the oldest run first.
 
     Args:
@@ -57,10 +57,24 @@ def happened(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: 
     """
     asked = {"since": since, "threshold": threshold}
     return [
-        *_grouped("score_dropped", select_rows(connection, load_sql("alerts/list_score_drops"), asked), _drop),
-        *_grouped("control_failed", select_rows(connection, load_sql("alerts/list_failed_controls"), asked), _failing),
-        *_grouped("coverage_lost", select_rows(connection, load_sql("alerts/list_lost_coverage"), asked), _lost),
-        *_grouped("scope_left", select_rows(connection, load_sql("alerts/list_left_subscriptions"), asked), _left),
+        *_group_alerts(
+            "score_dropped", select_rows(connection, load_sql("alerts/list_score_drops"), asked), _describe_drop
+        ),
+        *_group_alerts(
+            "control_failed",
+            select_rows(connection, load_sql("alerts/list_failed_controls"), asked),
+            _describe_failed_control,
+        ),
+        *_group_alerts(
+            "coverage_lost",
+            select_rows(connection, load_sql("alerts/list_lost_coverage"), asked),
+            _describe_lost_coverage,
+        ),
+        *_group_alerts(
+            "scope_left",
+            select_rows(connection, load_sql("alerts/list_left_subscriptions"), asked),
+            _describe_departure,
+        ),
     ]
 
 
@@ -79,7 +93,7 @@ _ADVICE = {
 }
 
 
-def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[Alert]:
+def _group_alerts(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[Alert]:
     by_run: dict[str, list[Row]] = {}
     for row in rows:
         by_run.setdefault(row["run_id"], []).append(row)
@@ -92,11 +106,11 @@ def _grouped(kind: str, rows: list[Row], say: Callable[[Row], str]) -> Iterator[
         yield Alert(f"{kind}/{run_id}", kind, said, tuple(lines), _ADVICE[kind], run_id)
 
 
-def _left(row: Row) -> str:
+def _describe_departure(row: Row) -> str:
     return f"{printable(row['subscription'])} ({Reason(row['reason']).words})"
 
 
-def _drop(row: Row) -> str:
+def _describe_drop(row: Row) -> str:
     points = 100 * (row["fraction"] - row["fraction_before"])
     return (
         f"{printable(row['subscription'])}: {100 * row['fraction_before']:.2f} % to {100 * row['fraction']:.2f} % "
@@ -104,17 +118,17 @@ def _drop(row: Row) -> str:
     )
 
 
-def _failing(row: Row) -> str:
+def _describe_failed_control(row: Row) -> str:
     lost = "" if row["points_lost"] is None else f", {row['points_lost']:.2f} points"
     return f"{printable(row['control'])} in {printable(row['subscription'])}: {row['unhealthy']} unhealthy{lost}"
 
 
-def _lost(row: Row) -> str:
+def _describe_lost_coverage(row: Row) -> str:
     why = Outcome(row["outcome"]).words
     return f"{printable(row['subscription'])} ({why}): {printable(resolution_of(row['error'] or ''))}"
 
 
-def credential_ends(feed: str, ends: datetime, now: datetime) -> Alert | None:
+def check_credential(feed: str, ends: datetime, now: datetime) -> Alert | None:
     """Return the alert that a feed's credential nears its end: 30, 14, 7 days and a day before; None before that."""
     left = (ends - now).days
     passed = [days for days in (1, 7, 14, 30) if left < days]
@@ -160,7 +174,7 @@ def sync_overdue(feed: FeedFreshness, max_age: timedelta, begun: datetime, now: 
     )
 
 
-def briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | None:
+def write_briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | None:
     """Return the briefing of a week: score, change, what moved it, the best opportunities; None without a score.
 
     Args:

@@ -215,7 +215,7 @@ class Journal:
 
 
 @contextmanager
-def journal_of(database: Path, now: datetime) -> Iterator[Journal]:
+def open_journal(database: Path, now: datetime) -> Iterator[Journal]:
     """Open the journal beside a database, made where it is not there.
 
     Args:
@@ -231,11 +231,11 @@ def journal_of(database: Path, now: datetime) -> Iterator[Journal]:
         path.touch(mode=0o600)
     except OSError as error:
         raise JournalError(f"{path} cannot be made ({error.strerror}).", "journal-unwritable") from None
-    with _failures_explained(path), closing(sqlite3.connect(path, timeout=LOCK_PATIENCE)) as connection:
+    with _explain_failures(path), closing(sqlite3.connect(path, timeout=LOCK_PATIENCE)) as connection:
         yield Journal(connection, now)
 
 
-def alerts_set_aside(database: Path) -> list[SetAside]:
+def list_set_aside(database: Path) -> list[SetAside]:
     """Return what was set aside, a row for each channel. The journal is only read; where there is none, nothing was.
 
     Raises:
@@ -250,7 +250,7 @@ def alerts_set_aside(database: Path) -> list[SetAside]:
         "from pending where set_aside_at is not null group by channel order by channel"
     )
     with (
-        _failures_explained(path),
+        _explain_failures(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=LOCK_PATIENCE, uri=True)) as connection,
     ):
         if connection.execute("select 1 from sqlite_master where name = 'pending'").fetchone() is None:
@@ -277,7 +277,7 @@ _UNWRITABLE = {
 
 
 @contextmanager
-def _failures_explained(path: Path) -> Iterator[None]:
+def _explain_failures(path: Path) -> Iterator[None]:
     """Turn whatever SQLite says of the journal into one sentence with its resolution."""
     try:
         yield
@@ -319,13 +319,13 @@ def _alert(text: str) -> Alert:
     return Alert(**{**held, "lines": tuple(held["lines"])})
 
 
-def alert_problems_of(database: Path) -> list[str]:
+def list_alert_problems(database: Path) -> list[str]:
     """Return a sentence for each channel with alerts that were set aside, or one that says why nobody knows.
 
     Args:
         database: the published database.
     """
     try:
-        return [found.sentence for found in alerts_set_aside(database)]
+        return [found.sentence for found in list_set_aside(database)]
     except JournalError as error:
         return [str(error)]

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside
+from secscore_pipeline.alerts.journal import JournalError, list_set_aside
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import EVENT_TYPES
@@ -68,7 +68,7 @@ class Sample(NamedTuple):
     @property
     def line(self) -> str:
         """Its line in the file."""
-        labels = ",".join(f'{name}="{_escaped(text)}"' for name, text in self.labels.items())
+        labels = ",".join(f'{name}="{_escape_label(text)}"' for name, text in self.labels.items())
         return f"{self.name}{f'{{{labels}}}' if labels else ''} {self.value!r}"
 
 
@@ -86,7 +86,7 @@ def write_metrics(path: Path, warehouse: Warehouse, feeds: Sequence[Feed], attem
         WarehouseError: the database is there and cannot be read.
     """
     path = path.resolve()
-    before = _our_text(path)
+    before = _read_own_text(path)
     tried = {**_attempts_in(before), **{feed: moment.timestamp() for feed, moment in attempts.items()}}
     _replace(path, render([*_samples(warehouse, feeds, tried), *_alert_samples(warehouse)]))
 
@@ -156,12 +156,12 @@ def _alert_samples(warehouse: Warehouse) -> list[Sample]:
     with suppress(JournalError):
         return [
             Sample("secscore_alerts_set_aside", found.alerts, {"channel": found.channel})
-            for found in alerts_set_aside(warehouse.published_path)
+            for found in list_set_aside(warehouse.published_path)
         ]
     return []
 
 
-def _our_text(path: Path) -> str:
+def _read_own_text(path: Path) -> str:
     """Return what the file holds; nothing where there is none.
 
     Raises:
@@ -201,6 +201,6 @@ def _replace(path: Path, text: str) -> None:
         raise MetricsError(f"{path} cannot be written ({error.strerror}).") from None
 
 
-def _escaped(text: str) -> str:
+def _escape_label(text: str) -> str:
     """Return a text as the value of a label."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from secscore_pipeline.alerts.events import Alert, briefing, credential_ends, happened, sync_overdue
-from secscore_pipeline.alerts.journal import Journal, journal_of, journal_path
+from secscore_pipeline.alerts.events import Alert, check_credential, find_alerts, sync_overdue, write_briefing
+from secscore_pipeline.alerts.journal import Journal, journal_path, open_journal
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.feeds import Feed
@@ -21,41 +21,41 @@ from secscore_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
-    from secscore_pipeline.alerts.tell import Told
+    from secscore_pipeline.alerts.tell import Delivery
 
 LATE = timedelta(days=1)
 """How long after it was observed a thing may come to a lake, where several runs read side by side."""
 
 
-def tell_news(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Told":
+def send_new_alerts(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Delivery":
     """Tell every channel that is set what is new since alerts were first asked for, and what still waits.
 
     Raises:
         SettingsError, WarehouseError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import tell
+    from secscore_pipeline.alerts.tell import deliver_alerts
 
     threshold = read_alert_settings().score_drop
     warehouse = Warehouse.from_environment()
     over = channels()
-    with journal_of(warehouse.published_path, clock()) as journal:
-        news, newest = _gathered(feeds, warehouse, journal, threshold, clock)
-        return tell(news, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
+    with open_journal(warehouse.published_path, clock()) as journal:
+        news, newest = _find_new_alerts(feeds, warehouse, journal, threshold, clock)
+        return deliver_alerts(news, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
 
 
-def tell_of(alert: Alert, clock: Clock = utc_now) -> "Told":
+def send_alert(alert: Alert, clock: Clock = utc_now) -> "Delivery":
     """Tell every channel that is set of one alert, and of what still waits. What a channel does not take waits for it.
 
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import tell
+    from secscore_pipeline.alerts.tell import deliver_alerts
 
-    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
-        return tell([alert], channels(), journal, SECSCORE_DAGSTER_URL.read(), clock)
+    with open_journal(Warehouse.from_environment().published_path, clock()) as journal:
+        return deliver_alerts([alert], channels(), journal, SECSCORE_DAGSTER_URL.read(), clock)
 
 
-def send_test(clock: Clock = utc_now) -> "Told":
+def send_test(clock: Clock = utc_now) -> "Delivery":
     """Send a test message over every channel that is set, once: where it does not arrive, it does not wait.
 
     Raises:
@@ -64,8 +64,8 @@ def send_test(clock: Clock = utc_now) -> "Told":
     from secscore_pipeline.alerts.tell import send_once
 
     database = Warehouse.from_environment().published_path
-    with journal_of(database, clock()) if journal_path(database).exists() else nullcontext():
-        return send_once(trial(clock()), channels(), SECSCORE_DAGSTER_URL.read())
+    with open_journal(database, clock()) if journal_path(database).exists() else nullcontext():
+        return send_once(make_test_alert(clock()), channels(), SECSCORE_DAGSTER_URL.read())
 
 
 def acknowledge_alerts(clock: Clock = utc_now) -> int:
@@ -77,7 +77,7 @@ def acknowledge_alerts(clock: Clock = utc_now) -> int:
     database = Warehouse.from_environment().published_path
     if not journal_path(database).exists():
         return 0  # nothing was ever to be told
-    with journal_of(database, clock()) as journal:
+    with open_journal(database, clock()) as journal:
         return journal.acknowledge(clock())
 
 
@@ -88,45 +88,47 @@ def channels() -> "list[Channel]":
     return make_channels(read_alert_settings())
 
 
-def trial(now: datetime) -> Alert:
+def make_test_alert(now: datetime) -> Alert:
     """Return an alert that says that alerts arrive."""
     return Alert(
         f"test/{now.isoformat()}", "test", "A test: alerts of secscore_pipeline arrive here", (), "Nothing to do."
     )
 
 
-def _gathered(
+def _find_new_alerts(
     feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, threshold: float, clock: Clock
 ) -> tuple[list[Alert], datetime | None]:
     """Return what is to be told, and up to when the published database was looked at; None where there is none."""
     now = clock()
-    ending = [(feed.name, ends) for feed in feeds if (ends := _ends(feed))]
-    news = [alert for name, ends in ending if (alert := credential_ends(name, ends, now))]
+    ending = [(feed.name, ends) for feed in feeds if (ends := _get_credential_end(feed))]
+    news = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
     try:
         with warehouse.get_published() as connection:
-            news += happened(connection, journal.settled, threshold)
-            news += _overdue(feeds, freshness_of(connection, feeds), journal.begun, now)
-            due = _briefing_due(now)
-            if due and due >= journal.begun and (alert := briefing(connection, due)):
+            news += find_alerts(connection, journal.settled, threshold)
+            news += _find_overdue(feeds, freshness_of(connection, feeds), journal.begun, now)
+            due = _get_briefing_time(now)
+            if due and due >= journal.begun and (alert := write_briefing(connection, due)):
                 news.append(alert)
             row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
     except WarehouseError as error:
         if error.failure != "database-absent":  # before the first run there is no news
             raise
         unread = [FeedFreshness(feed.name) for feed in feeds]
-        return [*news, *_overdue(feeds, unread, journal.begun, now)], None
+        return [*news, *_find_overdue(feeds, unread, journal.begun, now)], None
     # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
     seen = min(row[0], now) if row and row[0] else None
     return news, seen - LATE if seen and warehouse.lake else seen
 
 
-def _overdue(feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: datetime, now: datetime) -> list[Alert]:
+def _find_overdue(
+    feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: datetime, now: datetime
+) -> list[Alert]:
     """Return the alerts of feeds that have had no complete sync for longer than their schedules say."""
     found = (sync_overdue(fresh, overdue_after(feed), begun, now) for feed, fresh in zip(feeds, freshness, strict=True))
     return [alert for alert in found if alert]
 
 
-def _ends(feed: Feed) -> datetime | None:
+def _get_credential_end(feed: Feed) -> datetime | None:
     """Return when a feed's credential ends; None where that is not known."""
     try:
         connection: AzureConnection = AzureConnection.of(feed)
@@ -135,7 +137,7 @@ def _ends(feed: Feed) -> datetime | None:
         return None
 
 
-def _briefing_due(now: datetime) -> datetime | None:
+def _get_briefing_time(now: datetime) -> datetime | None:
     """Return when the newest briefing was due; None where there is none."""
     cron, zone = SECSCORE_BRIEFING.read(), SECSCORE_TIMEZONE.read()
     return last_due(Feed(schedule=cron, time_zone=zone), now) if cron else None

@@ -14,7 +14,7 @@ from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import SignalSettings, read_signal_settings
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.posture.freshness import freshness_of
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -76,7 +76,7 @@ def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
     except ChannelError as error:
         problem = str(error)
     if problem:
-        log.warning("%s", explained(problem, "heartbeat-failing"))
+        log.warning("%s", explain(problem, "heartbeat-failing"))
     else:
         log.info("heartbeat: sent for the feed %s", feed)
 

@@ -29,7 +29,7 @@ FEWEST_ATTEMPTS = 3
 """How often an alert is sent at least before it is set aside: somebody may deliver once a week."""
 
 
-class Told(NamedTuple):
+class Delivery(NamedTuple):
     """What came of delivering.
 
     Attributes:
@@ -43,14 +43,14 @@ class Told(NamedTuple):
     set_aside: tuple[str, ...] = ()
 
 
-def tell(
+def deliver_alerts(
     alerts: Iterable[Alert],
     channels: Sequence[Channel],
     journal: Journal,
     base_url: str,
     clock: Clock,
     seen_until: datetime | None = None,
-) -> Told:
+) -> Delivery:
     """Deliver over each channel what it has not taken yet: these alerts, and those that still wait.
 
     A message that is refused holds up no other one. A channel that cannot be reached is left until the next call, and
@@ -87,10 +87,10 @@ def tell(
             else:
                 journal.note_delivery(pending.alert.key, channel.name, clock())
                 sent += 1
-    return Told(sent, failed, tuple(set_aside))
+    return Delivery(sent, failed, tuple(set_aside))
 
 
-def send_once(alert: Alert, channels: Sequence[Channel], base_url: str) -> Told:
+def send_once(alert: Alert, channels: Sequence[Channel], base_url: str) -> Delivery:
     """Send an alert over each channel, whether it was sent before or not, and note nothing.
 
     Args:
@@ -104,7 +104,7 @@ def send_once(alert: Alert, channels: Sequence[Channel], base_url: str) -> Told:
             channel.send(alert, _url(base_url, alert), DELIVERY_SECONDS)
         except ChannelError as error:
             failed[channel.name] = str(error)
-    return Told(len(channels) - len(failed), failed)
+    return Delivery(len(channels) - len(failed), failed)
 
 
 def _note_failure(journal: Journal, channel: Channel, pending: Pending, error: ChannelError, now: datetime) -> bool:

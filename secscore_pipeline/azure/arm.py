@@ -23,21 +23,21 @@ from secscore_pipeline.azure.errors import (
     InterruptedReadError,
     NoScoreYet,
     RequestError,
+    classify_answer,
+    convert_unforeseen_errors,
     is_no_score,
-    unforeseen_errors_as,
-    verdict,
 )
 from secscore_pipeline.azure.pace import Pace
 from secscore_pipeline.azure.session import (
     AnswerTooLargeError,
     Session,
-    asked_pause,
     complete_within,
     host_of,
     is_same_origin,
     is_untrusted,
+    read_retry_after,
 )
-from secscore_pipeline.system.redaction import bounded_code, quoted
+from secscore_pipeline.system.redaction import bounded_code, quote_answer
 from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class ArmClient:
             RequestError: a page could not be had or understood, or its `nextLink` was not to be trusted.
             NoScoreYet: ARM says there is no secure score.
         """
-        with unforeseen_errors_as(f"The answer of GET {path} could not be understood", "answer-unusable"):
+        with convert_unforeseen_errors(f"The answer of GET {path} could not be understood", "answer-unusable"):
             yield from self._pages(path, params)
 
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
@@ -246,7 +246,7 @@ class ArmClient:
     def _decode(self, url: str, answer: _Answer) -> _List:
         if answer.page is None:
             raise RequestError(
-                f"The answer of {_shown(url)} is JSON but not a list.",
+                f"The answer of {_describe_url(url)} is JSON but not a list.",
                 "not-azure",
                 http_status=answer.status,
                 request_ids=_ids(answer),
@@ -273,7 +273,7 @@ class ArmClient:
             if answer is not None:
                 request_ids.extend(_ids(answer))
                 if answer.status == 429:
-                    self._pace.was_refused(url, asked_pause(answer.headers) or 0.0)
+                    self._pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
                 else:
                     self._pace.went_well()
                 if answer.status == 200:
@@ -299,7 +299,7 @@ class ArmClient:
         if response.status_code == 200:
             if token.encode() in body:
                 raise RequestError(
-                    f"The answer of {_shown(url)} held the token it was asked with, and was not kept.",
+                    f"The answer of {_describe_url(url)} held the token it was asked with, and was not kept.",
                     "secret-echoed",
                     http_status=200,
                 )
@@ -329,11 +329,11 @@ class ArmClient:
             UnicodeDecodeError,
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
-        asked = asked_pause(answer.headers) if answer is not None else None
+        asked = read_retry_after(answer.headers) if answer is not None else None
         seconds = max(following.get_backoff_time(), asked or 0.0)
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
-        log.debug("retrying %s in %.1f s after %s", _shown(url), seconds, problem or (answer and answer.status))
+        log.debug("retrying %s in %.1f s after %s", _describe_url(url), seconds, problem or (answer and answer.status))
         if self._stop.wait(seconds):
             raise InterruptedReadError
         return following
@@ -349,20 +349,20 @@ class ArmClient:
             return RequestError(f"The TLS certificate of {self._cloud.arm_endpoint} is not trusted.", "tls-untrusted")
         if isinstance(problem, msgspec.DecodeError | UnicodeDecodeError):
             return RequestError(
-                f"The answer of {_shown(url)} is not JSON.",
+                f"The answer of {_describe_url(url)} is not JSON.",
                 "not-azure",
                 http_status=200,
                 request_ids=request_ids,
             )
         return RequestError(
-            f"{_shown(url)} could not be read ({type(problem).__name__}), its retries included.",
+            f"{_describe_url(url)} could not be read ({type(problem).__name__}), its retries included.",
             "read-broken",
             request_ids=request_ids,
         )
 
     def _too_large(self, url: str, allowed: int, request_ids: tuple[str, ...]) -> RequestError:
         return RequestError(
-            f"The answer of {_shown(url)} is larger than {allowed // 1024**2} MiB.",
+            f"The answer of {_describe_url(url)} is larger than {allowed // 1024**2} MiB.",
             "answer-too-large",
             request_ids=request_ids,
         )
@@ -373,16 +373,16 @@ class ArmClient:
             return NoScoreYet(answer.status, code, request_ids)
         if 300 <= answer.status < 400:
             return RequestError(
-                f"{_shown(url)} answered with a redirect, which is not followed with a token.",
+                f"{_describe_url(url)} answered with a redirect, which is not followed with a token.",
                 "not-azure",
                 http_status=answer.status,
                 request_ids=request_ids,
             )
-        meaning = verdict(answer.status, code)
+        meaning = classify_answer(answer.status, code)
         said = ": ".join(part for part in (code, message) if part)
         again = ", with a renewed token too" if answer.status == 401 else ""
         return RequestError(
-            f"{_shown(url)} answered {answer.status}{again}{f' ({quoted(said)})' if said else ''}.",
+            f"{_describe_url(url)} answered {answer.status}{again}{f' ({quote_answer(said)})' if said else ''}.",
             meaning.failure,
             outcome=meaning.outcome,
             http_status=answer.status,
@@ -406,7 +406,7 @@ def _ids(answer: _Answer) -> tuple[str, ...]:
     return (answer.request_id,) if answer.request_id else ()
 
 
-def _shown(url: str) -> str:
+def _describe_url(url: str) -> str:
     """Return a URL as it may be shown: without its host, which all share, and its query, a `nextLink`'s state."""
     return f"GET {printable(urlsplit(url).path[:300])}"
 

@@ -28,7 +28,7 @@ from secscore_pipeline.azure.session import (
     is_untrusted,
 )
 from secscore_pipeline.system.encodings import EncodingError, decode_text, read_text, unicode_encoding
-from secscore_pipeline.system.redaction import quoted, register_secrets, register_token
+from secscore_pipeline.system.redaction import quote_answer, register_secrets, register_token
 from secscore_pipeline.text import GUID, show_path
 
 if TYPE_CHECKING:
@@ -560,11 +560,11 @@ def _refusal(result: dict[str, Any], credential: Credential) -> SignInError:
     """Turn Entra's error document into one sentence and a resolution, with its trace id for support."""
     description = str(result.get("error_description") or result.get("error") or "no reason given")
     first = re.split(r"\r?\n|\s+Trace ID:", description)[0].strip()
-    sentence = quoted(first, *credential.secrets, length=600).rstrip(".")
+    sentence = quote_answer(first, *credential.secrets, length=600).rstrip(".")
     if isinstance(credential, ManagedIdentity):
         return SignInError(f"The metadata service refused a token: {sentence}.", "managed-identity-refused")
     codes = [code for code in result.get("error_codes") or [] if isinstance(code, int)]
     failure = next((_FAILURES[code] for code in codes if code in _FAILURES), "sign-in-refused")
     trace_id = result.get("trace_id") or result.get("correlation_id")
-    trace = f" (trace id {quoted(str(trace_id), *credential.secrets)})" if trace_id else ""
+    trace = f" (trace id {quote_answer(str(trace_id), *credential.secrets)})" if trace_id else ""
     return SignInError(f"Entra refused the sign-in: {sentence}{trace}.", failure, client_id=credential.client_id)

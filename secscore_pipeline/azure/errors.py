@@ -142,7 +142,7 @@ class InterruptedReadError(AzureError):
 
 
 @contextmanager
-def unforeseen_errors_as(what: str, failure: str) -> Iterator[None]:
+def convert_unforeseen_errors(what: str, failure: str) -> Iterator[None]:
     """Turn every exception of the block that is not one of ours into a `RequestError`: one answer, one failed fetch.
 
     Whatever an answer makes a parser, a library or this package do, it costs the request that it answers.
@@ -191,7 +191,7 @@ _BY_STATUS = {
 _UNKNOWN = Verdict(Outcome.FAILED, "azure-failing")
 
 
-def verdict(http_status: int, code: str | None) -> Verdict:
+def classify_answer(http_status: int, code: str | None) -> Verdict:
     """Say what an error answer means.
 
     Args:

@@ -13,7 +13,7 @@ from secscore_pipeline.azure.errors import (
     Outcome,
     RequestError,
     SignInError,
-    unforeseen_errors_as,
+    convert_unforeseen_errors,
 )
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
@@ -93,7 +93,7 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
     """
     started_at = clock()
     try:
-        with unforeseen_errors_as("The reading failed in a way that was not foreseen", "answer-unusable"):
+        with convert_unforeseen_errors("The reading failed in a way that was not foreseen", "answer-unusable"):
             pages = tuple(client.pages(event_type.path(subscription_id), event_type.params))
     except NoScoreYet as state:
         return Fetch(
@@ -107,13 +107,13 @@ def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock:
             request_ids=state.request_ids,
         )
     except AzureError as error:
-        return _failed(event_type, subscription_id, started_at, clock(), error)
+        return _make_failed_fetch(event_type, subscription_id, started_at, clock(), error)
     outcome = Outcome.COMPLETE if any(page.records for page in pages) else Outcome.NO_SCORE
     ids = tuple(page.request_id for page in pages)
     return Fetch(event_type, subscription_id, started_at, clock(), outcome, 200, pages=pages, request_ids=ids)
 
 
-def _failed(
+def _make_failed_fetch(
     event_type: EventType, subscription_id: str, started_at: datetime, finished_at: datetime, error: AzureError
 ) -> Fetch:
     """Return the fetch that an error ended, with what Azure answered where it did."""
@@ -150,7 +150,7 @@ def fetch_all(
     except SignInError as error:
         now = clock()
         for subscription_id in subscription_ids:
-            yield _failed(event_type, subscription_id, now, now, error)
+            yield _make_failed_fetch(event_type, subscription_id, now, now, error)
         return
     work = (partial(fetch, client, event_type, subscription_id, clock) for subscription_id in subscription_ids)
     yield from run_side_by_side(work, min(2 * max_connections, len(subscription_ids)), client.stop)

@@ -171,7 +171,7 @@ class _BoundedTlsSocket(ssl.SSLSocket):
         return _receive(self, lambda: super(_BoundedTlsSocket, self).recv_into(*args), int)
 
 
-def _bounded(connection: socket) -> _BoundedSocket:
+def _limit_socket(connection: socket) -> _BoundedSocket:
     patience = connection.gettimeout()
     bounded = _BoundedSocket(connection.family, connection.type, connection.proto, connection.detach())
     bounded.settimeout(patience)
@@ -189,7 +189,7 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket:
         self.timeout = _connect_timeout(self.timeout)
-        return _bounded(super()._new_conn())
+        return _limit_socket(super()._new_conn())
 
     def getresponse(self) -> Any:
         """Return the answer. After an informational one in its place more will follow, which answers nobody else."""
@@ -431,7 +431,7 @@ def _origin_of(url: str) -> tuple[str | None, int] | None:
     return (parts.hostname, port) if parts.scheme == "https" and parts.username is None else None
 
 
-def asked_pause(headers: Mapping[str, str]) -> float | None:
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return how many seconds an answer asks to wait before the next try, from 0 to a million.
 
     None where its `Retry-After` is missing, or not to be understood.

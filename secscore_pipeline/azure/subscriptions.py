@@ -23,7 +23,7 @@ SUBSCRIPTIONS_API = "2022-12-01"
 GROUPS_API = "2020-05-01"
 
 
-class Seen(msgspec.Struct, frozen=True):
+class ListedSubscription(msgspec.Struct, frozen=True):
     """One subscription as Azure lists it.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Descendant(msgspec.Struct):
     properties: _Place = msgspec.field(default_factory=_Place)
 
 
-class Directory:
+class SubscriptionListing:
     """The subscriptions that an identity sees, and where they lie; each list is asked for once, when it is wanted.
 
     Args:
@@ -78,10 +78,10 @@ class Directory:
     def __init__(self, client: ArmClient) -> None:
         self._client = client
         self._below: dict[str, Hierarchy] = {}
-        self._listed: list[Seen] | AzureError | None = None
+        self._listed: list[ListedSubscription] | AzureError | None = None
 
     @property
-    def visible(self) -> list[Seen]:
+    def visible(self) -> list[ListedSubscription]:
         """Every subscription on which the identity has any role.
 
         Raises:
@@ -89,13 +89,13 @@ class Directory:
         """
         if not isinstance(self._listed, list):
             try:
-                self._listed = _visible(self._client)
+                self._listed = _parse_subscriptions(self._client)
             except AzureError as error:
                 self._listed = error
                 raise
         return self._listed
 
-    def visible_or_none(self) -> list[Seen] | None:
+    def visible_or_none(self) -> list[ListedSubscription] | None:
         """Return what `visible` returns; None where the list could not be had, which is not asked for again."""
         if isinstance(self._listed, AzureError):
             return None
@@ -123,7 +123,9 @@ class Directory:
         """
         if management_group not in self._below:
             named = describe_value("AZURE_MANAGEMENT_GROUP_ID", management_group)
-            self._below[management_group] = _below(self._client, management_group, named, "management-group-unknown")
+            self._below[management_group] = _parse_hierarchy(
+                self._client, management_group, named, "management-group-unknown"
+            )
         return self._below[management_group]
 
     def below_roots(self, tenant_ids: Iterable[str], max_connections: int) -> "Iterator[tuple[str, Hierarchy | str]]":
@@ -140,7 +142,7 @@ class Directory:
         def read(tenant_id: str) -> "tuple[str, Hierarchy | str]":
             named = f"The root management group of the tenant {tenant_id}"
             try:
-                return tenant_id, _below(self._client, tenant_id, named, "root-group-unreadable")
+                return tenant_id, _parse_hierarchy(self._client, tenant_id, named, "root-group-unreadable")
             except RequestError as error:
                 return tenant_id, str(error)
 
@@ -148,7 +150,7 @@ class Directory:
         yield from run_side_by_side(work, min(max_connections, len(work)), self._client.stop)
 
 
-def _visible(client: ArmClient) -> list[Seen]:
+def _parse_subscriptions(client: ArmClient) -> list[ListedSubscription]:
     """Return every subscription on which the identity has any role, once, though pages may overlap."""
     seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
@@ -158,7 +160,7 @@ def _visible(client: ArmClient) -> list[Seen]:
             if record is None or not (subscription_id := _guid(record.subscriptionId)):
                 continue
             tenant_id, name, state = _guid(record.tenantId), _text(record.displayName), _text(record.state)
-            seen[subscription_id] = Seen(subscription_id, name, state, tenant_id, text)
+            seen[subscription_id] = ListedSubscription(subscription_id, name, state, tenant_id, text)
     return list(seen.values())
 
 
@@ -214,7 +216,7 @@ class Hierarchy:
 _SUBSCRIPTION = "/subscriptions/"
 
 
-def _below(client: ArmClient, management_group: str, named: str, failure: str) -> Hierarchy:
+def _parse_hierarchy(client: ArmClient, management_group: str, named: str, failure: str) -> Hierarchy:
     """Read what lies below a management group; a message calls it `named`, and is of the entry `failure`."""
     path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
     records, parents = {}, {}

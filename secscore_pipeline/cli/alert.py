@@ -7,7 +7,7 @@ from secscore_pipeline.cli.database import get_warehouse
 from secscore_pipeline.cli.group import EXIT_FAILURE, SettingsCommand
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 
 
 @click.command(cls=SettingsCommand)
@@ -22,18 +22,18 @@ def alert(is_test: bool, acknowledge: bool) -> None:
 
     Exit code: 0 when every delivery succeeded, 1 when one failed.
     """
-    from secscore_pipeline.alerts.notify import acknowledge_alerts, channels, send_test, tell_news
+    from secscore_pipeline.alerts.notify import acknowledge_alerts, channels, send_new_alerts, send_test
 
     if acknowledge:
         console.print(f"{acknowledge_alerts()} alerts acknowledged.")
         return
     if not channels():
         what = "No channel is set: SECSCORE_ALERT_SLACK_TOKEN, SECSCORE_ALERT_TEAMS or SECSCORE_ALERT_WEBHOOK."
-        raise SettingsError([explained(what, "setting-missing")])
+        raise SettingsError([explain(what, "setting-missing")])
     if not (is_test or _has_alerts()):
         console.print("0 messages sent.")
         return
-    delivery = send_test() if is_test else tell_news(configured_feeds())
+    delivery = send_test() if is_test else send_new_alerts(configured_feeds())
     console.print(f"{delivery.sent} messages sent.")
     for name, problem in delivery.failed.items():
         print_error(f"{name}: {problem}")

@@ -37,7 +37,7 @@ def run_connection_test(feeds: tuple[Feed, ...]) -> int:
     """Test the connection of each feed, printing each step, equal fetches together; return the exit code."""
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.ingest.connection import AzureConnection
-    from secscore_pipeline.ingest.connection_test import diagnose, group_readings, summary
+    from secscore_pipeline.ingest.connection_test import group_readings, run_connection_steps, summarize_steps
 
     everything: list[Step] = []
     for feed in feeds:
@@ -45,13 +45,13 @@ def run_connection_test(feeds: tuple[Feed, ...]) -> int:
             console.rule(f"Feed {feed.name}")
         steps: list[Step] = []
         with console.status("Reading"):
-            for step in diagnose(AzureConnection.of(feed), utc_now):
+            for step in run_connection_steps(AzureConnection.of(feed), utc_now):
                 steps.append(step)
                 if not step.subscription_id:
                     _print_state(step.state, step.line)
         for group in group_readings(steps):
             _print_state(group.state, group.line)
-        console.print(summary(steps), soft_wrap=True)
+        console.print(summarize_steps(steps), soft_wrap=True)
         everything += steps
     return _get_exit_code(everything)
 
@@ -60,9 +60,9 @@ def print_sign_in_steps() -> None:
     """Test the connection up to the list of the subscriptions, and print each step."""
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.ingest.connection import AzureConnection
-    from secscore_pipeline.ingest.connection_test import diagnose
+    from secscore_pipeline.ingest.connection_test import run_connection_steps
 
-    for step in diagnose(AzureConnection.of(Feed()), utc_now):
+    for step in run_connection_steps(AzureConnection.of(Feed()), utc_now):
         if step.subscription_id:
             break
         console.print(mark_line(step.state, step.line))
@@ -72,12 +72,12 @@ def _print_json(feeds: tuple[Feed, ...]) -> int:
     """Test the connection of each feed and print all steps as JSON; return the exit code."""
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.ingest.connection import AzureConnection
-    from secscore_pipeline.ingest.connection_test import diagnose, summary
+    from secscore_pipeline.ingest.connection_test import run_connection_steps, summarize_steps
 
-    steps = [(feed, step) for feed in feeds for step in diagnose(AzureConnection.of(feed), utc_now)]
+    steps = [(feed, step) for feed in feeds for step in run_connection_steps(AzureConnection.of(feed), utc_now)]
     records = [{"feed": feed.name, **step.record} for feed, step in steps]
     everything = [step for _, step in steps]
-    write_json(format_json({"steps": records, "summary": summary(everything)}))
+    write_json(format_json({"steps": records, "summary": summarize_steps(everything)}))
     return _get_exit_code(everything)
 
 

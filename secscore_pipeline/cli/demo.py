@@ -118,10 +118,10 @@ def _disable_info_log() -> Iterator[None]:
 
 def _print_summary() -> None:
     """Print what was read and what was not, each cause once, and the score."""
-    from secscore_pipeline.posture.coverage import unread_causes
+    from secscore_pipeline.posture.coverage import list_unread_causes
 
     with get_warehouse().get_published() as connection:
-        causes = unread_causes(connection)
+        causes = list_unread_causes(connection)
     print_coverage()
     for cause in causes:
         console.print(mark_line("failed", cause.sentence))

@@ -17,9 +17,9 @@ from secscore_pipeline.config.env_file import load_env
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECRETS
-from secscore_pipeline.errors import ExplainedError, explained
+from secscore_pipeline.errors import ExplainedError, explain
 from secscore_pipeline.system import stopping
-from secscore_pipeline.system.redaction import quoted, redact, register_secrets
+from secscore_pipeline.system.redaction import quote_answer, redact, register_secrets
 from secscore_pipeline.text import printable
 
 EXIT_FAILURE = 1
@@ -99,7 +99,7 @@ def load_settings() -> None:
         file = Path.cwd() / ".env"
     except FileNotFoundError as error:
         what = "The working directory does not exist any more."
-        raise SettingsError([explained(what, "working-directory-gone")]) from error
+        raise SettingsError([explain(what, "working-directory-gone")]) from error
     names, warnings = load_env(file)
     for warning in warnings:
         print_warning(warning)
@@ -150,16 +150,16 @@ def _describe_error(error: Exception) -> list[str]:
         return [str(error)]
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:  # Python's bytes that are no characters
         what = f"A name or an argument holds bytes that are no characters here ({sys.getfilesystemencoding()})."
-        return [explained(what, "locale-too-small")]
+        return [explain(what, "locale-too-small")]
     if isinstance(error, BrokenPipeError):  # the reader has closed its end (`| head`)
         return []
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return [explained(f"{error.strerror or type(error).__name__}{where}.", "system-refused")]
+        return [explain(f"{error.strerror or type(error).__name__}{where}.", "system-refused")]
     if "duckdb" in type(error).__module__ and type(error).__name__ in ("CatalogException", "BinderException"):
-        what = f"The database lacks what this version needs ({quoted(str(error).splitlines()[0])})."
-        return [explained(what, "database-outdated")]
-    return [explained(f"Unexpected error ({quoted(f'{type(error).__name__}: {error}')}).", "unforeseen")]
+        what = f"The database lacks what this version needs ({quote_answer(str(error).splitlines()[0])})."
+        return [explain(what, "database-outdated")]
+    return [explain(f"Unexpected error ({quote_answer(f'{type(error).__name__}: {error}')}).", "unforeseen")]
 
 
 def _flush_streams(code: Any) -> Any:

@@ -20,7 +20,7 @@ from secscore_pipeline.config.env_file import read_env, update_env
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECRETS, SETTINGS
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.system.files import refuse_unwritable
 from secscore_pipeline.text import suggest
 
@@ -183,6 +183,6 @@ def _ask_for_settings(known: dict[str, str], *, connects: bool) -> bool:
     except click.Abort as error:
         if isinstance(error.__context__, EOFError):
             what = "The input ended before every question was answered, and nothing was written."
-            raise SettingsError([explained(what, "answers-ended")]) from error
+            raise SettingsError([explain(what, "answers-ended")]) from error
         error_console.print("Nothing was written.")
         raise KeyboardInterrupt from error

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from secscore_pipeline.posture.freshness import describe
-from secscore_pipeline.posture.status import Standing
+from secscore_pipeline.posture.status import Status
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -63,7 +63,7 @@ def parse_age(given: str) -> timedelta:
     return age
 
 
-def judge_status(found: Standing, max_age: timedelta, database_bytes: int) -> Verdict:
+def judge_status(found: Status, max_age: timedelta, database_bytes: int) -> Verdict:
     """Return the verdict on a status.
 
     CRITICAL: a feed has had no complete sync for longer than max_age, or never, or its last one is from the future.
@@ -86,7 +86,7 @@ def judge_status(found: Standing, max_age: timedelta, database_bytes: int) -> Ve
     return Verdict(State.OK, summary, (), figures)
 
 
-def _format_figures(found: Standing, max_age: timedelta, database_bytes: int) -> list[str]:
+def _format_figures(found: Status, max_age: timedelta, database_bytes: int) -> list[str]:
     """Return the figures as 'label'=value[unit];warn;crit;min;max."""
     limit = f"{max_age.total_seconds():.0f}"
     ages = [

@@ -15,7 +15,7 @@ from secscore_pipeline.cli.group import SettingsCommand
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import EXPORTS, SECSCORE_EXPORT_URL, SECSCORE_REPORT
 from secscore_pipeline.config.settings import read_export_layout
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.text import describe_value
 
 
@@ -90,7 +90,7 @@ def _refuse_unknown_views(views: Sequence[str], known: Sequence[str]) -> None:
     """Raise where there is no view of a name, with the nearest name."""
     if unknown := [view for view in views if view not in known]:
         what = f"{describe_value('--view', unknown[0], *known)} names no view of the schema posture."
-        raise click.BadParameter(explained(what, "view-unknown", views=", ".join(known)))
+        raise click.BadParameter(explain(what, "view-unknown", views=", ".join(known)))
 
 
 @click.command(cls=SettingsCommand)
@@ -119,11 +119,11 @@ def write_report_file(output: Path | None) -> Path:
         output: where to; SECSCORE_REPORT where it is None.
     """
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.report.page import gather, report_path, write_report
+    from secscore_pipeline.report.page import read_report, resolve_report_path, write_report
 
-    path = report_path(str(output) if output else SECSCORE_REPORT.read())
+    path = resolve_report_path(str(output) if output else SECSCORE_REPORT.read())
     with get_warehouse().get_published() as connection:
-        content = gather(connection, utc_now())
+        content = read_report(connection, utc_now())
     size = write_report(content, path)
     console.print(f"Report: {first_steps.shorten_path(path)} ({size / 1e6:.2f} MB)", soft_wrap=True)
     return path

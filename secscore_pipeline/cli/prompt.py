@@ -16,7 +16,7 @@ from rich.text import Text
 from secscore_pipeline.cli.prompt_commands import Question, normalize_line, parse_command
 from secscore_pipeline.posture.query import Rows, asked, describe
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.system.stopping import interrupts_handled, is_requested
+from secscore_pipeline.system.stopping import handle_interrupts, is_requested
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -62,7 +62,7 @@ def run_prompt(published: Published, print_rows: PrintRows, error_console: Conso
     readline.set_completer_delims(" \t\n,()=<>*+")
     readline.parse_and_bind("tab: complete")
     prompt = _Prompt(error_console, keywords, has_all=has_all)
-    with interrupts_handled():
+    with handle_interrupts():
         for question in prompt.read_questions():
             try:
                 with published() as connection:

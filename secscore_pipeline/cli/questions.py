@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secscore_pipeline.azure.errors import AzureError
-    from secscore_pipeline.azure.subscriptions import Seen
+    from secscore_pipeline.azure.subscriptions import ListedSubscription
 
 MAX_LISTED = 20
 """How many subscriptions are listed before the question which ones to read."""
@@ -172,7 +172,7 @@ class _Interview:
             else:
                 position += 1
 
-    def ask_until_valid(self, name: str, visible: "Sequence[Seen]" = ()) -> None:
+    def ask_until_valid(self, name: str, visible: "Sequence[ListedSubscription]" = ()) -> None:
         """Ask for a setting that is not known, or is malformed, until it is well-formed.
 
         Args:
@@ -214,7 +214,7 @@ class _Interview:
             if before and is_default and not _QUESTIONS[name].is_secret:
                 self._previous_answers[name] = before
 
-    def sign_in(self) -> "list[Seen] | None":
+    def sign_in(self) -> "list[ListedSubscription] | None":
         """Sign in, asking again for what Entra does not accept; return the subscriptions that can be read, if they can.
 
         Returns:
@@ -300,7 +300,7 @@ class _Interview:
         return []
 
 
-def _sign_in(known: Mapping[str, str]) -> "list[Seen] | AzureError":
+def _sign_in(known: Mapping[str, str]) -> "list[ListedSubscription] | AzureError":
     """Return the enabled subscriptions that settings lead to, or why they cannot be had."""
     from secscore_pipeline.azure.errors import AzureError, SignInError
     from secscore_pipeline.ingest.connection import AzureConnection
@@ -332,7 +332,7 @@ def settings_in_environment(known: Mapping[str, str]) -> "Iterator[None]":
                 os.environ[name] = text
 
 
-def _resolve_names(answer: str, visible: "Sequence[Seen]") -> str:
+def _resolve_names(answer: str, visible: "Sequence[ListedSubscription]") -> str:
     """Return an answer with the names of subscriptions replaced by their ids; what names none stays."""
     by_name: dict[str, list[str]] = {}
     for one in visible:
@@ -343,7 +343,7 @@ def _resolve_names(answer: str, visible: "Sequence[Seen]") -> str:
     return ",".join(one for part in parts for one in by_name.get(part.lower(), [part]))
 
 
-def _describe_unknown_names(answer: str, visible: "Sequence[Seen]") -> list[str]:
+def _describe_unknown_names(answer: str, visible: "Sequence[ListedSubscription]") -> list[str]:
     """Return a sentence for each part of an answer that is neither an id nor a name, with the names nearest to it."""
     names = [one.name for one in visible]
     parts = [one.strip() for one in answer.split(",")] if visible else []
@@ -351,7 +351,7 @@ def _describe_unknown_names(answer: str, visible: "Sequence[Seen]") -> list[str]
     return [f"No subscription has that name.{suggest(find_nearest(part, names))}" for part in unknown]
 
 
-def _format_list(visible: "Sequence[Seen]") -> str:
+def _format_list(visible: "Sequence[ListedSubscription]") -> str:
     if not visible:
         return "Assign it the role Security Reader (docs/connect.md); * includes what it sees by then."
     lines = [
@@ -361,7 +361,7 @@ def _format_list(visible: "Sequence[Seen]") -> str:
     return "\n".join([*lines[:MAX_LISTED], *more])
 
 
-def _is_invisible(subscription_id: str, visible: "Sequence[Seen]") -> bool:
+def _is_invisible(subscription_id: str, visible: "Sequence[ListedSubscription]") -> bool:
     return subscription_id != "*" and subscription_id.lower() not in {one.subscription_id for one in visible}
 
 

@@ -12,7 +12,7 @@ from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import DEFAULTS, REQUIRED
 from secscore_pipeline.config.storage import read_parallel_runs
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.system import stopping
 
 _MAX_VARIABLE = 1 << 17
@@ -72,7 +72,7 @@ def _refuse_long_settings() -> None:
     long = [name for name in DEFAULTS if len(f"{name}={os.environ.get(name, '')}".encode()) >= _MAX_VARIABLE]
     if long:
         raise SettingsError(
-            [explained(f"{name} is longer than a process can take.", "setting-too-long") for name in long]
+            [explain(f"{name} is longer than a process can take.", "setting-too-long") for name in long]
         )
 
 
@@ -85,9 +85,9 @@ def worker(runs: int) -> None:
     worker finishes its current run first; after a second Ctrl-C it abandons the run, which another worker takes over.
     """
     try:
-        from secscore_pipeline.defs.worker import work
+        from secscore_pipeline.defs.worker import run_worker
     except ModuleNotFoundError as error:
         what = f"The package {error.name} is not installed."
-        raise SettingsError([explained(what, "queue-missing")]) from error
+        raise SettingsError([explain(what, "queue-missing")]) from error
     stopping.hand_over()  # to Celery, whose workers finish their run first
-    work(runs)
+    run_worker(runs)

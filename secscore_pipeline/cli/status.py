@@ -16,7 +16,9 @@ from secscore_pipeline.system.streams import write_json, write_output
 from secscore_pipeline.text import printable
 
 if TYPE_CHECKING:
-    from secscore_pipeline.posture.status import Standing
+    from secscore_pipeline.posture.status import Status
+
+    pass
 
 
 class _UnknownStateError(click.BadParameter):
@@ -72,15 +74,15 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
         raise click.exceptions.Exit(EXIT_FAILURE)
 
 
-def _read_status(max_age: timedelta | None) -> "tuple[Standing, dict[str, Any]]":
+def _read_status(max_age: timedelta | None) -> "tuple[Status, dict[str, Any]]":
     """Return the status, and where the published database is and how large."""
-    from secscore_pipeline.alerts.journal import alert_problems_of
+    from secscore_pipeline.alerts.journal import list_alert_problems
     from secscore_pipeline.clock import utc_now
-    from secscore_pipeline.posture.status import standing
+    from secscore_pipeline.posture.status import read_status
 
     warehouse, feeds = get_warehouse(), configured_feeds()
     with warehouse.get_published() as connection:
-        found = standing(connection, feeds, utc_now(), max_age, alert_problems_of(warehouse.published_path))
+        found = read_status(connection, feeds, utc_now(), max_age, list_alert_problems(warehouse.published_path))
     return found, {"path": warehouse.shown, "bytes": warehouse.published_size()}
 
 
@@ -108,7 +110,7 @@ def _check_age(max_age: timedelta, *, as_json: bool) -> int:
     return verdict.state
 
 
-def _print_status(found: "Standing", feeds: tuple[Feed, ...]) -> None:
+def _print_status(found: "Status", feeds: tuple[Feed, ...]) -> None:
     schedules = {feed.name: f"{feed.schedule} {feed.time_zone}" for feed in feeds}
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("Feed", "Schedule", "Last fetch", "Read", "No score", "Not read"):

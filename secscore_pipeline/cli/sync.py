@@ -11,7 +11,7 @@ from secscore_pipeline.cli.group import EXIT_FAILURE, EXIT_PARTIAL, EXIT_UNPUBLI
 from secscore_pipeline.cli.options import feed_option, select_feeds
 from secscore_pipeline.cli.progress import show_progress
 from secscore_pipeline.cli.summaries import print_coverage, print_scores
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 
 if TYPE_CHECKING:
     from secscore_pipeline.config.feeds import Feed
@@ -98,12 +98,12 @@ def _print_problems(result: "RunResult") -> None:
 
 def _print_causes(sync_id: str) -> None:
     """Print why subscriptions could not be read in a sync, and what to do: each cause once, with their names."""
-    from secscore_pipeline.posture.coverage import unread_causes
+    from secscore_pipeline.posture.coverage import list_unread_causes
     from secscore_pipeline.warehouse.connection import WarehouseError
 
     try:
         with get_warehouse().get_reader() as connection:
-            causes = unread_causes(connection, sync_id)
+            causes = list_unread_causes(connection, sync_id)
     except WarehouseError:
         return  # the run has already said what is wrong with the file
     for cause in causes:
@@ -117,14 +117,14 @@ def _print_causes(sync_id: str) -> None:
 def _print_unpublished() -> None:
     """Print what is stored, what readers have, and what to do, after a run that could not publish what it stored."""
     from secscore_pipeline.warehouse.connection import WarehouseError
-    from secscore_pipeline.warehouse.retention import newest_fetch
+    from secscore_pipeline.warehouse.retention import get_newest_fetch
 
     warehouse = get_warehouse()
     try:
         with warehouse.get_published() as connection:
-            until = newest_fetch(connection)
+            until = get_newest_fetch(connection)
         readers = f"{warehouse.shown} has data until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
     except WarehouseError as error:
         readers = f"there is nothing at {warehouse.shown} that could be read ({error.failure})"
     what = f"This run is stored in {warehouse.path}, but not published: {readers}."
-    error_console.print(explained(what, "run-unpublished"), style="red", soft_wrap=True)
+    error_console.print(explain(what, "run-unpublished"), style="red", soft_wrap=True)

@@ -18,7 +18,7 @@ from secscore_pipeline.config import registry
 from secscore_pipeline.config.kinds import SettingsError, refuse
 from secscore_pipeline.config.scope import Scope
 from secscore_pipeline.config.setting import collect_problems
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.text import GUID
 
 _MANAGED_BY_PLATFORM = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
@@ -100,11 +100,11 @@ def _check_credential(values: Mapping[str, str]) -> None:
     credential = _choose_credential(values)
     problems = []
     if credential is ClientSecret and GUID.fullmatch(registry.AZURE_CLIENT_SECRET.read_text(values)):
-        problems.append(explained("AZURE_CLIENT_SECRET is a GUID, as the secret's ID is.", "secret-is-id"))
+        problems.append(explain("AZURE_CLIENT_SECRET is a GUID, as the secret's ID is.", "secret-is-id"))
     if credential is None:
-        problems.append(explained("There is nothing to sign in with.", "credential-missing"))
+        problems.append(explain("There is nothing to sign in with.", "credential-missing"))
     if credential is not ManagedIdentity and not registry.AZURE_CLIENT_ID.read_text(values):
-        problems.append(explained("AZURE_CLIENT_ID is not set.", "setting-missing"))
+        problems.append(explain("AZURE_CLIENT_ID is not set.", "setting-missing"))
     if problems:
         raise SettingsError(problems)
 

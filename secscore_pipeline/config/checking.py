@@ -11,7 +11,7 @@ from secscore_pipeline.config.kinds import SettingsError, expand_path
 from secscore_pipeline.config.setting import collect_problems
 from secscore_pipeline.config.storage import check_storage, read_parallel_runs
 from secscore_pipeline.config.ui_hosts import read_ui_hosts
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.text import find_nearest, printable, suggest
 
@@ -86,7 +86,7 @@ def find_unknown_settings(
             continue
         where = ".env" if name in in_file else "the environment"
         shown = printable(name)[:_LONGEST_SHOWN]
-        found.append(explained(f"{shown} in {where} is no setting.{suggest(nearest)}", "setting-unknown"))
+        found.append(explain(f"{shown} in {where} is no setting.{suggest(nearest)}", "setting-unknown"))
     return found
 
 
@@ -131,11 +131,11 @@ def check_instance_file() -> None:
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             what = f"{printable(str(file))} is no text in UTF-8 (line {line})."
-            raise SettingsError([explained(what, "encoding-unknown")]) from error
+            raise SettingsError([explain(what, "encoding-unknown")]) from error
         return
     name = "UTF-32" if encoding == "utf-32" else "UTF-16"
     what = f"{printable(str(file))} is a text in {name}, and Dagster reads UTF-8 alone."
-    raise SettingsError([explained(what, "encoding-unknown")])
+    raise SettingsError([explain(what, "encoding-unknown")])
 
 
 def _check_connection() -> None:

@@ -12,7 +12,7 @@ from dotenv.parser import Binding, parse_stream
 
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECRETS
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.system.encodings import EncodingError, read_text
 from secscore_pipeline.system.files import write_file
 from secscore_pipeline.text import printable
@@ -47,12 +47,12 @@ def load_env(path: Path) -> tuple[list[str], list[str]]:
     settings, warnings = read_env(path), []
     for name, text in settings.items():
         if "\0" in text or "\0" in name or not name:
-            raise _unreadable(path, "it holds NUL")
+            raise _make_read_error(path, "it holds NUL")
         os.environ.setdefault(name, text)
     holds_secret = any(settings.get(name) for name in SECRETS)
     if holds_secret and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         what = f"{printable(str(path))} holds a secret, and every account of this machine can read or change it."
-        warnings.append(explained(what, "env-exposed", path=path))
+        warnings.append(explain(what, "env-exposed", path=path))
     return list(settings), warnings
 
 
@@ -72,11 +72,11 @@ def update_env(path: Path, settings: Mapping[str, str]) -> None:
     for number, binding in enumerate(bindings):
         line = binding.original.string
         if binding.key in changed and last[binding.key] == number:
-            line = _with_value(binding, changed[binding.key])
+            line = _set_value(binding, changed[binding.key])
         lines.append(line)
     if lines and changed.keys() - last.keys() and not lines[-1].endswith(("\n", "\r")):
         lines.append("\n")
-    lines += [f"{name}={_quoted(name, text)}\n" for name, text in changed.items() if name not in last]
+    lines += [f"{name}={_quote_value(name, text)}\n" for name, text in changed.items() if name not in last]
     write_file(path, "".join(lines))
 
 
@@ -86,7 +86,7 @@ def env_text(settings: Mapping[str, str]) -> str:
     Raises:
         SettingsError: a value cannot stand in one.
     """
-    return "".join(f"{name}={_quoted(name, text)}\n" for name, text in settings.items())
+    return "".join(f"{name}={_quote_value(name, text)}\n" for name, text in settings.items())
 
 
 def _read(path: Path) -> tuple[list[Binding], dict[str, str | None]]:
@@ -96,38 +96,38 @@ def _read(path: Path) -> tuple[list[Binding], dict[str, str | None]]:
     if not path.is_file():
         if path.resolve() == Path(os.devnull):
             return [], {}
-        raise _unreadable(path, "it is no file")
+        raise _make_read_error(path, "it is no file")
     try:
         text = read_text(path)
     except EncodingError as error:
-        raise _unreadable(path, str(error)) from error
+        raise _make_read_error(path, str(error)) from error
     except OSError as error:
-        raise _unreadable(path, error.strerror or type(error).__name__) from error
+        raise _make_read_error(path, error.strerror or type(error).__name__) from error
     bindings = list(parse_stream(StringIO(text, newline="")))  # as they are: CRLF stays CRLF
     return bindings, dotenv_values(stream=StringIO(text, newline=None))
 
 
-def _unreadable(path: Path, why: str) -> SettingsError:
-    return SettingsError([explained(f"{printable(str(path))} cannot be read as settings: {why}.", "env-unreadable")])
+def _make_read_error(path: Path, why: str) -> SettingsError:
+    return SettingsError([explain(f"{printable(str(path))} cannot be read as settings: {why}.", "env-unreadable")])
 
 
-def _with_value(binding: Binding, text: str) -> str:
+def _set_value(binding: Binding, text: str) -> str:
     """Return a setting's line with another value; what stands before and behind it stays."""
     found = _ASSIGNMENT.fullmatch(binding.original.string)
-    written = _quoted(binding.key or "", text)
+    written = _quote_value(binding.key or "", text)
     if found is None:
         return f"{binding.key}={written}\n"
     return f"{found['name']}={written}{found['rest']}"
 
 
-def _quoted(name: str, text: str) -> str:
+def _quote_value(name: str, text: str) -> str:
     """Return a value as python-dotenv reads it back, and a shell too where it holds no `${`.
 
     Raises:
         SettingsError: it holds a line break or another control character, or bytes that are no characters.
     """
     if any((character < " " and character != "\t") or "\ud800" <= character <= "\udfff" for character in text):
-        raise SettingsError([explained(f"{name} holds a line break or a control character.", "value-unwritable")])
+        raise SettingsError([explain(f"{name} holds a line break or a control character.", "value-unwritable")])
     if _PLAIN.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_FEEDS, SECSCORE_SCHEDULE, SECSCORE_TIMEZONE
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.text import describe_value, show_path
 
@@ -89,10 +89,10 @@ def configured_feeds() -> tuple[Feed, ...]:
     path = SECSCORE_FEEDS.read()
     if not path.exists():
         if os.environ.get("SECSCORE_FEEDS", "").strip():
-            raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
-        return (_only(),)
+            raise SettingsError([explain(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
+        return (_make_default_feed(),)
     if not (path.is_file() or path == Path(os.devnull)):
-        raise SettingsError([explained(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
+        raise SettingsError([explain(f"SECSCORE_FEEDS={show_path(path)} is no file.", "feeds-malformed")])
     try:
         with path.open("rb") as file:
             content = file.read(_LONGEST + 1)
@@ -100,16 +100,16 @@ def configured_feeds() -> tuple[Feed, ...]:
     except (OSError, EncodingError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         what = f"SECSCORE_FEEDS={show_path(path)} cannot be read as text: {why or type(error).__name__}."
-        raise SettingsError([explained(what, "feeds-malformed")]) from error
+        raise SettingsError([explain(what, "feeds-malformed")]) from error
     if text is None:
         what = f"SECSCORE_FEEDS={show_path(path)} has more than {_LONGEST:,} bytes."
-        raise SettingsError([explained(what, "feeds-malformed")])
+        raise SettingsError([explain(what, "feeds-malformed")])
     if not text.strip():
-        return (_only(),)
+        return (_make_default_feed(),)
     return _read(path, text, SECSCORE_SCHEDULE.read(), SECSCORE_TIMEZONE.read())
 
 
-def _only() -> Feed:
+def _make_default_feed() -> Feed:
     """Return the feed of the environment's settings."""
     return Feed(schedule=SECSCORE_SCHEDULE.read(), time_zone=SECSCORE_TIMEZONE.read())
 
@@ -125,37 +125,37 @@ def _read(path: Path, text: str, schedule: str, time_zone: str) -> tuple[Feed, .
             kind = type(token).__name__  # such as FlowSequenceStartToken and BlockEndToken
             depth += kind.endswith("StartToken") - kind.endswith("EndToken")
             if depth > _DEEPEST:  # each level makes PyYAML slower
-                raise _wrong(path, [(token.start_mark.line + 1, "is nested without end")])
+                raise _make_file_error(path, [(token.start_mark.line + 1, "is nested without end")])
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken):  # a few bytes of them can make gigabytes
                 what = "has an anchor or alias (& or *): a text that begins so belongs in quotes"
-                raise _wrong(path, [(token.start_mark.line + 1, what)])
+                raise _make_file_error(path, [(token.start_mark.line + 1, what)])
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         held = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
         problems = list(_problems(node, held))
     except RecursionError as error:
-        raise _wrong(path, [(1, "is nested without end")]) from error
+        raise _make_file_error(path, [(1, "is nested without end")]) from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", "no text")
         problem = re.sub(r"'[^']{2,}'", "something", problem)  # it may hold a value of the file
-        raise _wrong(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
+        raise _make_file_error(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
     if problems:
-        raise _wrong(path, problems)
+        raise _make_file_error(path, problems)
     names = [given["name"] for given in held["feeds"]]
     feeds = tuple(_feed(given, names, schedule, time_zone) for given in held["feeds"])
     if problems := list(_overlaps(node, feeds)):
-        raise _wrong(path, problems)
+        raise _make_file_error(path, problems)
     return feeds
 
 
-def _wrong(path: Path, problems: list[tuple[int, str]]) -> SettingsError:
-    return SettingsError([explained(f"{path}, line {line}: {what}.", "feeds-malformed") for line, what in problems])
+def _make_file_error(path: Path, problems: list[tuple[int, str]]) -> SettingsError:
+    return SettingsError([explain(f"{path}, line {line}: {what}.", "feeds-malformed") for line, what in problems])
 
 
 def _problems(node: Any, held: Any) -> Iterator[tuple[int, str]]:
     """Yield the line of each thing that the schema does not allow, and what should stand there."""
     from jsonschema import Draft202012Validator
 
-    yield from _repeated(node)
+    yield from _find_repeated_keys(node)
     schema = json.loads(files(__package__).joinpath("feeds.schema.json").read_text(encoding="utf-8"))
     errors: list[Any] = list(Draft202012Validator(schema).iter_errors(held))
     for error in sorted(errors, key=lambda error: list(map(str, error.path))):
@@ -173,10 +173,10 @@ def _problems(node: Any, held: Any) -> Iterator[tuple[int, str]]:
             yield _line(node, here), f"{', '.join(missing)} is missing"
         else:
             where = ".".join(str(part) for part in here if not isinstance(part, int)) or "the file"
-            yield _line(node, here), f"{where} must be {_described(error, schema)}"
+            yield _line(node, here), f"{where} must be {_describe_error(error, schema)}"
 
 
-def _described(error: Any, schema: Any) -> str:
+def _describe_error(error: Any, schema: Any) -> str:
     """Return what the schema says of the place where an error is: the nearest description."""
     place, said = schema, str(schema["description"])
     for part in error.absolute_schema_path:
@@ -203,13 +203,13 @@ def _line(node: Any, path: list[Any]) -> int:
     return int(line)
 
 
-def _repeated(node: Any) -> Iterator[tuple[int, str]]:
+def _find_repeated_keys(node: Any) -> Iterator[tuple[int, str]]:
     """Yield each key that stands twice in one place: YAML would silently take the last."""
     for child in node.value if node is not None and not isinstance(node.value, str) else ():
         if isinstance(child, tuple):
-            yield from _repeated(child[1])
+            yield from _find_repeated_keys(child[1])
         else:
-            yield from _repeated(child)
+            yield from _find_repeated_keys(child)
     if node is not None and node.id == "mapping":
         seen = set()
         for key, _ in node.value:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from secscore_pipeline.errors import ExplainedError, explained
+from secscore_pipeline.errors import ExplainedError, explain
 from secscore_pipeline.system.encodings import unicode_encoding
 from secscore_pipeline.text import GUID, describe_value, show_path
 
@@ -63,7 +63,7 @@ def refuse(what: str, failure: str, **known: object) -> NoReturn:
     Raises:
         SettingsError: always.
     """
-    raise SettingsError([explained(what, failure, **known)])
+    raise SettingsError([explain(what, failure, **known)])
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def some_of(choices: tuple[str, ...], failure: str, *, may_be_empty: bool = Fals
             what = [f"{name} names nothing."]
         if what:
             some = f"some of {', '.join(choices)}"
-            raise SettingsError([explained(one, failure, setting=name, choices=some) for one in what])
+            raise SettingsError([explain(one, failure, setting=name, choices=some) for one in what])
         return given
 
     return Kind(f"one or more of {', '.join(choices)}, separated by commas", parse)
@@ -196,7 +196,7 @@ def subscriptions() -> Kind[tuple[str, ...] | None]:
         if not given:
             what = [f"{name} names no subscription."]
         if what:
-            raise SettingsError([explained(one, "subscriptions-malformed") for one in what])
+            raise SettingsError([explain(one, "subscriptions-malformed") for one in what])
         return given
 
     return Kind("GUIDs, separated by commas, or *", parse)
@@ -237,7 +237,7 @@ def expand_path(setting: str, given: str) -> Path:
         path = Path(given).expanduser()
     except RuntimeError as error:  # Python's word for a user that is not there, or a process without a home
         what = f"{setting} begins with ~, and that home directory is not known."
-        raise SettingsError([explained(what, "home-unknown", setting=setting)]) from error
+        raise SettingsError([explain(what, "home-unknown", setting=setting)]) from error
     if "\0" in given or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
         refuse(f"{describe_value(setting, given)} is no path.", "folder-unusable", setting=setting)
     return path

@@ -9,7 +9,7 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 from secscore_pipeline.config import kinds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.setting import Group, Setting
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv", "xlsx")
 """The formats of exports."""
@@ -396,10 +396,10 @@ def refuse_misquoted(environment: Mapping[str, str]) -> None:
     for setting in SETTINGS:
         name, raw = setting.name, environment.get(setting.name, "")
         if re.search(r"<[\w -]+>", raw) and not setting.is_secret:
-            problems.append(explained(f"{name} still holds something in angle brackets.", "placeholder-left"))
+            problems.append(explain(f"{name} still holds something in angle brackets.", "placeholder-left"))
         if _INVISIBLE.search(raw):
-            problems.append(explained(f"{name} begins or ends with an invisible character.", "quotes-or-spaces"))
+            problems.append(explain(f"{name} begins or ends with an invisible character.", "quotes-or-spaces"))
         elif raw and (raw.strip() != raw or (len(raw) > 1 and raw[0] == raw[-1] and raw[0] in "'\"`")):
-            problems.append(explained(f"{name} begins or ends with a quote or a blank.", "quotes-or-spaces"))
+            problems.append(explain(f"{name} begins or ends with a quote or a blank.", "quotes-or-spaces"))
     if problems:
         raise SettingsError(problems)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from secscore_pipeline.config.patterns import fits_pattern, normalize_name
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.text import describe_value, printable
 
 
@@ -47,10 +47,10 @@ class Scope:
         found = []
         for setting, patterns in (("SECSCORE_INCLUDE", self.include), ("SECSCORE_EXCLUDE", self.exclude)):
             if patterns and self.subscription_ids is not None:
-                found.append(explained(f"{setting} has no effect.", "patterns-unused"))
+                found.append(explain(f"{setting} has no effect.", "patterns-unused"))
                 continue
             found += [
-                explained(
+                explain(
                     f"{describe_value(f'{setting}, pattern {number}', pattern, *shown)} fits none of the "
                     f"{len(names)} subscriptions that the identity sees.",
                     "pattern-unmatched",

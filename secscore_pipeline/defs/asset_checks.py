@@ -12,11 +12,11 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_PARTIAL_FAILURE
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
-from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
-from secscore_pipeline.defs.metadata import failures_explained, preview, unread
+from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, get_run_id
+from secscore_pipeline.defs.metadata import explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
 from secscore_pipeline.warehouse.connection import execute, select_rows
@@ -109,13 +109,13 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
     )
-    def asset_checks(
+    def build_asset_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        fatal = unread(context) if asset == FINDINGS else []
-        with failures_explained(context), warehouse.store.get_reader() as connection:
-            _look_at_newest(connection, snapshot_id_of(context))
+        fatal = list_unread(context) if asset == FINDINGS else []
+        with explain_failures(context), warehouse.store.get_reader() as connection:
+            _select_run(connection, get_run_id(context))
             for check in checks:
                 if check.name in wanted:
                     result = _result(check, connection)
@@ -125,10 +125,10 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
             raise dg.Failure("\n".join(fatal), allow_retries=False)
 
-    return asset_checks
+    return build_asset_checks
 
 
-def _look_at_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
     newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
     execute(connection, load_sql("defs/select_fetches"), {"run_id": newest[0] if newest else ""})
@@ -142,10 +142,10 @@ def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetChec
         check_name=check.name,
         passed=not violations,
         severity=check.gravity,
-        description=in_markdown(_in_words(check, violations)) if violations else check.says,
+        description=in_markdown(_describe_violation(check, violations)) if violations else check.says,
         metadata={
             "violations": len(violations),
-            **({"examples": preview(list(map(_short, violations[:SHOWN])))} if violations else {}),
+            **({"examples": make_preview(list(map(_short, violations[:SHOWN])))} if violations else {}),
         },
     )
 
@@ -157,7 +157,7 @@ def _short(violation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
+def _describe_violation(check: Check, violations: Sequence[dict[str, Any]]) -> str:
     """Say what is wrong: how often, with what, and the first of it."""
     count = len(violations)
     first = ", ".join(
@@ -174,10 +174,12 @@ def _in_words(check: Check, violations: Sequence[dict[str, Any]]) -> str:
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Hold a sample of the newest snapshot's findings against the OCSF schema."""
-    with failures_explained(context), warehouse.store.get_reader() as connection:
-        _look_at_newest(connection, snapshot_id_of(context))
+    with explain_failures(context), warehouse.store.get_reader() as connection:
+        _select_run(connection, get_run_id(context))
         found = execute(connection, load_sql("ocsf/sample_findings"), {"limit": SAMPLE}).fetchall()
-    wrong = {finding["metadata"]["uid"]: said for (row,) in found if (said := problems(finding := event(row)))}
+    wrong = {
+        finding["metadata"]["uid"]: said for (row,) in found if (said := find_problems(finding := build_event(row)))
+    }
     return dg.AssetCheckResult(
         passed=not wrong,
         severity=_ERROR,

@@ -99,7 +99,7 @@ def code_server_answers(socket: Path) -> bool:
     return True
 
 
-def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
+def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Delete a run's record and what `delete_run` leaves of it: outcomes of checks, printed text, an empty file.
 
     Nothing public deletes those.

@@ -17,10 +17,10 @@ def signal_failure(context: dg.HookContext) -> None:
     """Write the metrics of a run that fails: when a feed was tried to be read, and how old what is known is."""
     run = context.instance.get_run_by_id(context.run_id)
     if run:
-        signal_attempts(context.log, context.resources.warehouse.store, attempts_of(run))
+        signal_attempts(context.log, context.resources.warehouse.store, get_attempts(run))
 
 
-def attempts_of(run: dg.DagsterRun, clock: Clock = utc_now) -> Mapping[str, datetime]:
+def get_attempts(run: dg.DagsterRun, clock: Clock = utc_now) -> Mapping[str, datetime]:
     """Return the feed that a run has just tried to read, with the present time; nothing where it reads none."""
     partition = run.tags.get("dagster/partition")
     feed = run.tags.get("secscore/feed")

@@ -10,8 +10,8 @@ from yaml import YAMLError
 
 from secscore_pipeline.config.kinds import SettingsError, expand_path
 from secscore_pipeline.defs.metadata import POOL
-from secscore_pipeline.errors import explained
-from secscore_pipeline.system.redaction import quoted
+from secscore_pipeline.errors import explain
+from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import show_path
 
 
@@ -30,19 +30,19 @@ def open_instance() -> Iterator[dg.DagsterInstance]:
     folder = expand_path("DAGSTER_HOME", home)
     if not folder.is_absolute():
         what = f"DAGSTER_HOME={show_path(folder)} is not an absolute path."
-        raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")])
+        raise SettingsError([explain(what, "folder-unusable", setting="DAGSTER_HOME")])
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         what = f"DAGSTER_HOME={show_path(folder)} cannot be made ({error.strerror})."
-        raise SettingsError([explained(what, "folder-unusable", setting="DAGSTER_HOME")]) from error
+        raise SettingsError([explain(what, "folder-unusable", setting="DAGSTER_HOME")]) from error
     os.environ["DAGSTER_HOME"] = str(folder)
     try:
         with dg.DagsterInstance.get() as instance:
             yield instance
     except (SQLAlchemyError, dg.DagsterError, YAMLError) as error:
-        what = f"Dagster's records in {folder} cannot be used ({quoted(str(error).splitlines()[0], length=200)})."
-        raise SettingsError([explained(what, "instance-unusable")]) from error
+        what = f"Dagster's records in {folder} cannot be used ({quote_answer(str(error).splitlines()[0], length=200)})."
+        raise SettingsError([explain(what, "instance-unusable")]) from error
 
 
 def limit_parallel_runs(runs: int) -> None:

@@ -7,19 +7,19 @@ import dagster as dg
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import EXPORTS
-from secscore_pipeline.defs.assets.exports import key_of
+from secscore_pipeline.defs.assets.exports import get_export_key
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, SUBSCRIPTIONS
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.hooks import signal_failure
-from secscore_pipeline.defs.metadata import preview
-from secscore_pipeline.ingest.connection_test import State, Step, diagnose, summary
+from secscore_pipeline.defs.metadata import make_preview
+from secscore_pipeline.ingest.connection_test import State, Step, run_connection_steps, summarize_steps
 
 READING = [SUBSCRIPTIONS, SCORES, CONTROLS, FINDINGS]
 """What the run of a batch makes."""
 
-SHOWING = [DATABASE, REPORT, *map(key_of, EXPORTS)]
+SHOWING = [DATABASE, REPORT, *map(get_export_key, EXPORTS)]
 """What is made once of a whole round."""
 
 sync_job = dg.define_asset_job(
@@ -41,15 +41,15 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
     def diagnosis(context: dg.OpExecutionContext) -> None:
         steps: list[Step] = []
         for feed in feeds:
-            for step in diagnose(getattr(context.resources, feed.resource_key), utc_now):
+            for step in run_connection_steps(getattr(context.resources, feed.resource_key), utc_now):
                 steps.append(step)
                 log = context.log.error if step.state is State.FAILED else context.log.info
                 log("%s: %s", feed.name, step.line)
-        shown = preview([step.row for step in steps])
+        shown = make_preview([step.row for step in steps])
         wrong = [step for step in steps if step.state is State.FAILED]
         if wrong:
-            raise dg.Failure(f"{summary(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)
-        context.add_output_metadata({"steps": shown, "summary": summary(steps)})
+            raise dg.Failure(f"{summarize_steps(steps)} {wrong[0].says}", {"steps": shown}, allow_retries=False)
+        context.add_output_metadata({"steps": shown, "summary": summarize_steps(steps)})
 
     @dg.job(
         name="test_connection",

@@ -5,7 +5,7 @@ import logging
 import dagster as dg
 
 
-class _OurWords(logging.Formatter):
+class _MessageFormatter(logging.Formatter):
     """Prints what an asset said, without the run and step that Dagster puts before it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -21,7 +21,7 @@ def _plain_logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("secscore", min(logging.INFO, logging.getLogger(__name__).getEffectiveLevel()))
     handler = logging.StreamHandler()
     handler.addFilter(_is_ours)
-    handler.setFormatter(_OurWords())
+    handler.setFormatter(_MessageFormatter())
     logger.addHandler(handler)
     return logger
 

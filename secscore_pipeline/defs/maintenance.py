@@ -6,11 +6,11 @@ import dagster as dg
 
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SECSCORE_RETENTION_DAYS, SECSCORE_RUN_RETENTION_DAYS
-from secscore_pipeline.defs.dagster_internals import forget_run
-from secscore_pipeline.defs.metadata import POOL, failures_explained
+from secscore_pipeline.defs.dagster_internals import delete_run
+from secscore_pipeline.defs.metadata import POOL, explain_failures
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline.warehouse.retention import oldest_kept
+from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 
 @dg.op(
@@ -19,7 +19,7 @@ from secscore_pipeline.warehouse.retention import oldest_kept
 )
 def compaction(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Keep the store small and publish it, and say what that gained."""
-    with failures_explained(context):
+    with explain_failures(context):
         days = SECSCORE_RETENTION_DAYS.read()
         try:
             done = warehouse.store.maintain(utc_now(), days)
@@ -48,30 +48,30 @@ def maintain() -> None:
 @dg.op(description="Delete Dagster's record of runs that ended before SECSCORE_RUN_RETENTION_DAYS; no data of ours.")
 def old_runs(context: dg.OpExecutionContext) -> None:
     """Delete the record of old runs, and say how many there were."""
-    with failures_explained(context):
+    with explain_failures(context):
         days = SECSCORE_RUN_RETENTION_DAYS.read()
     if days is None:
         context.log.info("%s is empty: every run is kept.", SECSCORE_RUN_RETENTION_DAYS.name)
         return
-    forgotten = forget_runs(context.instance, oldest_kept_run(context.instance, days))
+    forgotten = delete_runs(context.instance, find_oldest_kept_run(context.instance, days))
     context.log.info("%d runs from more than %d days before the newest are forgotten.", forgotten, days)
 
 
-def oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
+def find_oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
     """Return the moment, UTC, before which runs are deleted: so many days before the newest one."""
     started = {record.create_timestamp.astimezone(UTC).date() for record in instance.get_run_records()}
     newest_first = sorted(started or {utc_now().date()}, reverse=True)
-    return datetime.combine(oldest_kept(newest_first, days), time(), UTC)
+    return datetime.combine(compute_oldest_kept(newest_first, days), time(), UTC)
 
 
-def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+def delete_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     asked = dg.RunsFilter(statuses=ended, created_before=before)
     forgotten = 0
     while records := instance.get_run_records(asked, limit=100):
         for record in records:
-            forget_run(instance, record.dagster_run.run_id)
+            delete_run(instance, record.dagster_run.run_id)
         forgotten += len(records)
     return forgotten
 

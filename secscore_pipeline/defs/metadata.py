@@ -33,7 +33,7 @@ Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecut
 
 
 @contextmanager
-def failures_explained(context: Context) -> Iterator[None]:
+def explain_failures(context: Context) -> Iterator[None]:
     """Turn an error that already says what happened and what to do into a Dagster failure with that text.
 
     It is tried again, as RETRIES has it, where it may be gone later and nobody waits for the run: Dagster is asked for
@@ -50,7 +50,7 @@ def failures_explained(context: Context) -> Iterator[None]:
         if isinstance(error, dg.Failure):
             failed = error
         elif isinstance(error, AzureError | FileError | SettingsError | WarehouseError):
-            failed = failure(context, str(error))
+            failed = make_failure(context, str(error))
         else:
             raise
     else:
@@ -63,13 +63,13 @@ def failures_explained(context: Context) -> Iterator[None]:
     raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=seconds) from failed
 
 
-def failure(context: Context, message: str) -> dg.Failure:
+def make_failure(context: Context, message: str) -> dg.Failure:
     """Return the failure that a message tells of, to be tried again or not."""
     is_awaited = BY_HAND.items() <= context.run.tags.items()
     return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)
 
 
-def unread(context: Context) -> list[str]:
+def list_unread(context: Context) -> list[str]:
     """Return what the run's raw assets say of what could not be read at all, a message each, once per cause.
 
     They succeed as steps all the same: what could be read becomes findings and is published, and then the run fails.
@@ -84,7 +84,7 @@ def unread(context: Context) -> list[str]:
     return list(dict.fromkeys(messages))
 
 
-def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:
+def describe_columns(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:
     """Return the columns of a table, `schema.name`, with types and comments, as Dagster's UI shows them."""
     columns = connection.execute(
         "select column_name, data_type, comment, is_nullable from duckdb_columns() "
@@ -104,7 +104,7 @@ def column_schema(connection: duckdb.DuckDBPyConnection, table: str) -> dg.Table
     )
 
 
-def preview(table: list[dict[str, Any]]) -> dg.TableMetadataValue:
+def make_preview(table: list[dict[str, Any]]) -> dg.TableMetadataValue:
     """Return rows as a table for Dagster's UI, which shows values as text and runs no markup."""
     records = [dg.TableRecord({name: _cell(cell) for name, cell in row.items()}) for row in table]
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in (table[0] if table else {})])

@@ -30,7 +30,7 @@ SCOPE_FIELDS = frozenset({"subscription_ids", "management_group_id", "include", 
 """Those of them that say which subscriptions are read: a run with its own tells nothing of the scope of its feed."""
 
 
-def connection_resource(feed: Feed) -> dg.ResourceDefinition:
+def build_connection_resource(feed: Feed) -> dg.ResourceDefinition:
     """Return the Dagster resource that makes the connection of a feed, an `AzureConnection`.
 
     Its configuration is plain values: Dagster refuses `{env: NAME}` in them, which would put a variable's value,
@@ -81,7 +81,7 @@ class WarehouseResource(DuckDBResource):
             yield connection
 
 
-def warehouse_resource() -> dg.ResourceDefinition:
+def build_warehouse_resource() -> dg.ResourceDefinition:
     """Return the Dagster resource of the warehouse; a run's configuration cannot point it at other files.
 
     Raises:
@@ -91,7 +91,7 @@ def warehouse_resource() -> dg.ResourceDefinition:
     return dg.ResourceDefinition(lambda _: warehouse, {}, "The DuckDB files or the lake of SECSCORE_DATABASE.")
 
 
-def io_manager_resource() -> dg.IOManagerDefinition:
+def build_io_manager_resource() -> dg.IOManagerDefinition:
     """Return the I/O manager of jobs, which keeps values in memory; assets here hand on none.
 
     Dagster's own writes into any folder that a run's configuration names.
@@ -99,14 +99,14 @@ def io_manager_resource() -> dg.IOManagerDefinition:
     return dg.IOManagerDefinition(dg.mem_io_manager.resource_fn, {})
 
 
-def batch_of(context: dg.AssetExecutionContext) -> Batch | None:
+def get_batch(context: dg.AssetExecutionContext) -> Batch | None:
     """Return the batch that a run reads; None where it reads all of its feed."""
     return Batch.of(context.partition_key) if context.has_partition_key and SECSCORE_BATCH_SIZE.read() else None
 
 
-def connection_of(context: dg.AssetExecutionContext) -> AzureConnection:
+def get_connection(context: dg.AssetExecutionContext) -> AzureConnection:
     """Return the connection that a run reads: that of the feed which its partition names, or the only one."""
-    batch = batch_of(context)
+    batch = get_batch(context)
     feed = batch.feed if batch else context.partition_key if context.has_partition_key else DEFAULT_NAME
     resources: Any = context.resources
     found: AzureConnection = getattr(resources, f"azure_{feed}", None) or resources.azure

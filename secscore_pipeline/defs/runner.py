@@ -28,7 +28,7 @@ from secscore_pipeline.config.registry import (
 )
 from secscore_pipeline.config.settings import read_signal_settings
 from secscore_pipeline.defs.asset_checks import CHECKS, COVERAGE
-from secscore_pipeline.defs.assets.exports import key_of
+from secscore_pipeline.defs.assets.exports import get_export_key
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.assets.raw import NAMES_READ, SUBSCRIPTIONS
 from secscore_pipeline.defs.assets.report import REPORT
@@ -37,10 +37,10 @@ from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.metadata import READ
 from secscore_pipeline.defs.partitions import BY_HAND, ROUND, SHOWS
 from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
-from secscore_pipeline.defs.schedules import round_of
+from secscore_pipeline.defs.schedules import list_batches
 from secscore_pipeline.ingest.batches import Batch
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
@@ -188,7 +188,7 @@ class _Runs:
         """Read a feed in one run, whose id is that of the sync."""
         sync_id = str(uuid.uuid4())
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
-        excluded = {REPORT, *(key_of(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read())}
+        excluded = {REPORT, *(get_export_key(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read())}
         selection = [key for key in self._definitions.resolve_all_asset_keys() if key not in excluded]
         yield RunStarted(sync_id)
         result = self._execute(feed, sync_id, selection, partition=feed.partition)
@@ -199,7 +199,7 @@ class _Runs:
         """Read the batches of a feed, a run for each, and publish what they stored in another one."""
         sync_id = str(uuid.uuid4())
         try:
-            batches = round_of(feed, self._instance)
+            batches = list_batches(feed, self._instance)
         except AzureError as error:
             yield FeedResult(feed, sync_id, SyncOutcome.NOTHING_STORED, str(error))
             return
@@ -215,7 +215,7 @@ class _Runs:
         run_id = str(uuid.uuid4())
         yield RunStarted(run_id)
         published = self._execute(
-            feed, run_id, [DATABASE, *map(key_of, SECSCORE_EXPORTS.read())], tags={SHOWS: sync_id}
+            feed, run_id, [DATABASE, *map(get_export_key, SECSCORE_EXPORTS.read())], tags={SHOWS: sync_id}
         )
         yield published
         yield FeedResult(feed, sync_id, _get_batches_outcome(results, published))
@@ -274,7 +274,7 @@ def execute_run(
         KeyboardInterrupt: the process was told to stop.
     """
     run_id = run_id or str(uuid.uuid4())
-    with stopping.acts_last(partial(report_run_stopped, instance, run_id)):
+    with stopping.act_before_end(partial(report_run_stopped, instance, run_id)):
         result = job.execute_in_process(
             instance=instance,
             run_config={"loggers": {"plain": {}}, **(config or {})},
@@ -305,7 +305,7 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
     azure: AzureConnection = AzureConnection.from_environment()
     list_subscriptions(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock)
     for event_type in EVENT_TYPES.values():
-        take_snapshot(azure, warehouse, event_type, sync_id, read_clock)
+        fetch_event_type(azure, warehouse, event_type, sync_id, read_clock)
 
 
 def normalize_fetches(warehouse: Warehouse) -> int:

@@ -20,20 +20,20 @@ GRACE = timedelta(hours=1)
 """How long a run may take before what it makes counts as late."""
 
 
-def schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
+def build_schedules(feeds: Sequence[Feed]) -> list[dg.ScheduleDefinition]:
     """Make the schedules: one for each feed, and two for the upkeep. They are off until they are switched on.
 
     Raises:
         SettingsError: SECSCORE_SCHEDULE or SECSCORE_TIMEZONE cannot be read.
     """
     return [
-        *map(_schedule_of, feeds),
-        _scheduled(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC"),
-        _scheduled(maintain, "maintain", "0 4 * * 0", "UTC"),
+        *map(_build_feed_schedule, feeds),
+        _build_schedule(forget_old_runs, "forget_old_runs", "0 3 * * 0", "UTC"),
+        _build_schedule(maintain, "maintain", "0 4 * * 0", "UTC"),
     ]
 
 
-def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
+def _build_feed_schedule(feed: Feed) -> dg.ScheduleDefinition:
     """Make a feed's schedule: a run, or with SECSCORE_BATCH_SIZE a run for each batch of its subscriptions."""
     check_schedule(feed)
     known = {"feed": feed.name, "owner": feed.owner, "contact": feed.contact}
@@ -44,7 +44,7 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
             yield dg.RunRequest(partition_key=feed.partition, tags=tags)
             return
         sync_id = f"{feed.name}/{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
-        batches = _round_or_the_one_before(feed, context)
+        batches = _list_batches_or_last_known(feed, context)
         for batch in batches:
             yield dg.RunRequest(
                 run_key=f"{sync_id}/{batch.key}",
@@ -54,12 +54,12 @@ def _schedule_of(feed: Feed) -> dg.ScheduleDefinition:
             )
 
     name = feed.partition or "sync_schedule"
-    return _scheduled(
+    return _build_schedule(
         sync_job, name, feed.schedule, feed.time_zone, f"Reads the feed {feed.name}.", execution_fn=run, metadata=known
     )
 
 
-def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
+def list_batches(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     """Return the batches that a feed's subscriptions are dealt into now, each known to Dagster as a partition.
 
     One batch where none is in scope any more: its run stores that, and fails with the reason.
@@ -74,18 +74,20 @@ def round_of(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
         if error.failure != "nothing-in-scope":
             raise
         subscription_ids = ()
-    batches = split_into_batches(feed.name, subscription_ids, SECSCORE_BATCH_SIZE.read() or 1) or [Batch(feed.name, 1, 1)]
+    batches = split_into_batches(feed.name, subscription_ids, SECSCORE_BATCH_SIZE.read() or 1) or [
+        Batch(feed.name, 1, 1)
+    ]
     instance.add_dynamic_partitions(BATCHES.name or "", [batch.key for batch in batches])
     return batches
 
 
-def _round_or_the_one_before(feed: Feed, context: dg.ScheduleEvaluationContext) -> list[Batch]:
+def _list_batches_or_last_known(feed: Feed, context: dg.ScheduleEvaluationContext) -> list[Batch]:
     """Return the batches of a feed now; those known from before where its subscriptions cannot be listed just now.
 
     A tick that fails is made up for by nothing, and nobody is told. A run is tried again, and its failure is told.
     """
     try:
-        return round_of(feed, context.instance)
+        return list_batches(feed, context.instance)
     except AzureError as error:
         known = map(Batch.of, context.instance.get_dynamic_partitions(BATCHES.name or ""))
         before = [batch for batch in known if batch.feed == feed.name]
@@ -96,7 +98,7 @@ def _round_or_the_one_before(feed: Feed, context: dg.ScheduleEvaluationContext) 
         return [batch for batch in before if batch.count == finest]
 
 
-def _scheduled(
+def _build_schedule(
     job: Any, name: str, cron: str, time_zone: str, description: str = "", **options: Any
 ) -> dg.ScheduleDefinition:
     is_on = SECSCORE_SCHEDULES.read()

@@ -9,7 +9,7 @@ import dagster as dg
 
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import JournalError
-from secscore_pipeline.alerts.notify import channels, tell_news, tell_of
+from secscore_pipeline.alerts.notify import channels, send_alert, send_new_alerts
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
@@ -20,7 +20,9 @@ from secscore_pipeline.defs.partitions import BATCHES_OF_ROUND, BY_SCHEDULE, BY_
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
-    from secscore_pipeline.alerts.tell import Told
+    from secscore_pipeline.alerts.tell import Delivery
+
+    pass
 
 EVERY = 60
 """How often the sensor of alerts looks, in seconds."""
@@ -29,7 +31,7 @@ LOOKED_BACK = timedelta(days=2)
 """How old the runs are at most that are looked at for rounds that have ended."""
 
 
-def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
+def build_alert_sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
     """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
     status = dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED
 
@@ -41,7 +43,7 @@ def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         "syncs, credentials that end, and the week's briefing: each once.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        return _delivered(context.log, lambda: tell_news(feeds))
+        return _deliver(context.log, lambda: send_new_alerts(feeds))
 
     @dg.run_failure_sensor(
         name="failed_runs",
@@ -49,12 +51,12 @@ def sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
         description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
-        return _delivered(context.log, lambda: tell_of(run_failed(context)))
+        return _deliver(context.log, lambda: send_alert(make_failed_run_alert(context)))
 
     return [alerts, failed_runs]
 
 
-def run_failed(context: dg.RunFailureSensorContext) -> Alert:
+def make_failed_run_alert(context: dg.RunFailureSensorContext) -> Alert:
     """Return the alert of a run that failed: the first sentence of each failed step, which holds its resolution."""
     run = context.dagster_run
     steps = [event.step_failure_data for event in context.get_step_failure_events()]
@@ -76,7 +78,7 @@ def run_failed(context: dg.RunFailureSensorContext) -> Alert:
     )
 
 
-def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipReason:
+def _deliver(log: logging.Logger, deliver: "Callable[[], Delivery]") -> dg.SkipReason:
     """Deliver, log what could not be, and return the tick's word on it all: one sentence, whatever was in the way."""
     try:
         if not channels():
@@ -93,7 +95,7 @@ def _delivered(log: logging.Logger, deliver: "Callable[[], Told]") -> dg.SkipRea
     return dg.SkipReason(f"{told.sent} messages sent.{failed}")
 
 
-def whole_rounds() -> list[dg.SensorDefinition]:
+def build_sync_sensor() -> list[dg.SensorDefinition]:
     """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
     if not SECSCORE_BATCH_SIZE.read():
         return []

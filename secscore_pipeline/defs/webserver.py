@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.ui_hosts import PORTS, read_ui_hosts
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 
 _SHUTDOWN_SECONDS = 1
 
@@ -88,7 +88,7 @@ def refuse_taken_port(host: str, port: int) -> None:
             trial.listen(1)
         except OSError as error:
             what = f"The UI cannot listen on {host}, port {port} ({error.strerror})."
-            raise SettingsError([explained(what, "port-taken")]) from error
+            raise SettingsError([explain(what, "port-taken")]) from error
 
 
 def serve_ui(workspace: Path, host: str, port: int) -> None:

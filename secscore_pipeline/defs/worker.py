@@ -17,7 +17,7 @@ from secscore_pipeline.defs.celery_internals import (
     create_execute_job_task,
 )
 from secscore_pipeline.defs.dagster_internals import CheckRunHealthResult, DagsterHomeNotSetError, WorkerStatus
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 
 log = logging.getLogger(__name__)
 
@@ -52,25 +52,25 @@ class WatchedRunLauncher(CeleryRunLauncher):
 
     def _lives(self, worker: str) -> bool:
         """Tell whether a worker is there: one that has been told to stop answers no more, but ends its run first."""
-        if self.celery.backend.client.exists(_sign_of(worker)):
+        if self.celery.backend.client.exists(_get_alive_key(worker)):
             return True
         return bool(self.celery.control.ping(destination=[worker], timeout=ANSWERS_WITHIN))
 
 
-def _sign_of(worker: str) -> str:
+def _get_alive_key(worker: str) -> str:
     return f"secscore/lives/{worker}"
 
 
-def _say_so(app: Celery, worker: str, ended: Event) -> None:
+def _report_alive(app: Celery, worker: str, ended: Event) -> None:
     """Leave a sign of life at the broker, again and again, until the worker has ended; it vanishes soon after."""
     while not ended.wait(SAYS_SO_EVERY):
         try:
-            app.backend.client.set(_sign_of(worker), 1, ex=int(ANSWERS_WITHIN))
+            app.backend.client.set(_get_alive_key(worker), 1, ex=int(ANSWERS_WITHIN))
         except RedisError as error:  # the worker waits for its broker, and says so itself
             log.info("The broker is not told that %s lives (%s).", worker, type(error).__name__)
 
 
-def work(runs: int) -> None:
+def run_worker(runs: int) -> None:
     """Take runs from the queue of the instance in DAGSTER_HOME until the process is told to end.
 
     Args:
@@ -83,15 +83,15 @@ def work(runs: int) -> None:
         with dg.DagsterInstance.get() as instance:
             launcher = instance.run_launcher
     except DagsterHomeNotSetError as error:
-        raise SettingsError([explained("DAGSTER_HOME is not set.", "queue-missing")]) from error
+        raise SettingsError([explain("DAGSTER_HOME is not set.", "queue-missing")]) from error
     if not isinstance(launcher, CeleryRunLauncher):
         what = f"The runs of the instance in DAGSTER_HOME are launched by {type(launcher).__name__}."
-        raise SettingsError([explained(what, "queue-missing")])
+        raise SettingsError([explain(what, "queue-missing")])
     app = launcher.celery
     create_execute_job_task(app)
     import_module("secscore_pipeline.definitions")  # each run begins as a copy of this process, and need not
     name, ended = f"secscore-{os.getpid()}@{socket.gethostname()}", Event()
-    living = Thread(target=_say_so, args=(app, name, ended), daemon=True)
+    living = Thread(target=_report_alive, args=(app, name, ended), daemon=True)
     living.start()
     try:
         app.worker_main(  # type: ignore[no-untyped-call]

@@ -78,16 +78,16 @@ class Entra:
             return self._unknown_tenant(tenant, "invalid_request")
         for name in ("grant_type", "client_id", "scope"):
             if not form.get(name):
-                return _refused(
+                return _make_refusal(
                     400, "invalid_request", 900144, f"The request body must contain the following parameter: '{name}'."
                 )
         if form["grant_type"] != "client_credentials":
-            return _refused(
+            return _make_refusal(
                 400, "unsupported_grant_type", 70003, f"The grant type '{form['grant_type']}' is not supported here."
             )
         application = self.world.applications.get(form["client_id"].lower())
         if application is None:
-            return _refused(
+            return _make_refusal(
                 400,
                 "unauthorized_client",
                 700016,
@@ -97,14 +97,14 @@ class Entra:
                 "wrong tenant.",
             )
         if application.disabled:
-            return _refused(
+            return _make_refusal(
                 400,
                 "unauthorized_client",
                 7000112,
                 f"Application '{application.client_id}'({application.display_name}) is disabled.",
             )
         if not application.has_principal:
-            return _refused(
+            return _make_refusal(
                 401,
                 "invalid_client",
                 7000229,
@@ -115,7 +115,7 @@ class Entra:
         if refused is not None:
             return refused
         if application.blocked:
-            return _refused(
+            return _make_refusal(
                 400,
                 "invalid_grant",
                 53003,
@@ -124,7 +124,7 @@ class Entra:
             )
         scope = form["scope"]
         if not scope.endswith("/.default"):
-            return _refused(
+            return _make_refusal(
                 400,
                 "invalid_scope",
                 1002012,
@@ -133,7 +133,7 @@ class Entra:
             )
         resource = scope.removesuffix("/.default")
         if resource.rstrip("/") not in (self.host, "https://management.azure.com"):
-            return _refused(
+            return _make_refusal(
                 400,
                 "invalid_resource",
                 500011,
@@ -192,14 +192,14 @@ class Entra:
         if "client_assertion" in form:
             return self._wrong_assertion(application, form)
         if "client_secret" not in form:
-            return _refused(
+            return _make_refusal(
                 401,
                 "invalid_client",
                 7000216,
                 "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
             )
         if form["client_secret"] != application.secret:
-            return _refused(
+            return _make_refusal(
                 401,
                 "invalid_client",
                 7000215,
@@ -207,7 +207,7 @@ class Entra:
                 f"value, not the client secret ID, for a secret added to app '{application.client_id}'.",
             )
         if application.secret_expired:
-            return _refused(
+            return _make_refusal(
                 401,
                 "invalid_client",
                 7000222,
@@ -220,26 +220,28 @@ class Entra:
     def _wrong_assertion(self, application: Application, form: dict[str, str]) -> JSONResponse | None:
         """Check an assertion: signed with a certificate of the application, or by a platform that it trusts."""
         if form.get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
-            return _refused(400, "invalid_request", 900144, "The client_assertion_type is missing or not supported.")
+            return _make_refusal(
+                400, "invalid_request", 900144, "The client_assertion_type is missing or not supported."
+            )
         assertion = form["client_assertion"]
         try:
             header = jwt.get_unverified_header(assertion)
             claimed = jwt.decode(assertion, options={"verify_signature": False})
         except jwt.InvalidTokenError:
-            return _refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+            return _make_refusal(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
         try:
             if claimed.get("iss") == application.client_id:
                 self._check_certificate(application, assertion, header)
             else:
                 self._check_federation(application, assertion, claimed)
         except _UnknownSignerError as problem:
-            return _refused(401, "invalid_client", problem.code, str(problem))
+            return _make_refusal(401, "invalid_client", problem.code, str(problem))
         except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
-            return _refused(
+            return _make_refusal(
                 401, "invalid_client", 700024, "Client assertion is not within its valid time range. Current time: now."
             )
         except jwt.InvalidTokenError:
-            return _refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
+            return _make_refusal(401, "invalid_client", 50027, "JWT token is invalid or malformed.")
         return None
 
     def _check_certificate(self, application: Application, assertion: str, header: dict[str, object]) -> None:
@@ -329,13 +331,13 @@ class Entra:
 
     def _unknown_tenant(self, tenant: str, error: str) -> JSONResponse:
         if not _GUID.fullmatch(tenant) and not _DOMAIN.fullmatch(tenant):
-            return _refused(
+            return _make_refusal(
                 400,
                 "invalid_request",
                 900023,
                 f"Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.",
             )
-        return _refused(
+        return _make_refusal(
             400,
             error,
             90002,
@@ -345,7 +347,7 @@ class Entra:
         )
 
 
-def _refused(status: int, error: str, code: int, description: str) -> JSONResponse:
+def _make_refusal(status: int, error: str, code: int, description: str) -> JSONResponse:
     trace_id, correlation_id = str(uuid.uuid4()), str(uuid.uuid4())
     stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     return JSONResponse(

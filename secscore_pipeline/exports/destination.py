@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import fsspec.core
 from fsspec.implementations.local import LocalFileSystem
 
-from secscore_pipeline.system.redaction import quoted
+from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import printable, secrets_of_url, show_url
 from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
 
@@ -108,5 +108,5 @@ class Destination:
             # A URL that was cut in the wrong place has parts of its password where nobody looks for one.
             parts = [part for part in re.split(r"[/:@?&=;#]", self.url) if len(part) > 3 and part not in self.shown]
             hidden = (self.url, *secrets_of_url(self.url), *parts)
-            why = quoted(str(error), *hidden, length=200) or type(error).__name__
+            why = quote_answer(str(error), *hidden, length=200) or type(error).__name__
             raise WarehouseError(f"{self.shown} could not be written or read ({why}).", "export-unwritable") from error

@@ -12,10 +12,10 @@ from typing import Any
 import duckdb
 
 from secscore_pipeline.exports.destination import Destination
-from secscore_pipeline.ocsf.validation import event
+from secscore_pipeline.ocsf.validation import build_event
 from secscore_pipeline.posture.query import csv_writer, safe
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, execute, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, execute, quote_literal
 
 log = logging.getLogger(__name__)
 
@@ -184,15 +184,17 @@ def _jsonl(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: La
     rows = 0
     findings = load_sql("exports/select_findings").rstrip().rstrip(";")
     cursor = connection.execute(f"select to_json(findings) from ({findings}) as findings")  # noqa: S608 - our own file
-    with _made(folder / unit / _JSONL).open("w", encoding="utf-8") as file:
+    with _prepare_file(folder / unit / _JSONL).open("w", encoding="utf-8") as file:
         while some := cursor.fetchmany(_ROWS):
-            file.writelines(f"{json.dumps(event(row), ensure_ascii=False)}\n" for (row,) in some)
+            file.writelines(f"{json.dumps(build_event(row), ensure_ascii=False)}\n" for (row,) in some)
             rows += len(some)
     return rows
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, _: Lake) -> int:
-    return _copy(connection, load_sql("exports/select_findings"), _made(folder / unit / _PARQUET_FILE), _PARQUET)
+    return _copy(
+        connection, load_sql("exports/select_findings"), _prepare_file(folder / unit / _PARQUET_FILE), _PARQUET
+    )
 
 
 def _security_lake(connection: duckdb.DuckDBPyConnection, folder: Path, unit: str, lake: Lake) -> int:
@@ -252,11 +254,11 @@ _WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path, str, Lake], int]]
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, to: Path, how: str, **values: object) -> int:
-    text = f"copy ({query.strip().rstrip(';')}) to {quoted(str(to))} ({how})"
+    text = f"copy ({query.strip().rstrip(';')}) to {quote_literal(str(to))} ({how})"
     row = connection.execute(text, values or None).fetchone()
     return int(row[0]) if row else 0
 
 
-def _made(path: Path) -> Path:
+def _prepare_file(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

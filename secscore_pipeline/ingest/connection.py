@@ -8,12 +8,12 @@ from functools import lru_cache
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
-from secscore_pipeline.azure.subscriptions import Directory
+from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.config.azure_settings import AzureSettings, read_azure_settings
 from secscore_pipeline.config.feeds import DEFAULT_NAME, Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import BY_NAME, CONNECTION_SETTINGS, SECRETS
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.scope import ResolvedScope, refuse_empty, resolve_scope
 from secscore_pipeline.warehouse.store import ConnectionTenant
 
@@ -103,7 +103,7 @@ class AzureConnection:
         if self.unset:
             raise SettingsError(
                 [
-                    explained(f"{name}, which the feed {self.feed} needs, is not set.", "secret-unset")
+                    explain(f"{name}, which the feed {self.feed} needs, is not set.", "secret-unset")
                     for name in self.unset
                 ]
             )
@@ -124,7 +124,7 @@ class AzureConnection:
             _client.cache_clear()
         return _client(*wanted)
 
-    def describe_unmatched_patterns(self, directory: Directory) -> list[str]:
+    def describe_unmatched_patterns(self, directory: SubscriptionListing) -> list[str]:
         """Return a sentence for each pattern of the scope that fits no subscription, or is not used.
 
         Args:
@@ -147,11 +147,11 @@ class AzureConnection:
         name = self.settings().tenant_id.lower()
         return ConnectionTenant(self.client().tenant_id or name, name)
 
-    def directory(self, run_id: str | None = None) -> Directory:
+    def directory(self, run_id: str | None = None) -> SubscriptionListing:
         """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""
-        return _directory(self.client(), run_id) if run_id else Directory(self.client())
+        return _directory(self.client(), run_id) if run_id else SubscriptionListing(self.client())
 
-    def subscriptions(self, directory: Directory) -> tuple[str, ...]:
+    def subscriptions(self, directory: SubscriptionListing) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
 
         Args:
@@ -165,7 +165,7 @@ class AzureConnection:
             return scope.subscription_ids
         return refuse_empty(resolve_scope(scope, directory, asks_for_states=False))
 
-    def resolve_scope(self, directory: Directory) -> ResolvedScope:
+    def resolve_scope(self, directory: SubscriptionListing) -> ResolvedScope:
         """Return which subscriptions are to be read now, and why those that Azure lists beside them are not.
 
         Args:
@@ -184,5 +184,5 @@ def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_con
 
 
 @lru_cache(maxsize=1)
-def _directory(client: ArmClient, run_id: str) -> Directory:  # noqa: ARG001 - whose it is: another run asks anew
-    return Directory(client)
+def _directory(client: ArmClient, run_id: str) -> SubscriptionListing:  # noqa: ARG001 - whose it is: another run asks anew
+    return SubscriptionListing(client)

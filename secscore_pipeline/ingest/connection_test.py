@@ -22,7 +22,7 @@ from secscore_pipeline.azure.session import Session, certificate_of, host_of, is
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.config.kinds import SettingsError
-from secscore_pipeline.errors import explained
+from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.text import GUID, list_some
 
@@ -87,7 +87,7 @@ class Step:
         return {**self.record, "outcome": self.outcome.words if self.outcome else None}
 
 
-def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
+def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     """Try a connection: settings, network, sign-in, subscriptions, then every subscription for each event type.
 
     A step that the next ones cannot do without ends it.
@@ -114,7 +114,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
         try:
             _reach(host, settings.ca_bundle)
         except AzureError as error:
-            yield _failed("network", error, watch)
+            yield _make_failed_step("network", error, watch)
             return
         says = f"{host.role}, {host.url}, answers{host.by_proxy}, and its certificate is trusted."
         yield Step("network", State.PASSED, says, watch.lap())
@@ -123,7 +123,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     try:
         client.sign_in()
     except SignInError as error:
-        yield _failed("sign-in", explain_sign_in(error, settings), watch)
+        yield _make_failed_step("sign-in", explain_sign_in(error, settings), watch)
         return
     who = settings.credential.client_id or "the managed identity"
     yield Step("sign-in", State.PASSED, f"Entra gave {who} a token.", watch.lap())
@@ -132,7 +132,7 @@ def diagnose(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
         directory = connection.directory()
         seen, subscription_ids = directory.visible, connection.subscriptions(directory)
     except AzureError as error:
-        yield _failed("subscriptions", error, watch)
+        yield _make_failed_step("subscriptions", error, watch)
         return
     yield Step(
         "subscriptions",
@@ -169,7 +169,7 @@ class Group:
     @property
     def line(self) -> str:
         """The group in a line: what was read of whom, and of what is wrong the first one's reason."""
-        whose = _listed(self.steps)
+        whose = _format_names(self.steps)
         what = ", ".join(self.names)
         if self.state is State.PASSED:
             return f"{what}: {len(self.steps)} read: {whose}."
@@ -197,7 +197,7 @@ def group_readings(steps: Sequence[Step]) -> list[Group]:
     return sorted(groups, key=lambda group: order.index(group.state))
 
 
-def summary(steps: Sequence[Step]) -> str:
+def summarize_steps(steps: Sequence[Step]) -> str:
     """Return the outcome of a diagnosis in a line: how many subscriptions were read, and which were not.
 
     A subscription counts as its worst reading.
@@ -219,7 +219,10 @@ def summary(steps: Sequence[Step]) -> str:
     groups = sorted(by_end.values(), key=lambda found: order.index(found[0].state))
     parts = [
         f"{read} of {len(worst)} subscriptions read",
-        *(f"{_count(found)}{f': {_listed(found)}' if found[0].state is State.FAILED else ''}" for found in groups),
+        *(
+            f"{_count(found)}{f': {_format_names(found)}' if found[0].state is State.FAILED else ''}"
+            for found in groups
+        ),
     ]
     return f"{'; '.join(parts)}."
 
@@ -232,7 +235,7 @@ def _count(steps: Sequence[Step]) -> str:
     return f"{number} {(outcome or Outcome.FAILED).words}"
 
 
-def _listed(steps: Sequence[Step]) -> str:
+def _format_names(steps: Sequence[Step]) -> str:
     """Return the subscriptions of readings by name, the first few of many."""
     return list_some([step.shown_subscription for step in steps], _NAMED)
 
@@ -254,7 +257,7 @@ def _failure_in(sentence: str) -> str:
     return sentence.rsplit("[", 1)[-1].rstrip("]")
 
 
-def _failed(name: str, error: AzureError, watch: _Watch) -> Step:
+def _make_failed_step(name: str, error: AzureError, watch: _Watch) -> Step:
     return Step(name, State.FAILED, str(error), watch.lap(), error.failure)
 
 
@@ -266,7 +269,7 @@ def _read(look: Fetch, name: str | None) -> Step:
         says = f"{look.records} {'record' if look.records == 1 else 'records'}."
     elif look.outcome is Outcome.NO_SCORE:
         state, failure = State.WARNED, "no-score"
-        says = explained("It has no secure score yet.", failure, subscription_id=look.subscription_id)
+        says = explain("It has no secure score yet.", failure, subscription_id=look.subscription_id)
     elif RESULTS[look.outcome] is ReadResult.NO_SCORE:  # for good: what happened says why
         state, failure, says = State.WARNED, look.failure, look.error or look.outcome
     else:

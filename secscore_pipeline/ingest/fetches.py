@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.secure_score import EventType, Fetch, fetch_all
-from secscore_pipeline.azure.subscriptions import Directory
+from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -24,8 +24,8 @@ from secscore_pipeline.warehouse.store import (
     ScopeRow,
     Spool,
     leave_scope,
-    load_snapshot,
-    spooled,
+    load_fetches,
+    open_spool,
 )
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -35,7 +35,7 @@ NAMED = 20
 """How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
 
 
-class Snapshot(NamedTuple):
+class FetchSummary(NamedTuple):
     """What a run's look at every subscription for one event type came to.
 
     Attributes:
@@ -57,7 +57,7 @@ class Snapshot(NamedTuple):
         return count_results(Outcome(outcome).result for outcome in self.outcomes.elements())
 
 
-def take_snapshot(
+def fetch_event_type(
     azure: AzureConnection,
     warehouse: Warehouse,
     event_type: EventType,
@@ -65,7 +65,7 @@ def take_snapshot(
     clock: Clock = utc_now,
     tell: Callable[[str], object] = log.info,
     part: Part | None = None,
-) -> Snapshot:
+) -> FetchSummary:
     """Read every subscription with no database open, then load the snapshot in one transaction.
 
     Args:
@@ -86,14 +86,14 @@ def take_snapshot(
     cloud = azure.cloud()
     directory = azure.directory(run_id)
     resolved = _resolve_scope(azure, warehouse, directory, run_id)
-    left = _note_scope(azure, warehouse, run_id, resolved, clock)
+    left = _store_departures(azure, warehouse, run_id, resolved, clock)
     if left:
         tell(describe_left(left))
     in_scope = refuse_empty(resolved)
     tenant_ids = directory.tenant_ids
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
-        _refuse_what_others_read(azure, warehouse, subscription_ids)
+        _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
     total = len(subscription_ids)
     outcomes: Counter[str] = Counter()
     errors: list[str] = []
@@ -106,10 +106,10 @@ def take_snapshot(
         "cloud_partition": cloud.partition,
         "subscriptions_in_scope": len(in_scope),
     }
-    with spooled(warehouse.path) as spool:
+    with open_spool(warehouse.path) as spool:
         looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
         for done, look in enumerate(looks, 1):
-            _spool(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
+            _spool_fetch(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
@@ -119,8 +119,8 @@ def take_snapshot(
                 tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
         spool.close()
         with warehouse.get_connection() as connection:
-            returned = load_snapshot(connection, spool, run_id, event_type.name, clock(), azure.tenant())
-    taken = Snapshot(total, outcomes, records, requests, errors, left, returned)
+            returned = load_fetches(connection, spool, run_id, event_type.name, clock(), azure.tenant())
+    taken = FetchSummary(total, outcomes, records, requests, errors, left, returned)
     if not report_progress(event_type.name, total, total):
         tell(f"{event_type.name}: {taken.coverage.sentence}")
     if returned:
@@ -128,7 +128,9 @@ def take_snapshot(
     return taken
 
 
-def _resolve_scope(azure: AzureConnection, warehouse: Warehouse, directory: Directory, run_id: str) -> ResolvedScope:
+def _resolve_scope(
+    azure: AzureConnection, warehouse: Warehouse, directory: SubscriptionListing, run_id: str
+) -> ResolvedScope:
     """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
     resolved = azure.resolve_scope(directory)
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
@@ -140,7 +142,7 @@ def _resolve_scope(azure: AzureConnection, warehouse: Warehouse, directory: Dire
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
 
-def _note_scope(
+def _store_departures(
     azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
     """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
@@ -161,22 +163,22 @@ def _note_scope(
 
 def describe_left(changes: Sequence[ScopeChange]) -> str:
     """Say which subscriptions have left the scope, and why."""
-    named = [f"{_named(one)} ({Reason(one.reason).words})" for one in changes if one.reason]
+    named = [f"{_format_subscription(one)} ({Reason(one.reason).words})" for one in changes if one.reason]
     return f"{count_subscriptions(len(changes))} left the scope: {list_some(named, NAMED)}"
 
 
 def describe_returned(changes: Sequence[ScopeChange]) -> str:
     """Say which subscriptions are in scope again."""
     verb = "is" if len(changes) == 1 else "are"
-    named = list_some(list(map(_named, changes)), NAMED)
+    named = list_some(list(map(_format_subscription, changes)), NAMED)
     return f"{count_subscriptions(len(changes))} {verb} in scope again: {named}"
 
 
-def _named(change: ScopeChange) -> str:
+def _format_subscription(change: ScopeChange) -> str:
     return printable(change.name or change.subscription_id)
 
 
-def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
+def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
     asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
     with warehouse.get_reader() as connection:
@@ -185,7 +187,7 @@ def _refuse_what_others_read(azure: AzureConnection, warehouse: Warehouse, subsc
             raise RequestError(what, "feeds-overlap")
 
 
-def _spool(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
+def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
     """Keep a look and its records until the whole snapshot is read; `known` is what all looks of it share."""
     spool.add_fetch(
         FetchRow(

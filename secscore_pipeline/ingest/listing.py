@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from secscore_pipeline.azure.errors import RequestError
-from secscore_pipeline.azure.subscriptions import Directory, Hierarchy
+from secscore_pipeline.azure.subscriptions import Hierarchy, SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.ingest.batches import Part
@@ -54,7 +54,7 @@ def list_subscriptions(
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
     sync_id = part.sync_id if part else run_id
-    if part and is_there(warehouse, "warehouse/count_listings", feed=azure.feed, sync_id=sync_id):
+    if part and has_rows(warehouse, "warehouse/count_listings", feed=azure.feed, sync_id=sync_id):
         return None
     settings, directory = azure.settings(), azure.directory(run_id)
     seen = directory.visible
@@ -84,7 +84,7 @@ def list_subscriptions(
 
 
 def _read_groups(
-    directory: Directory, tenant: ConnectionTenant, settings: AzureSettings
+    directory: SubscriptionListing, tenant: ConnectionTenant, settings: AzureSettings
 ) -> tuple[tuple[GroupsRow, ...], list[Hierarchy]]:
     """Read the management groups of each tenant by itself: below the one that is set, else below its root group.
 
@@ -113,7 +113,7 @@ def _place_of(subscription_id: str, hierarchies: Sequence[Hierarchy]) -> tuple[s
     return next((place for place in places if place is not None), None)
 
 
-def is_there(warehouse: Warehouse, counted: str, **asked: object) -> bool:
+def has_rows(warehouse: Warehouse, counted: str, **asked: object) -> bool:
     """Tell whether a query that counts rows finds any."""
     with warehouse.get_connection() as connection:
         return execute(connection, load_sql(counted), asked).fetchone() != (0,)

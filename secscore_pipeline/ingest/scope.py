@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from secscore_pipeline.azure.errors import RequestError
-from secscore_pipeline.azure.subscriptions import Directory, Seen
+from secscore_pipeline.azure.subscriptions import ListedSubscription, SubscriptionListing
 from secscore_pipeline.config.scope import Scope
 
 
@@ -57,7 +57,7 @@ class ResolvedScope:
         return replace(self, subscription_ids=(*self.subscription_ids, *added), not_read=not_read)
 
 
-def resolve_scope(scope: Scope, directory: Directory, *, asks_for_states: bool) -> ResolvedScope:
+def resolve_scope(scope: Scope, directory: SubscriptionListing, *, asks_for_states: bool) -> ResolvedScope:
     """Return which subscriptions are to be read now.
 
     Args:
@@ -70,7 +70,7 @@ def resolve_scope(scope: Scope, directory: Directory, *, asks_for_states: bool) 
         AzureError: the settings name none, and they could not be listed, or none is listed.
     """
     if scope.subscription_ids is not None:
-        return _named(scope.subscription_ids, directory, asks_for_states=asks_for_states)
+        return _resolve_named(scope.subscription_ids, directory, asks_for_states=asks_for_states)
     seen = directory.visible
     if not seen:  # an identity that has just lost its roles, more likely than a tenant without subscriptions
         raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
@@ -96,12 +96,14 @@ def refuse_empty(resolved: ResolvedScope) -> tuple[str, ...]:
     return resolved.subscription_ids
 
 
-def _named(subscription_ids: Sequence[str], directory: Directory, *, asks_for_states: bool) -> ResolvedScope:
+def _resolve_named(
+    subscription_ids: Sequence[str], directory: SubscriptionListing, *, asks_for_states: bool
+) -> ResolvedScope:
     """Return the scope where the settings name the subscriptions."""
     listed = directory.visible_or_none() if asks_for_states else []
     if listed is None:
         return ResolvedScope(tuple(subscription_ids))
-    ended = {one.subscription_id: reason for one in listed if (reason := _end(one))}
+    ended = {one.subscription_id: reason for one in listed if (reason := _find_end(one))}
     return ResolvedScope(
         tuple(one for one in subscription_ids if one not in ended),
         {one: ended[one] for one in subscription_ids if one in ended},
@@ -109,9 +111,9 @@ def _named(subscription_ids: Sequence[str], directory: Directory, *, asks_for_st
     )
 
 
-def _reason(one: Seen, scope: Scope, within: frozenset[str] | None) -> Reason | None:
+def _reason(one: ListedSubscription, scope: Scope, within: frozenset[str] | None) -> Reason | None:
     """Return why a subscription that is listed is not to be read; None where it is."""
-    if end := _end(one):
+    if end := _find_end(one):
         return end
     if not scope.takes(one.subscription_id, one.name):
         return Reason.EXCLUDED
@@ -120,7 +122,7 @@ def _reason(one: Seen, scope: Scope, within: frozenset[str] | None) -> Reason | 
     return None
 
 
-def _end(one: Seen) -> Reason | None:
+def _find_end(one: ListedSubscription) -> Reason | None:
     """Return why a subscription that is listed has no score any more; None where it may have one."""
     if one.is_enabled:
         return None

@@ -14,33 +14,33 @@ from secscore_pipeline.ocsf import CLASS_UID, LAKE_VERSION, OCSF_VERSION, PROFIL
 _CLASS = "databee/assessment_finding"
 
 
-def event(row: str) -> dict[str, Any]:
+def build_event(row: str) -> dict[str, Any]:
     """Turn one row of `ocsf.assessment_findings`, as DuckDB's `to_json` prints it, into an OCSF event.
 
     Nulls go, since OCSF knows absence and not null; `_dt` times become RFC 3339 in UTC.
     """
-    return dict(_present(json.loads(row)))
+    return dict(_drop_nulls(json.loads(row)))
 
 
-def problems(finding: dict[str, Any]) -> list[str]:
+def find_problems(finding: dict[str, Any]) -> list[str]:
     """Return what is wrong with an event, empty when it is a valid Assessment Finding of OCSF 1.8.0.
 
     Checked are the JSON Schema, and what it does not carry: the formula of `type_uid`, captions beside their
     ids, deprecated attributes, and times that are milliseconds.
     """
-    found = list(map(_said, _validator().iter_errors(finding)))
+    found = list(map(_describe_problem, _validator().iter_errors(finding)))
     if finding.get("type_uid") != finding.get("class_uid", 0) * 100 + finding.get("activity_id", 0):
         found.append("$.type_uid: is not class_uid * 100 + activity_id")
     found.extend(_caption_problems(finding, _schema()["classes"][_CLASS]["attributes"], "$"))
     return found
 
 
-def lake_problems(finding: dict[str, Any]) -> list[str]:
+def find_lake_problems(finding: dict[str, Any]) -> list[str]:
     """Return what is wrong with an event of the Security Lake export, by the schema of OCSF 1.3.0."""
-    return list(map(_said, _lake_validator().iter_errors(finding)))
+    return list(map(_describe_problem, _lake_validator().iter_errors(finding)))
 
 
-def _said(error: ValidationError) -> str:
+def _describe_problem(error: ValidationError) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
     return f"${path}: {error.message[:200]}"
 
@@ -53,12 +53,12 @@ def _lake_validator() -> Draft202012Validator:
     return Draft202012Validator(embedded.get_class_schema("compliance_finding", list(PROFILES)))
 
 
-def _present(value: Any) -> Any:
+def _drop_nulls(value: Any) -> Any:
     if isinstance(value, list):
-        return [_present(item) for item in value]
+        return [_drop_nulls(item) for item in value]
     if not isinstance(value, dict):
         return value
-    present = {key: _present(item) for key, item in value.items() if item is not None}
+    present = {key: _drop_nulls(item) for key, item in value.items() if item is not None}
     for key in present:
         if key.endswith("_dt"):
             moment = datetime.fromtimestamp(present[key.removesuffix("_dt")] / 1000, UTC)

@@ -112,7 +112,7 @@ def read_coverage(connection: duckdb.DuckDBPyConnection) -> Coverage:
     )
 
 
-def unread_causes(connection: duckdb.DuckDBPyConnection, sync_id: str | None = None) -> list[Cause]:
+def list_unread_causes(connection: duckdb.DuckDBPyConnection, sync_id: str | None = None) -> list[Cause]:
     """Return why subscriptions could not be read in the newest sync of each feed, the cause of most of them first.
 
     Args:

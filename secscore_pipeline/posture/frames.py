@@ -11,7 +11,7 @@ import pandas as pd
 from secscore_pipeline.config.registry import SECSCORE_DATA_PATH, SECSCORE_DATABASE, SECSCORE_WORK_DATABASE
 from secscore_pipeline.config.storage import parse_lake_settings, resolve_database_path
 from secscore_pipeline.posture.query import explain_access, reachable_paths, refuse_writing
-from secscore_pipeline.warehouse.connection import reading
+from secscore_pipeline.warehouse.connection import open_for_reading
 from secscore_pipeline.warehouse.lake import Lake
 
 _FEW = {"feed", "cloud_partition", "score", "status", "event_type", "last_outcome", "state"}
@@ -42,7 +42,7 @@ class Posture:
             self.shown, self._reading = lake.shown, partial(lake.reading_restricted, reachable=allowed)
         else:
             path = resolve_database_path(given)
-            self.shown, self._reading = str(path), partial(reading, path, reachable=allowed)
+            self.shown, self._reading = str(path), partial(open_for_reading, path, reachable=allowed)
 
     def query(self, text: str, **parameters: object) -> pd.DataFrame:
         """Return the answer to a question in SQL.
@@ -57,7 +57,7 @@ class Posture:
         """
         with self._reading() as connection, explain_access():
             refuse_writing(connection, text)
-            return _framed(connection.sql(text, params=parameters or None))
+            return _make_frame(connection.sql(text, params=parameters or None))
 
     def views(self) -> list[str]:
         """Return the names of the views."""
@@ -100,7 +100,7 @@ class View:
         )
 
 
-def _framed(relation: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+def _make_frame(relation: duckdb.DuckDBPyRelation) -> pd.DataFrame:
     kinds = {name: _kind(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)}
     frame = relation.df()
     return frame.astype({name: kind for name, kind in kinds.items() if kind})

@@ -14,7 +14,7 @@ from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
 
 
-class Standing(NamedTuple):
+class Status(NamedTuple):
     """How things stand.
 
     Attributes:
@@ -43,13 +43,13 @@ class Standing(NamedTuple):
         return {**asdict(feed), "age_seconds": None if age is None else int(age.total_seconds())}
 
 
-def standing(
+def read_status(
     connection: duckdb.DuckDBPyConnection,
     feeds: Sequence[Feed],
     now: datetime,
     max_age: timedelta | None = None,
     alert_problems: Sequence[str] = (),
-) -> Standing:
+) -> Status:
     """Say how things stand in a database.
 
     Args:
@@ -80,4 +80,4 @@ def standing(
         for row in read
         if row["not_read"]
     ]
-    return Standing(read, scores, [*overdue, *future, *not_read, *alert_problems], freshness, overdue, now)
+    return Status(read, scores, [*overdue, *future, *not_read, *alert_problems], freshness, overdue, now)

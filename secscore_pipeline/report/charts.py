@@ -15,7 +15,7 @@ _ROOM = {"left": 24, "right": 24, "top": 5, "bottom": 5}
 """What a page's font may need more than the one that the texts were measured with."""
 
 
-def path_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def build_trend_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Describe the path of a tenant's score.
 
     Args:
@@ -40,10 +40,10 @@ def path_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, 
     numbers = here.mark_text(fontSize=11, fontWeight=600, color="var(--text)", baseline="middle").encode(
         text="number:N"
     )
-    return _finished(alt.layer(line, dots, numbers).properties(width=_WIDTH, height=220))
+    return _style_chart(alt.layer(line, dots, numbers).properties(width=_WIDTH, height=220))
 
 
-def controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def build_controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Describe the points still to win by control: `control` and `points_to_win`, most first."""
     values = [
         {"control": printable(str(control["control"])), "points": control["points_to_win"]} for control in controls
@@ -54,10 +54,10 @@ def controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     )
     labels = bars.mark_text(align="left", dx=6, color="var(--text)").encode(text=alt.Text("points:Q", format=".1f"))
     bar = bars.mark_bar(color="var(--accent)", cornerRadiusEnd=3, size=16)
-    return _finished(alt.layer(bar, labels).properties(width=_WIDTH - 300, height=alt.Step(28)))
+    return _style_chart(alt.layer(bar, labels).properties(width=_WIDTH - 300, height=alt.Step(28)))
 
 
-def as_svg(chart: Mapping[str, Any], name: str = "chart") -> str:
+def render_svg(chart: Mapping[str, Any], name: str = "chart") -> str:
     """Draw a chart as SVG whose colours are the custom properties of the page it stands in; `name` is its own there."""
     drawn = str(vl_convert.vegalite_to_svg(dict(chart)))
     return re.sub(r"\bclip(\d+)\b", rf"{name}-clip\1", drawn)
@@ -67,7 +67,7 @@ SMALL_POINTS = 50
 """How many days the small picture of a path shows at most."""
 
 
-def small_path(days: Sequence[Mapping[str, Any]]) -> str:
+def draw_small_trend(days: Sequence[Mapping[str, Any]]) -> str:
     """Draw the path of a score as an SVG of well below 1,000 characters, with colours of its own.
 
     Dagster's UI shows Markdown where it stands, and not behind a link, up to that length only.
@@ -93,7 +93,7 @@ def small_path(days: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _finished(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
+def _style_chart(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:
     axis = alt.AxisConfig(
         labelColor="var(--muted)",
         labelFontSize=12,

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.coverage import Coverage, count_results
-from secscore_pipeline.report.charts import as_svg, controls_chart, path_chart, small_path
+from secscore_pipeline.report.charts import build_controls_chart, build_trend_chart, draw_small_trend, render_svg
 from secscore_pipeline.system.files import replace_file
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
@@ -78,7 +78,7 @@ class Tenant:
     @cached_property
     def path(self) -> dict[str, Any]:
         """The chart of its path."""
-        return path_chart(self.days, self.events)
+        return build_trend_chart(self.days, self.events)
 
     @property
     def coverage(self) -> Coverage:
@@ -121,7 +121,7 @@ class Report:
         )
 
 
-def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
+def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     """Ask the store for everything that the report says.
 
     Args:
@@ -144,7 +144,7 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     }
     moves = {}
     for tenant_id, path in _by_tenant(days).items():
-        moves[tenant_id] = _moves(path)
+        moves[tenant_id] = _find_moves(path)
     moved_on = sorted({move["day"] for found in moves.values() for move in found})
     causes = {
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
@@ -155,7 +155,11 @@ def gather(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Report:
     for tenant_id in tenant_ids:
         path = _by_tenant(days).get(tenant_id, [])
         events = [
-            {**move, "number": number, "says": _cause(move, causes.get((tenant_id, move["day"], move["won"] > 0)))}
+            {
+                **move,
+                "number": number,
+                "says": _describe_cause(move, causes.get((tenant_id, move["day"], move["won"] > 0))),
+            }
             for number, move in enumerate(moves.get(tenant_id, []), 1)
         ]
         mine = {name: [row for row in rows if row["tenant_id"] == tenant_id] for name, rows in parts.items()}
@@ -177,10 +181,10 @@ def write_report(report: Report, path: Path) -> int:
     return path.stat().st_size
 
 
-def path_picture(report: Report) -> str | None:
+def draw_trend(report: Report) -> str | None:
     """Return the path of the tenant's score as a small SVG; None where there is none yet, or several tenants."""
     days = report.tenants[0].days if len(report.tenants) == 1 else []
-    return small_path(days) if len(days) > 1 else None
+    return draw_small_trend(days) if len(days) > 1 else None
 
 
 def _by_tenant(days: Sequence[Row]) -> dict[str, list[Row]]:
@@ -190,7 +194,7 @@ def _by_tenant(days: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _moves(path: Sequence[Row]) -> list[Row]:
+def _find_moves(path: Sequence[Row]) -> list[Row]:
     """Return the days that moved a path most, oldest first, each with the move and the subscriptions that came."""
     moves = [
         {**day, "won": day["fraction"] - before["fraction"], "came": day["subscriptions"] - before["subscriptions"]}
@@ -209,7 +213,7 @@ def _day(move: Row) -> date:
     return day
 
 
-def _cause(move: Row, cause: Row | None) -> str:
+def _describe_cause(move: Row, cause: Row | None) -> str:
     """Say in words what moved a score on a day."""
     said = []
     if move["came"]:
@@ -230,7 +234,7 @@ def _percent(fraction: float | None) -> str:
     return "no score" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def _moved(fraction: float | None) -> str:
+def _format_move(fraction: float | None) -> str:
     """Say a move of the score in percentage points."""
     if fraction is None:
         return "not known"
@@ -238,7 +242,7 @@ def _moved(fraction: float | None) -> str:
     return "unchanged" if rounded == 0 else f"{rounded:+.2f} pp".replace("-", "−")
 
 
-def _signed(number: float | None) -> str:
+def _format_signed(number: float | None) -> str:
     rounded = round(number or 0, 2)
     return "" if rounded == 0 else f"{rounded:+.2f}".replace("-", "−")
 
@@ -247,7 +251,7 @@ def _moment(moment: datetime | None) -> str:
     return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _shown(text: object) -> str:
+def _to_text(text: object) -> str:
     return "" if text is None else printable(str(text))
 
 
@@ -267,24 +271,24 @@ def _days(gap: Row) -> str:
 
 
 def _svg(chart: Mapping[str, Any], name: str) -> Markup:
-    return Markup(as_svg(chart, name))  # noqa: S704 - the library escapes every text in it
+    return Markup(render_svg(chart, name))  # noqa: S704 - the library escapes every text in it
 
 
 def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "percent": _percent,
-        "moved": _moved,
-        "signed": _signed,
+        "moved": _format_move,
+        "signed": _format_signed,
         "moment": _moment,
-        "shown": _shown,
+        "shown": _to_text,
         "outcome": _outcome,
         "reason": _reason,
         "days": _days,
         "svg": _svg,
         "plural": _plural,
     }
-    environment.globals["controls_chart"] = controls_chart
+    environment.globals["controls_chart"] = build_controls_chart
     return environment
 
 
@@ -296,6 +300,6 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def report_path(given: str) -> Path:
+def resolve_report_path(given: str) -> Path:
     """Return the report's absolute path; `~` is the home directory."""
     return Path(os.path.expanduser(given)).absolute()  # noqa: PTH111 - a name that has no home stays as it is

@@ -56,7 +56,7 @@ def replace_file(path: Path, text: str, marks: Sequence[str] = (), failure: str 
         if not is_replaceable(path, marks):
             raise FileError(f"{printable(str(path))} is there already, and is no file of ours.", "file-foreign")
     except OSError as error:
-        raise _unwritable(path, error, failure) from error
+        raise _make_write_error(path, error, failure) from error
     write_file(path, text, failure)
 
 
@@ -69,9 +69,9 @@ def refuse_unwritable(path: Path, failure: str = "file-unwritable") -> None:
     target = follow_link(path)
     there = next(folder for folder in target.absolute().parents if folder.exists())
     if not there.is_dir():
-        raise _unwritable(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), failure)
+        raise _make_write_error(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), failure)
     if not os.access(there, os.W_OK | os.X_OK):
-        raise _unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)), failure)
+        raise _make_write_error(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)), failure)
 
 
 def write_file(path: Path, text: str, failure: str = "file-unwritable") -> None:
@@ -89,9 +89,9 @@ def write_file(path: Path, text: str, failure: str = "file-unwritable") -> None:
             new.write_text(text, encoding="utf-8")
             new.replace(target)
     except OSError as error:
-        raise _unwritable(path, error, failure) from error
+        raise _make_write_error(path, error, failure) from error
 
 
-def _unwritable(path: Path, error: OSError, failure: str) -> FileError:
+def _make_write_error(path: Path, error: OSError, failure: str) -> FileError:
     reason = error.strerror or type(error).__name__
     return FileError(f"{printable(str(path))} cannot be written ({reason}).", failure)

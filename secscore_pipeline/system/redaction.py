@@ -145,7 +145,7 @@ def take_over_library_loggers() -> None:
             logger.propagate = False
 
 
-def quoted(text: str, *secrets: str, length: int = 300) -> str:
+def quote_answer(text: str, *secrets: str, length: int = 300) -> str:
     """Return what a server said as it may stand in a message: short, printable, without a token or secret.
 
     Args:

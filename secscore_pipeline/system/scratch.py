@@ -31,7 +31,7 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
             _clear(left)
     with (
         tempfile.TemporaryDirectory(prefix=prefix, dir=beside.parent, ignore_cleanup_errors=True) as folder,
-        _locked(Path(folder)),
+        _try_lock(Path(folder)),
     ):
         yield Path(folder)
 
@@ -39,7 +39,7 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
 def _clear(left: Path) -> None:
     """Delete what a killed process left; what is no folder, or not ours to delete, stays."""
     try:
-        with _locked(left) as is_ours:
+        with _try_lock(left) as is_ours:
             if is_ours:
                 shutil.rmtree(left)
     except OSError as error:
@@ -55,7 +55,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
+def _try_lock(folder: Path) -> Iterator[bool]:
     """Hold a lock on a folder; yields False where somebody else holds it. It ends with the process, however.
 
     Raises:

@@ -110,19 +110,19 @@ def calls_on_stop(callback: Callback) -> Iterator[None]:
     Args:
         callback: makes what the block does end soon; it returns at once.
     """
-    with _listed(_state.callbacks, callback):
+    with _add_callback(_state.callbacks, callback):
         yield
 
 
 @contextmanager
-def acts_last(act: Callback) -> Iterator[None]:
+def act_before_end(act: Callback) -> Iterator[None]:
     """Have a function called before a process that does not end in time is ended during the block."""
-    with _listed(_state.last_acts, act):
+    with _add_callback(_state.last_acts, act):
         yield
 
 
 @contextmanager
-def interrupts_handled() -> Iterator[None]:
+def handle_interrupts() -> Iterator[None]:
     """Leave SIGINT to the block, as a prompt does, where Ctrl-C clears the line. SIGTERM stops the process as ever."""
     before, _state.signals = _state.signals, frozenset({signal.SIGTERM})
     try:
@@ -132,7 +132,7 @@ def interrupts_handled() -> Iterator[None]:
 
 
 @contextmanager
-def _listed(callbacks: list[Callback], callback: Callback) -> Iterator[None]:
+def _add_callback(callbacks: list[Callback], callback: Callback) -> Iterator[None]:
     callbacks.append(callback)
     try:
         yield

@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 
 @cache
-def steps(folder: str) -> tuple[Step, ...]:
+def list_schema_steps(folder: str) -> tuple[Step, ...]:
     """Return the files of a folder of the schema (`migrations`, `views`), in order of their numbers."""
     found = [
         Step(int(file.name.split("_")[0]), file.name, file.read_text(encoding="utf-8"))
@@ -57,13 +57,13 @@ def steps(folder: str) -> tuple[Step, ...]:
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every table and view in an empty database, to look at rather than to keep."""
     _make_bookkeeping(connection)
-    for step in steps("migrations"):
+    for step in list_schema_steps("migrations"):
         connection.execute(step.text)
     _make_views(connection)
 
 
 @contextmanager
-def writing(
+def open_for_writing(
     path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = ()
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for writing, made and migrated when needed, readable by its owner only.
@@ -80,19 +80,19 @@ def writing(
     if not holds_something(path):
         _make(path.resolve(), lock_patience)
     reachable = list(reachable)
-    with _opened(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
+    with _open(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
         is_current = schema_is_current(connection, str(path))
         if is_current:
             yield connection
         else:
             _upgrade(connection, path.resolve(), lock_patience)
     if not is_current:
-        with _opened(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
+        with _open(path, read_only=False, lock_patience=lock_patience, reachable=reachable) as connection:
             yield connection
 
 
 @contextmanager
-def reading(
+def open_for_reading(
     path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = ()
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for reading only. Whatever SQL runs on it, its own views included, reaches no other file.
@@ -107,7 +107,7 @@ def reading(
     """
     if not (path.is_dir() or holds_something(path)):
         raise WarehouseError(f"There is no database at {show_path(path)} yet.", "database-absent")
-    with _opened(path, read_only=True, lock_patience=lock_patience, reachable=reachable) as connection:
+    with _open(path, read_only=True, lock_patience=lock_patience, reachable=reachable) as connection:
         yield connection
 
 
@@ -149,7 +149,7 @@ def prefixes_of(paths: Iterable[Path]) -> list[str]:
 
 
 def _list_of(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quoted, texts))}]"  # DuckDB takes no parameters here
+    return f"[{', '.join(map(quote_literal, texts))}]"  # DuckDB takes no parameters here
 
 
 def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:
@@ -189,7 +189,7 @@ def _make(path: Path, lock_patience: float) -> None:
     """Make a new file elsewhere and put it in its place whole: a kill in the middle leaves no torn one."""
     with scratch_folder(path) as folder:
         new = folder / path.name
-        with _opened(new, read_only=False, lock_patience=lock_patience) as connection:
+        with _open(new, read_only=False, lock_patience=lock_patience) as connection:
             _bring_up_to_date(connection)
         if path.exists() and not holds_something(path):
             path.unlink(missing_ok=True)
@@ -204,7 +204,7 @@ def replace_proven(new: Path, path: Path) -> None:
         WarehouseError: the disk does not give back what was written to the new file; the old one stays.
     """
     if not is_whole(new):
-        raise damaged(new)
+        raise make_damage_error(new)
     put_in_place(new, path)
 
 
@@ -246,7 +246,7 @@ def select_rows(
 
 
 @contextmanager
-def _opened(
+def _open(
     path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = ()
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
@@ -267,7 +267,7 @@ def _opened(
             duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException
         ) as error:  # fmt: skip
             if _failure_of(error) == "database-damaged":
-                raise damaged(path, error) from error
+                raise make_damage_error(path, error) from error
             raise WarehouseError(
                 f"{path} could not be written or read ({_first_line(error)}). What was begun was taken back.",
                 "database-unwritable",
@@ -299,9 +299,9 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
             continue
         except duckdb.Error as error:
             if _failure_of(error) != "database-held":
-                raise _unusable(path, error) from error
+                raise _make_open_error(path, error) from error
             if time.monotonic() + pause > deadline:
-                raise WarehouseError(_held(path, str(error), lock_patience), "database-held") from error
+                raise WarehouseError(_describe_lock(path, str(error), lock_patience), "database-held") from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
         pause = min(2 * pause, 2.0)
 
@@ -310,7 +310,7 @@ def _identity(path: Path) -> int | None:
     return path.stat().st_ino if path.exists() else None
 
 
-def _held(path: Path, text: str, lock_patience: float) -> str:
+def _describe_lock(path: Path, text: str, lock_patience: float) -> str:
     holder = re.search(r"held in (.+?) \(PID (\d+)\)", text)
     who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
     return f"{path} is held open by {who}, and still was after {lock_patience:g} s."
@@ -334,17 +334,17 @@ def _failure_of(error: duckdb.Error) -> str:
     return next(matches, "database-unwritable")
 
 
-def damaged(path: Path, error: Exception | None = None) -> WarehouseError:
+def make_damage_error(path: Path, error: Exception | None = None) -> WarehouseError:
     """Return the error that a file is damaged, with what to do; `error` is what DuckDB said of it."""
     said = f" ({_first_line(error)})" if error else ""
     what = f"{path} is damaged: the disk does not give back what was written{said}."
     return WarehouseError(what, "database-damaged", file=path)
 
 
-def _unusable(path: Path, error: duckdb.Error) -> WarehouseError:
+def _make_open_error(path: Path, error: duckdb.Error) -> WarehouseError:
     failure = _failure_of(error)
     if failure == "database-damaged":
-        return damaged(path, error)
+        return make_damage_error(path, error)
     if failure == "database-foreign":
         return WarehouseError(f"{path} is no DuckDB file; it was left untouched.", failure)
     if failure == "database-newer":
@@ -384,7 +384,7 @@ def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool
         if connection.execute(load_sql("warehouse/count_tables")).fetchone() != (0,):
             raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
         return False
-    known = [step.number for step in steps("migrations")]
+    known = [step.number for step in list_schema_steps("migrations")]
     if max(applied, default=0) > known[-1]:
         raise WarehouseError(
             f"{shown} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
@@ -406,7 +406,7 @@ def applied_migrations(connection: duckdb.DuckDBPyConnection) -> set[int]:
 
 def digest_of_views() -> str:
     """Return what tells the views of today from others."""
-    return hashlib.sha256("".join(view.text for view in steps("views")).encode()).hexdigest()
+    return hashlib.sha256("".join(view.text for view in list_schema_steps("views")).encode()).hexdigest()
 
 
 def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: float) -> None:
@@ -418,7 +418,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: f
     with scratch_folder(path) as folder:
         copy = folder / "upgraded.duckdb"
         shutil.copyfile(path, copy)
-        with _opened(copy, read_only=False, lock_patience=lock_patience) as copied:
+        with _open(copy, read_only=False, lock_patience=lock_patience) as copied:
             before = _count_fetches(copied)
             _bring_up_to_date(copied)
             if _count_fetches(copied) != before:
@@ -441,7 +441,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
         _make_bookkeeping(connection)
     applied = applied_migrations(connection)
     with transaction(connection):
-        for step in steps("migrations"):
+        for step in list_schema_steps("migrations"):
             if step.number not in applied:
                 connection.execute(step.text)
                 connection.execute(
@@ -456,12 +456,12 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every view anew; a column that its file says nothing about means what its namesake means."""
-    for view in steps("views"):
+    for view in list_schema_steps("views"):
         connection.execute(view.text)
     for (statement,) in connection.execute(load_sql("warehouse/list_shared_comments")).fetchall():
         connection.execute(statement)
 
 
-def quoted(text: str) -> str:
+def quote_literal(text: str) -> str:
     """Return a text as a literal of SQL, for where DuckDB takes no parameters."""
     return "'" + text.replace("'", "''") + "'"

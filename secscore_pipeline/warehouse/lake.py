@@ -26,15 +26,15 @@ from secscore_pipeline.warehouse.connection import (
     applied_migrations,
     digest_of_views,
     execute,
+    list_schema_steps,
     make_folder,
     make_schema,
     prefixes_of,
-    quoted,
+    quote_literal,
     restrict_access,
     schema_is_current,
-    steps,
 )
-from secscore_pipeline.warehouse.transactions import attempted, transaction, turn
+from secscore_pipeline.warehouse.transactions import hold_write_lock, retry_on_clash, transaction
 
 _EXTENSIONS = {
     "postgres:": ("postgres_scanner",),
@@ -92,7 +92,7 @@ class Lake:
         if "://" not in self.data_path:
             make_folder(Path(self.data_path), "SECSCORE_DATA_PATH")
         with self._attached("") as connection:
-            attempted(lambda: self._bring_up_to_date(connection))
+            retry_on_clash(lambda: self._bring_up_to_date(connection))
             if not is_moving and is_unfinished(connection):
                 raise WarehouseError(f"Not all of a file has been moved into {self.shown} yet.", "move-unfinished")
             yield connection
@@ -126,7 +126,7 @@ class Lake:
         Raises:
             WarehouseError: nothing is stored yet, or the catalog cannot be reached.
         """
-        make = _restricted if at is None else _restricted.__wrapped__  # of the past, none is kept
+        make = _open_restricted if at is None else _open_restricted.__wrapped__  # of the past, none is kept
         engine = make(self, _options(at), tuple(prefixes_of(reachable)))
         with engine.cursor() as connection, self._in_use(connection, "lake"), self._one_moment(connection):
             yield connection
@@ -160,13 +160,13 @@ class Lake:
         moments = {"before": before, "unused_since": unused_since}
 
         def take(step: str) -> None:
-            with turn(connection):
+            with hold_write_lock(connection):
                 # To the last row: DuckDB does what is asked for.
                 execute(connection, load_sql(f"warehouse/{step}"), moments).fetchall()
 
         with self.writing() as connection:
             for step in ("flush_lake", "rewrite_lake", "merge_lake", "expire_lake", "clean_up_lake"):
-                attempted(partial(take, step))
+                retry_on_clash(partial(take, step))
 
     @contextmanager
     def _attached(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,7 +191,7 @@ class Lake:
             yield
         except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
             _engine.cache_clear()
-            _restricted.cache_clear()
+            _open_restricted.cache_clear()
             raise self.failed(error) from error
         except duckdb.PermissionException as error:
             what = f"{self.shown} reaches for something outside ({_first_line(error)})."
@@ -210,9 +210,9 @@ class Lake:
         Raises:
             WarehouseError: it cannot be attached.
         """
-        how = f"(data_path {quoted(self.data_path)}{options})"  # DuckDB takes no parameters here
+        how = f"(data_path {quote_literal(self.data_path)}{options})"  # DuckDB takes no parameters here
         try:
-            attempted(lambda: connection.execute(f"attach {quoted(self.shown)} as {name} {how}"))
+            retry_on_clash(lambda: connection.execute(f"attach {quote_literal(self.shown)} as {name} {how}"))
         except duckdb.Error as error:
             raise self.failed(error) from error
 
@@ -234,13 +234,13 @@ class Lake:
         with duckdb.connect(":memory:") as model, transaction(connection, is_first=True):
             make_schema(model)
             views = {name for (name,) in model.execute(load_sql("warehouse/list_views")).fetchall()}
-            missing = list(steps("migrations"))
+            missing = list(list_schema_steps("migrations"))
             if connection.execute(load_sql("warehouse/count_tables")).fetchone() == (0,):
                 connection.execute("create schema meta")
                 connection.execute("create table meta.turns (number bigint not null)")
                 connection.execute("insert into meta.turns (number) values (0)")
                 for (statement,) in model.execute(load_sql("warehouse/list_lake_tables")).fetchall():
-                    connection.execute(_adapted(statement))
+                    connection.execute(_adapt_statement(statement))
             else:
                 applied = applied_migrations(connection)
                 missing = [step for step in missing if step.number not in applied]
@@ -251,7 +251,7 @@ class Lake:
                     "insert into meta.migrations (version, name, applied_at) values ($version, $name, now())",
                     {"version": step.number, "name": step.name},
                 )
-            for view in steps("views"):
+            for view in list_schema_steps("views"):
                 _run(connection, view.text, views)
             connection.execute("delete from meta.views")
             connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
@@ -346,7 +346,7 @@ def _engine(extensions: tuple[str, ...]) -> _Engine:
 
 
 @lru_cache(maxsize=1)
-def _restricted(lake: Lake, options: str, reachable: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
+def _open_restricted(lake: Lake, options: str, reachable: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
     """Make a DuckDB that has a lake attached, as `lake`, and reaches nothing else but what it is given.
 
     Raises:
@@ -395,10 +395,10 @@ def _run(connection: duckdb.DuckDBPyConnection, text: str, views: set[str]) -> N
             continue
         commented = re.search(r"comment\s+on\s+column\s+([\w.]+)\.\w+\s+is", statement.query, re.IGNORECASE)
         if not (commented and commented[1] in views):
-            connection.execute(_adapted(statement.query))
+            connection.execute(_adapt_statement(statement.query))
 
 
-def _adapted(statement: str) -> str:
+def _adapt_statement(statement: str) -> str:
     return _DIFFERENT.sub("", statement)
 
 
@@ -419,7 +419,7 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     try:
         if not packaged:
             connection.execute(f"install {name}")
-        connection.execute(f"load {quoted(str(packaged[0])) if packaged else name}")
+        connection.execute(f"load {quote_literal(str(packaged[0])) if packaged else name}")
     except duckdb.Error as error:
         what = f"DuckDB's extension {name} cannot be loaded ({_first_line(error)})."
         raise WarehouseError(what, "extension-missing", version=duckdb.__version__) from error

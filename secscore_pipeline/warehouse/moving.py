@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, quoted, reading, schema_is_current
+from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, quote_literal, schema_is_current
 from secscore_pipeline.warehouse.lake import Lake, is_unfinished
-from secscore_pipeline.warehouse.transactions import attempted, transaction
+from secscore_pipeline.warehouse.transactions import retry_on_clash, transaction
 
 
 def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, int]:
@@ -28,20 +28,20 @@ def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, i
     Raises:
         WarehouseError: the file is of an older version, or the lake holds something else.
     """
-    with reading(source) as connection:
+    with open_for_reading(source) as connection:
         if not schema_is_current(connection, str(source)):
             raise WarehouseError(f"{source} is of an older version.", "database-older")
     with lake.writing(is_moving=True) as connection:
-        connection.execute(f"attach {quoted(str(source))} as moved (read_only)")
+        connection.execute(f"attach {quote_literal(str(source))} as moved (read_only)")
         try:
             tables = [name for (name,) in connection.execute(load_sql("warehouse/list_moved_tables")).fetchall()]
             if not is_unfinished(connection):
-                attempted(partial(_begin, connection, lake, tables))
+                retry_on_clash(partial(_begin, connection, lake, tables))
             moved = {}
             for table in tables:
-                moved[table] = attempted(partial(_move, connection, lake, table))
+                moved[table] = retry_on_clash(partial(_move, connection, lake, table))
                 tell(f"{table}: {moved[table]:,} rows, the same in both")
-            attempted(partial(_end, connection))
+            retry_on_clash(partial(_end, connection))
         finally:
             connection.execute("detach moved")
     return moved

@@ -16,14 +16,14 @@ from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
     WarehouseError,
     applied_migrations,
-    damaged,
     holds_something,
+    make_damage_error,
     make_folder,
+    open_for_reading,
+    open_for_writing,
     put_in_place,
-    quoted,
-    reading,
+    quote_literal,
     scratch_folder,
-    writing,
 )
 from secscore_pipeline.warehouse.store import compact
 
@@ -63,7 +63,7 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
     """
     make_folder(published.parent)
     target = published.resolve()
-    with _failures_told(path, published), scratch_folder(target) as folder, lock_folder(target.parent):
+    with _explain_failures(path, published), scratch_folder(target) as folder, lock_folder(target.parent):
         copy = folder / "copy.duckdb"
         _copy_whole(path, copy)
         warnings = _refuse_loss(path, copy, published, folder)
@@ -74,7 +74,7 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
     return Publication(size, tuple(warnings))
 
 
-def begin_with(path: Path, published: Path) -> None:
+def start_from_published(path: Path, published: Path) -> None:
     """Let a store that is not there yet begin as the published one, where there is one: nothing of it is lost.
 
     Raises:
@@ -89,7 +89,7 @@ def begin_with(path: Path, published: Path) -> None:
         copy = folder / "copy.duckdb"
         copyfile(published, copy)
         if not is_whole(copy):
-            raise damaged(published)
+            raise make_damage_error(published)
         copy.chmod(0o600)
         with lock_folder(target.parent):
             if holds_something(path):  # another process was quicker, and its file is as good
@@ -107,18 +107,18 @@ def refuse_behind(path: Path, published: Path) -> None:
     """
     if not (holds_something(path) and holds_something(published)):
         return
-    with writing(path, reachable=_attachable(published)) as connection:
+    with open_for_writing(path, reachable=_list_attached_files(published)) as connection:
         try:
-            missing = _missing(connection, published)
+            missing = _list_missing(connection, published)
         except duckdb.Error as error:  # held, damaged or older: what publishes looks into it more closely
             log.debug("%s was not compared (%s).", published, error)
             missing = []
             _refuse_other(published)
     if missing:
-        raise _behind(path, published, published, missing)
+        raise _make_behind_error(path, published, published, missing)
 
 
-def kept_files(published: Path) -> list[Path]:
+def list_kept_files(published: Path) -> list[Path]:
     """Return the published files before the published one that are kept, the newest first."""
     found, published = [], published.resolve()
     for file in published.parent.iterdir():
@@ -137,7 +137,7 @@ def _refuse_other(published: Path) -> None:
     if not holds_something(published):
         return
     try:
-        with reading(published, lock_patience=0) as connection:
+        with open_for_reading(published, lock_patience=0) as connection:
             is_ours = bool(applied_migrations(connection))
     except WarehouseError as error:
         if error.failure not in ("database-held", "database-damaged"):
@@ -156,13 +156,13 @@ def _copy_whole(path: Path, copy: Path) -> None:
         WarehouseError: something cannot be read.
     """
     for is_last in (False, True):
-        with writing(path) as connection:
+        with open_for_writing(path) as connection:
             connection.execute("checkpoint")
             copyfile(path, copy)
         if is_whole(copy):
             return
         if is_last:
-            raise damaged(path)
+            raise make_damage_error(path)
         compact(path)  # reads every row that there is; a block that nothing uses is gone afterwards
 
 
@@ -172,15 +172,15 @@ def _refuse_loss(path: Path, copy: Path, published: Path, folder: Path) -> list[
     A published file that is damaged says nothing: the newest of the kept ones that can be read speaks for it.
     """
     warnings: list[str] = []
-    candidates = (published, *kept_files(published)) if published.exists() else ()
+    candidates = (published, *list_kept_files(published)) if published.exists() else ()
     for file in filter(holds_something, candidates):
-        with reading(copy, reachable=[folder, *_attachable(file)]) as connection:
+        with open_for_reading(copy, reachable=[folder, *_list_attached_files(file)]) as connection:
             missing = _missing_or_copied(connection, file, folder)
         if missing is None:
             warnings.append(f"{file} cannot be read, and was not compared with what takes its place.")
             continue
         if missing:
-            raise _behind(path, file, published, missing)
+            raise _make_behind_error(path, file, published, missing)
         break
     return warnings
 
@@ -195,29 +195,29 @@ def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, f
         WarehouseError: it is a file of something else, or of a newer version.
     """
     try:
-        return _missing(connection, published)
+        return _list_missing(connection, published)
     except duckdb.Error as error:
         log.debug("%s cannot be compared as it is (%s).", published, error)
     _refuse_other(published)
     try:
         copy = folder / "compared.duckdb"
         copyfile(published, copy)
-        with writing(copy):
+        with open_for_writing(copy):
             pass  # brought up to date
-        return _missing(connection, copy)
+        return _list_missing(connection, copy)
     except (duckdb.Error, WarehouseError) as error:
         log.debug("%s cannot be compared (%s).", published, error)
         return None
 
 
-def _attachable(path: Path) -> list[Path]:
+def _list_attached_files(path: Path) -> list[Path]:
     """Return what DuckDB must reach to attach a file: the file and its log."""
     return [path, Path(f"{path}.wal")]
 
 
-def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:
+def _list_missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str]:
     """Return what a published file holds and the store of a connection lacks, a phrase for each kind of thing."""
-    connection.execute(f"attach {quoted(str(published))} as secscore_published (read_only)")
+    connection.execute(f"attach {quote_literal(str(published))} as secscore_published (read_only)")
     try:
         rows = connection.execute(load_sql("warehouse/list_missing_fetches")).fetchall()
     finally:
@@ -225,7 +225,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, published: Path) -> list[str
     return [f"{count:,} {what}{f' ({detail})' if detail else ''}" for what, count, detail in rows]
 
 
-def _behind(path: Path, file: Path, published: Path, missing: list[str]) -> WarehouseError:
+def _make_behind_error(path: Path, file: Path, published: Path, missing: list[str]) -> WarehouseError:
     lacks = "; ".join(missing)
     what = f"{path}, which runs write, lacks what {file} holds for readers: {lacks}. Neither was changed."
     return WarehouseError(what, "store-behind", work=path, published=published)
@@ -244,7 +244,7 @@ def _keep(published: Path, target: Path, keep: int) -> list[str]:
             warnings.append(f"{published} is damaged: it is kept as {aside}, and a whole one takes its place.")
         elif keep:
             _rotate(target, keep)
-    for surplus in kept_files(target)[keep:]:
+    for surplus in list_kept_files(target)[keep:]:
         surplus.unlink()
     return warnings
 
@@ -272,19 +272,19 @@ def _keep_as(file: Path, name: Path) -> None:
 
 
 @contextmanager
-def _failures_told(path: Path, published: Path) -> Iterator[None]:
+def _explain_failures(path: Path, published: Path) -> Iterator[None]:
     """Say of a failure to write what is stored, what readers have, and what to do."""
     try:
         yield
     except WarehouseError as error:
         if error.failure != "database-unwritable":
             raise
-        raise _unpublished(path, published, error) from error
+        raise _make_publishing_error(path, published, error) from error
     except OSError as error:
-        raise _unpublished(path, published, error) from error
+        raise _make_publishing_error(path, published, error) from error
 
 
-def _unpublished(path: Path, published: Path, error: Exception) -> WarehouseError:
+def _make_publishing_error(path: Path, published: Path, error: Exception) -> WarehouseError:
     cause = error.__cause__ or error
     said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).splitlines()[0]
     readers = "readers have the one before" if holds_something(published) else "there is none for readers yet"

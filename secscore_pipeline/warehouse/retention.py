@@ -17,14 +17,14 @@ SKEW = timedelta(hours=1)
 """How far the clocks of machines may be apart."""
 
 
-def newest_fetch(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+def get_newest_fetch(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """Return when the newest fetch was observed, UTC; None in an empty store."""
     row = connection.execute(load_sql("warehouse/select_newest_fetch")).fetchone()
     newest: datetime | None = row[0] if row else None
     return newest
 
 
-def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -> datetime | None:
+def compute_cutoff(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -> datetime | None:
     """Return the moment, UTC, before which a retention deletes; None in an empty store.
 
     Args:
@@ -35,7 +35,7 @@ def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -
     Raises:
         WarehouseError: the newest fetch is after `now`, or so long before that the clock must be wrong.
     """
-    newest = newest_fetch(connection)
+    newest = get_newest_fetch(connection)
     if newest is None:
         return None
     if newest - now > SKEW or now - newest > PAUSE:
@@ -44,10 +44,10 @@ def cutoff_of(connection: duckdb.DuckDBPyConnection, days: int, now: datetime) -
         )
         raise WarehouseError(what, "clock-implausible")
     read: list[date] = [day for (day,) in connection.execute(load_sql("warehouse/list_fetch_days")).fetchall()]
-    return newest - (read[0] - oldest_kept(read, days))
+    return newest - (read[0] - compute_oldest_kept(read, days))
 
 
-def oldest_kept(newest_first: Iterable[date], days: int) -> date:
+def compute_oldest_kept(newest_first: Iterable[date], days: int) -> date:
     """Return the first day that is kept, of days on which something happened.
 
     A pause longer than PAUSE does not count: a fetch that a wrong clock dates a year ahead makes nothing a year older.

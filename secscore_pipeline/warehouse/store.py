@@ -12,12 +12,12 @@ import msgspec
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import (
     execute,
-    quoted,
+    open_for_writing,
+    quote_literal,
     replace_proven,
     scratch_folder,
-    writing,
 )
-from secscore_pipeline.warehouse.transactions import attempted, shared_catalog, transaction
+from secscore_pipeline.warehouse.transactions import retry_on_clash, shared_catalog, transaction
 
 _Result = TypeVar("_Result")
 
@@ -198,7 +198,7 @@ class Spool:
 
 
 @contextmanager
-def spooled(database: Path) -> Iterator[Spool]:
+def open_spool(database: Path) -> Iterator[Spool]:
     """Make a spool in a private folder beside the database, which goes when the block ends.
 
     Raises:
@@ -208,7 +208,7 @@ def spooled(database: Path) -> Iterator[Spool]:
         yield spool
 
 
-def load_snapshot(
+def load_fetches(
     connection: duckdb.DuckDBPyConnection,
     spool: Spool,
     run_id: str,
@@ -253,7 +253,7 @@ def load_snapshot(
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
 
-    return _frugally(connection, load)
+    return _limit_memory(connection, load)
 
 
 def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
@@ -285,7 +285,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
         with transaction(connection):
             return _change_scope(connection, "leave_scope", values)
 
-    return attempted(leave)
+    return retry_on_clash(leave)
 
 
 def load_listing(
@@ -317,7 +317,7 @@ def load_listing(
             if execute(connection, load_sql("warehouse/count_listings"), values).fetchone() == (0,):
                 execute(connection, load_sql("warehouse/load_listing"), values)
 
-    attempted(load)
+    retry_on_clash(load)
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
@@ -370,10 +370,10 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
-    return _frugally(connection, add)
+    return _limit_memory(connection, add)
 
 
-def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
+def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
 
     def forget() -> None:
@@ -382,10 +382,10 @@ def forget_findings(connection: duckdb.DuckDBPyConnection) -> None:
                 connection.execute(f"delete from internal.{table}")  # noqa: S608 - our own names
             connection.execute(load_sql("warehouse/remember_findings"))
 
-    attempted(forget)
+    retry_on_clash(forget)
 
 
-def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
+def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
     """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with.
 
     It is noted in the store, so that who publishes it does not take what is gone for lost.
@@ -395,7 +395,7 @@ def retain(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
         with transaction(connection):
             execute(connection, load_sql("warehouse/delete_old_fetches"), {"cutoff": cutoff})
 
-    attempted(let_go)
+    retry_on_clash(let_go)
 
 
 def compact(path: Path) -> None:
@@ -407,11 +407,11 @@ def compact(path: Path) -> None:
         WarehouseError: the file is held by somebody else or damaged, or there is no room for a second one.
     """
     target = path.resolve()
-    with writing(path) as connection, scratch_folder(target) as folder:
+    with open_for_writing(path) as connection, scratch_folder(target) as folder:
         new = folder / "compacted.duckdb"
-        with writing(new):
+        with open_for_writing(new):
             pass  # made with the schema of today, and let go of
-        connection.execute(f"attach {quoted(str(new))} as compacted")
+        connection.execute(f"attach {quote_literal(str(new))} as compacted")
         with transaction(connection):
             for (table,) in connection.execute(load_sql("warehouse/list_compactable_tables")).fetchall():
                 connection.execute(f"insert into compacted.{table} by name from {table}")
@@ -424,10 +424,10 @@ def compact(path: Path) -> None:
         replace_proven(new, target)
 
 
-def _frugally(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
+def _limit_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
     """Do the work in little memory, and once more with all that the machine has where that was too little."""
     if shared_catalog(connection):  # writing Parquet takes more
-        return attempted(work)
+        return retry_on_clash(work)
     before = connection.execute("select current_setting('memory_limit')").fetchone()
     # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was.
     lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"

@@ -38,7 +38,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
         is_first: whether it may be the one that makes that row.
     """
     catalog = shared_catalog(connection)
-    with turn(connection):
+    with hold_write_lock(connection):
         connection.execute("begin transaction")
         try:
             if catalog and not is_first:
@@ -53,7 +53,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
         connection.execute("commit")
 
 
-def attempted(work: Callable[[], _Result]) -> _Result:
+def retry_on_clash(work: Callable[[], _Result]) -> _Result:
     """Do work of which all is stored or nothing; again, after a while, where another process wrote just then too."""
     pause = 0.1
     for left in reversed(range(TRIES)):
@@ -83,7 +83,7 @@ def shared_catalog(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 @contextmanager
-def turn(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def hold_write_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Keep every other process from writing a lake for the length of the block, where its catalog is PostgreSQL's.
 
     The catalog's advisory lock goes to the next when this process ends, however; within a minute where its machine is

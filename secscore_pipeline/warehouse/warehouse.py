@@ -20,7 +20,7 @@ from secscore_pipeline.system.files import follow_link
 from secscore_pipeline.warehouse import connection, publishing, store
 from secscore_pipeline.warehouse.lake import Lake
 from secscore_pipeline.warehouse.publishing import Publication
-from secscore_pipeline.warehouse.retention import cutoff_of, newest_fetch
+from secscore_pipeline.warehouse.retention import compute_cutoff, get_newest_fetch
 
 READING = timedelta(days=2)
 """How long a reader of a lake may go on with files that no longer belong to it."""
@@ -107,14 +107,14 @@ class Warehouse:
             with self.lake.writing() as opened:
                 yield opened
             return
-        publishing.begin_with(self.path, self.published_path)
-        with connection.writing(self.path) as opened:
+        publishing.start_from_published(self.path, self.published_path)
+        with connection.open_for_writing(self.path) as opened:
             yield opened
 
     @contextmanager
     def get_reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open what runs write for reading only: what a run has just stored."""
-        with self.lake.reading() if self.lake else connection.reading(self.path) as opened:
+        with self.lake.reading() if self.lake else connection.open_for_reading(self.path) as opened:
             yield opened
 
     @contextmanager
@@ -131,7 +131,7 @@ class Warehouse:
         with (
             lake.reading_restricted(at, reachable)
             if lake
-            else connection.reading(self.published_path, reachable=reachable)
+            else connection.open_for_reading(self.published_path, reachable=reachable)
         ) as opened:
             yield opened
 
@@ -182,10 +182,12 @@ class Warehouse:
             self.refuse_absent()
         with self.get_connection() as opened:
             before = self.size()
-            cutoff = cutoff_of(opened, days, now) if days is not None else None
+            cutoff = compute_cutoff(opened, days, now) if days is not None else None
             if cutoff:
-                store.retain(opened, cutoff)
-            then = min(now, newest_fetch(opened) or now)  # by a clock that is ahead, all of a lake's past would be old
+                store.delete_old_fetches(opened, cutoff)
+            then = min(
+                now, get_newest_fetch(opened) or now
+            )  # by a clock that is ahead, all of a lake's past would be old
         if self.lake:
             self.lake.compact(then - TIME_TRAVEL, then - READING)
             return Maintenance(before, self.size(), cutoff)

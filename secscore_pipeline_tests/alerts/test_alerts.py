@@ -11,15 +11,15 @@ import dagster as dg
 import pytest
 
 from secscore_pipeline.alerts.channels import Slack, Teams
-from secscore_pipeline.alerts.events import NAMED, Alert, credential_ends
-from secscore_pipeline.alerts.journal import journal_of
-from secscore_pipeline.alerts.notify import LATE, tell_news
+from secscore_pipeline.alerts.events import NAMED, Alert, check_credential
+from secscore_pipeline.alerts.journal import open_journal
+from secscore_pipeline.alerts.notify import LATE, send_new_alerts
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.definitions import defs
-from secscore_pipeline.defs.sensors import sensors
+from secscore_pipeline.defs.sensors import build_alert_sensors
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
 
@@ -43,7 +43,7 @@ def world(local_azure, store, receiver, monkeypatch):
 
 def told(clock=utc_now):
     """Return how many messages were delivered, and why a channel did not take one."""
-    return tuple(tell_news(configured_feeds(), clock))[:2]
+    return tuple(send_new_alerts(configured_feeds(), clock))[:2]
 
 
 def lose(world, controls=(MFA,)):
@@ -145,7 +145,7 @@ def test_what_every_channel_was_told_is_not_gathered_again(world, store, receive
     store.sync()
     receiver.faults = [404]
     told()
-    with journal_of(store.published, utc_now()) as journal:
+    with open_journal(store.published, utc_now()) as journal:
         late = LATE if ON_LAKE else timedelta(0)  # others may yet store what they looked at before
         assert journal.settled == max(journal.begun, newest_fetch(store) - late)
     assert told() == (1, {})
@@ -226,17 +226,17 @@ def test_a_credential_is_warned_of_four_times():
     keys = {
         alert.key.rsplit("/", 1)[1]
         for hours in range(24 * 60, -48, -6)
-        if (alert := credential_ends("default", ends, ends - timedelta(hours=hours)))
+        if (alert := check_credential("default", ends, ends - timedelta(hours=hours)))
     }
     assert keys == {"30", "14", "7", "1"}
-    assert credential_ends("default", ends, ends - timedelta(days=31)) is None
+    assert check_credential("default", ends, ends - timedelta(days=31)) is None
 
 
 @pytest.mark.slow
 def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
     lose(world)
     store.sync()
-    news, failing = sensors(configured_feeds())
+    news, failing = build_alert_sensors(configured_feeds())
     assert {sensor.default_status for sensor in (news, failing)} == {dg.DefaultSensorStatus.STOPPED}
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         with dg.build_sensor_context(instance, definitions=defs) as context:

@@ -14,12 +14,12 @@ from secscore_pipeline.alerts import journal as journals
 from secscore_pipeline.alerts import tell as telling
 from secscore_pipeline.alerts.channels import ChannelError, Slack, Teams, Webhook
 from secscore_pipeline.alerts.events import Alert
-from secscore_pipeline.alerts.journal import JournalError, alerts_set_aside, journal_of, journal_path
-from secscore_pipeline.alerts.notify import tell_news, tell_of
+from secscore_pipeline.alerts.journal import JournalError, journal_path, list_set_aside, open_journal
+from secscore_pipeline.alerts.notify import send_alert, send_new_alerts
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import configured_feeds
 from secscore_pipeline.definitions import defs
-from secscore_pipeline.defs.sensors import sensors
+from secscore_pipeline.defs.sensors import build_alert_sensors
 from secscore_pipeline_tests.conftest import secscore
 from testbed.waiting import DEADLINE
 
@@ -116,8 +116,8 @@ def send(alerts=ALERTS, now=None):
     from secscore_pipeline.warehouse.warehouse import Warehouse
 
     clock = (lambda: now) if now else utc_now
-    with journal_of(Warehouse.from_environment().published_path, clock()) as journal:
-        return telling.tell(alerts, channels(), journal, "http://ui", clock)
+    with open_journal(Warehouse.from_environment().published_path, clock()) as journal:
+        return telling.deliver_alerts(alerts, channels(), journal, "http://ui", clock)
 
 
 def test_a_channel_that_does_not_answer_keeps_the_others_waiting_for_its_share_only(
@@ -150,11 +150,11 @@ def test_a_message_that_is_refused_for_ever_holds_up_no_other_one_and_is_set_asi
     send(ALERTS, now + timedelta(days=2))
     assert len(receiver.refused) == sent_in_vain[-1]
 
-    ((channel, alerts, since, reason),) = alerts_set_aside(store.published)
+    ((channel, alerts, since, reason),) = list_set_aside(store.published)
     assert (channel, alerts, reason) == ("webhook", 1, "The webhook answered 400.")
     assert since == now + timedelta(hours=24)
     secscore("alert", "--acknowledge", cwd=tmp_path, env=alerting)
-    assert alerts_set_aside(store.published) == []
+    assert list_set_aside(store.published) == []
     assert send(ALERTS, now + timedelta(days=2)).sent == 0
 
 
@@ -220,8 +220,8 @@ def test_a_clock_that_was_ahead_makes_no_alert_wait_for_it(alerting, receiver):
 
 def test_the_alert_of_a_failed_run_waits_for_its_channel(alerting, receiver):
     receiver.faults = [404]
-    assert tell_of(ALERTS[0]).failed
-    assert tuple(tell_news(configured_feeds()))[:2] == (1, {})
+    assert send_alert(ALERTS[0]).failed
+    assert tuple(send_new_alerts(configured_feeds()))[:2] == (1, {})
     assert [alert["title"] for alert in receiver.told] == ["Message 0"]
 
 
@@ -266,7 +266,7 @@ def test_a_damaged_journal_is_one_sentence_everywhere_and_nothing_is_sent(alerti
     assert done.stderr.rstrip().endswith("[journal-damaged]")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    news, _ = sensors(configured_feeds())
+    news, _ = build_alert_sensors(configured_feeds())
     with (
         dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance,
         dg.build_sensor_context(instance, definitions=defs) as context,
@@ -287,7 +287,7 @@ def test_a_journal_that_is_held_or_cannot_be_written_is_one_sentence(alerting, s
     with pytest.raises(JournalError, match=r"held by another process.*\[journal-held\]"):
         send()
     with pytest.raises(JournalError, match=r"\[journal-held\]"):
-        alerts_set_aside(store.published)
+        list_set_aside(store.published)
     holder.close()
     path.unlink()
     path.mkdir()
@@ -306,7 +306,7 @@ def test_a_journal_of_an_older_version_goes_on(alerting, store, receiver):
         connection.execute("create table told (key text, channel text, at text not null, primary key (key, channel))")
         connection.execute("insert into told values ('test/0', 'webhook', ?)", [utc_now().isoformat()])
     connection.close()
-    assert alerts_set_aside(store.published) == []
+    assert list_set_aside(store.published) == []
     assert send().sent == 2
 
 

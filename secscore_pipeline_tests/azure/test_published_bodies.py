@@ -5,7 +5,7 @@ import json
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline_tests.conftest import failed_checks
 
 EXAMPLES = "azure/spec-2020-01-01/examples/secureScores"
@@ -70,8 +70,8 @@ def test_the_numbers_in_duckdb_are_the_numbers_in_the_files(local_azure, store, 
     assert stored_numbers(store, "secureScoreControls") == numbers_in(json.loads(controls))
     texts = [record for (record,) in store.query("select record from raw.secure_score_controls order by position")]
     assert b",".join(text.encode() for text in texts) in controls
-    findings = [event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
-    assert [problems(finding) for finding in findings if problems(finding)] == []
+    findings = [build_event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
+    assert [find_problems(finding) for finding in findings if find_problems(finding)] == []
 
 
 OURS_ALONE = {
@@ -107,8 +107,8 @@ def test_a_finding_reads_as_its_sample(local_azure, store, shared, sample):
     store.use(azure, SECSCORE_ENTITIES="off")  # the samples carry no names
     store.sync()
     wanted = json.loads((shared / "ocsf" / "samples" / f"{sample}.json").read_text())
-    assert problems(wanted) == []
+    assert find_problems(wanted) == []
     ((row,),) = store.query(
         "select to_json(f) from ocsf.assessment_findings as f where finding_info.uid = ?", wanted["finding_info"]["uid"]
     )
-    assert dict(leaves(event(row))) == dict(leaves(wanted))
+    assert dict(leaves(build_event(row))) == dict(leaves(wanted))

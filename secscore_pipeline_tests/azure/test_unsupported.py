@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from secscore_pipeline.azure.errors import Outcome, verdict
+from secscore_pipeline.azure.errors import Outcome, classify_answer
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline_tests.conftest import failed_checks, secscore
 
@@ -22,7 +22,7 @@ def azure(local_azure):
 @pytest.mark.parametrize("code", ["DisallowedOperation", "disallowedProvider", "DISALLOWEDPROVIDER"])
 @pytest.mark.parametrize("status", [400, 403, 409])
 def test_the_code_says_it_in_any_case_and_with_any_status(code, status):
-    assert verdict(status, code) == (Outcome.UNSUPPORTED, "subscription-unsupported")
+    assert classify_answer(status, code) == (Outcome.UNSUPPORTED, "subscription-unsupported")
 
 
 @pytest.mark.slow

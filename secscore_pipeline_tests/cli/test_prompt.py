@@ -11,7 +11,7 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 from secscore_pipeline.cli.terminal_table import fit_answer
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.store import normalize
@@ -32,7 +32,7 @@ def eight(module_azure, module_store):
         world.live_until(moment.date())
         list_subscriptions(connection, module_store.warehouse, f"run {number}", "owner", lambda at=moment: at)
         for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-            take_snapshot(connection, module_store.warehouse, event_type, f"run {number}", lambda at=moment: at)
+            fetch_event_type(connection, module_store.warehouse, event_type, f"run {number}", lambda at=moment: at)
     with module_store.warehouse.get_connection() as opened:
         normalize(opened, Normalization().mapping())
     module_store.warehouse.publish()

@@ -67,10 +67,10 @@ def test_the_schedules_are_off_until_switched_on():
 
 def test_the_secret_never_stands_in_the_configuration(monkeypatch):
     from secscore_pipeline.config.feeds import Feed
-    from secscore_pipeline.defs.resources import connection_resource
+    from secscore_pipeline.defs.resources import build_connection_resource
 
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "marked-secret")
-    resource = connection_resource(Feed())
+    resource = build_connection_resource(Feed())
     config = resource.config_schema.config_type
     assert "marked-secret" not in repr(
         {name: (field.default_value, field.description) for name, field in config.fields.items()}
@@ -86,10 +86,10 @@ def defaults_of(config):
 
 def test_a_run_may_change_what_its_feed_reads_and_then_has_a_scope_of_its_own(monkeypatch):
     from secscore_pipeline.config.feeds import Feed
-    from secscore_pipeline.defs.resources import connection_resource
+    from secscore_pipeline.defs.resources import build_connection_resource
 
     monkeypatch.setenv("SECSCORE_MAX_CONNECTIONS", "8")
-    resource = connection_resource(Feed())
+    resource = build_connection_resource(Feed())
     defaults = defaults_of(resource.config_schema.config_type)
     assert (defaults["max_connections"], defaults["subscription_ids"]) == ("8", "*")
     for changed, has_own_scope in (({}, False), ({"max_connections": "2"}, False), ({"exclude": "dev-*"}, True)):

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from secscore_pipeline.emulator.world import Counts, State, World
-from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline_tests.conftest import failed_checks, of_files, resources_of_environment
 
 FINDINGS = "select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid"
 
 
 def events(store):
-    return [event(row) for (row,) in store.query(FINDINGS)]
+    return [build_event(row) for (row,) in store.query(FINDINGS)]
 
 
 def test_every_record_of_every_subscription_becomes_a_finding(local_azure, store):
@@ -55,17 +55,17 @@ def test_every_finding_is_valid_ocsf(local_azure, store):
     store.sync()
     findings = events(store)
     assert len(findings) > 60
-    assert [problems(finding) for finding in findings if problems(finding)] == []
+    assert [find_problems(finding) for finding in findings if find_problems(finding)] == []
 
 
 def test_a_wrong_finding_is_not_valid_ocsf(local_azure, store):
     store.use(local_azure(World(subscriptions=1)))
     store.sync()
     finding = events(store)[0]
-    assert problems({**finding, "nonsense": 1})
-    assert problems({**finding, "type_uid": 9940200102 if finding["activity_id"] == 1 else 9940200101})
-    assert problems({**finding, "severity": "Fatal"})
-    assert problems({**finding, "time": finding["time"] // 1000})
+    assert find_problems({**finding, "nonsense": 1})
+    assert find_problems({**finding, "type_uid": 9940200102 if finding["activity_id"] == 1 else 9940200101})
+    assert find_problems({**finding, "severity": "Fatal"})
+    assert find_problems({**finding, "time": finding["time"] // 1000})
 
 
 def test_the_raw_record_is_kept_byte_for_byte(local_azure, store):
@@ -127,10 +127,10 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
     before = events(store)
     state = store.query("select * from internal.findings order by all")
     from secscore_pipeline.ocsf.mapping import Normalization
-    from secscore_pipeline.warehouse.store import forget_findings, normalize
+    from secscore_pipeline.warehouse.store import delete_findings, normalize
 
     with store.warehouse.get_connection() as connection:
-        forget_findings(connection)
+        delete_findings(connection)
         assert normalize(connection, Normalization().mapping()) == len(before) == 3 * 16 * 4
     assert events(store) == before
     assert store.query("select * from internal.findings order by all") == state

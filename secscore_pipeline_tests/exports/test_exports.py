@@ -18,11 +18,11 @@ import pytest
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import EXPORTS
 from secscore_pipeline.config.settings import read_export_layout
-from secscore_pipeline.defs.assets.exports import key_of
+from secscore_pipeline.defs.assets.exports import get_export_key
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export, list_views
-from secscore_pipeline.ocsf.validation import event, lake_problems, problems
+from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
@@ -61,9 +61,9 @@ def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_p
     files = sorted((tmp_path / "out").glob("day=*/findings.jsonl"))
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     assert (done.units, done.files, done.rows) == (2, 2, len(lines))
-    assert [problems(line) for line in lines if problems(line)] == []
+    assert [find_problems(line) for line in lines if find_problems(line)] == []
     rows = module_store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
-    assert lines == [event(row) for (row,) in rows]
+    assert lines == [build_event(row) for (row,) in rows]
     assert pd.read_json(files[0], lines=True)["class_uid"].unique().tolist() == [99402001]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
@@ -86,7 +86,7 @@ def test_parquet_is_read_back_by_all_and_has_one_schema(azure, module_store, tmp
             "order by time, metadata.uid", [[str(file) for file in files]],
         ).fetchall()  # fmt: skip
     rows = module_store.query("select to_json(f) from ocsf.assessment_findings as f order by time, metadata.uid")
-    assert [event(row) for (row,) in read] == [event(row) for (row,) in rows]
+    assert [build_event(row) for (row,) in read] == [build_event(row) for (row,) in rows]
 
 
 def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, tmp_path):
@@ -106,9 +106,9 @@ def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, 
         read = connection.execute(
             "select to_json(f) from read_parquet(?, hive_partitioning = false) as f", [[str(file) for file in files]]
         ).fetchall()
-    events = [event(row) for (row,) in read]
-    assert [lake_problems(one) for one in events if lake_problems(one)] == []
-    assert lake_problems({**events[0], "raw_data_size": 1})
+    events = [build_event(row) for (row,) in read]
+    assert [find_lake_problems(one) for one in events if find_lake_problems(one)] == []
+    assert find_lake_problems({**events[0], "raw_data_size": 1})
     assert len({one["metadata"]["uid"] for one in events}) == len(events)
     assert len(events) == module_store.one("select count(*) from ocsf.assessment_findings")
     assert {one["class_uid"] for one in events} == {2003}
@@ -267,7 +267,7 @@ def test_the_asset_and_the_command_line_write_what_was_asked_for(local_azure, st
     out = tmp_path / "exported"
     store.use(local_azure(World(subscriptions=1)), SECSCORE_EXPORTS="jsonl, csv", SECSCORE_EXPORT_URL=str(out))
     made = {found.asset_key: found.materialization for found in store.sync().get_asset_materialization_events()}
-    metadata = {form: made[key_of(form)].metadata for form in EXPORTS}
+    metadata = {form: made[get_export_key(form)].metadata for form in EXPORTS}
     assert {form: one["is_written"].value for form, one in metadata.items()} == {
         "jsonl": True, "parquet": False, "security-lake": False, "csv": True, "xlsx": False,
     }  # fmt: skip

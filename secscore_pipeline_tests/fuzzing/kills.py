@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from secscore_pipeline.warehouse.publishing import kept_files
+from secscore_pipeline.warehouse.publishing import list_kept_files
 from secscore_pipeline_tests.fuzzing.cases import KillCase
 from secscore_pipeline_tests.fuzzing.commands import Ended
 from secscore_pipeline_tests.fuzzing.stores import live, readable_rows
@@ -54,7 +54,7 @@ def check_kill(harness: "Harness", case: KillCase) -> None:
         again = _run(harness, case.command, folder, settings, lake)
     assert again.code == 0, f"the next run ended with {again.code}: {again.output[-600:]}"
     _is_no_worse(harness, store, before)
-    ours = {store / "work.duckdb", store / "published.duckdb", *kept_files(store / "published.duckdb")}
+    ours = {store / "work.duckdb", store / "published.duckdb", *list_kept_files(store / "published.duckdb")}
     left = {file.name for file in store.iterdir() if file not in ours}
     assert not left, f"left beside the store: {sorted(left)}"
     left = {str(file.relative_to(folder)) for file in (folder / "tmp").rglob("*") if file.is_file()}

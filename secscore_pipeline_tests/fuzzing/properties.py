@@ -31,11 +31,11 @@ from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.connection_test import diagnose, summary
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.connection_test import run_connection_steps, summarize_steps
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.report.page import report_path
+from secscore_pipeline.report.page import resolve_report_path
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
@@ -95,7 +95,7 @@ def check_arm(harness: Harness, case: ArmCase) -> None:
     script = azure.script(rf"^GET /subscriptions/{struck}/|[?&]skip=", case.answers)
     warehouse = harness.warehouse()
     with harness.observed() as seen:
-        taken = take_snapshot(harness.connection(), warehouse, SECURE_SCORE_CONTROLS, str(uuid.uuid4()))
+        taken = fetch_event_type(harness.connection(), warehouse, SECURE_SCORE_CONTROLS, str(uuid.uuid4()))
     rows = _fetches(warehouse)
     _each_has_an_outcome(harness, rows, struck, others)
     fetch = rows[struck]
@@ -115,7 +115,7 @@ def check_records(harness: Harness, case: RecordsCase) -> None:
     with harness.observed():
         connection = harness.connection()
         for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-            take_snapshot(connection, warehouse, event_type, "run")
+            fetch_event_type(connection, warehouse, event_type, "run")
         _each_has_an_outcome(harness, _fetches(warehouse), struck, others)
         with warehouse.get_connection() as opened:
             normalize(opened, Normalization().mapping())
@@ -248,14 +248,14 @@ def check_listing(harness: Harness, case: ListingCase) -> None:
             harness.fit_to_be_shown(str(error))
             shown.append(str(error))
         try:
-            taken = take_snapshot(connection, warehouse, SECURE_SCORES, "run")
+            taken = fetch_event_type(connection, warehouse, SECURE_SCORES, "run")
             shown.append(repr(taken))
         except AzureError as error:
             harness.fit_to_be_shown(str(error))
-        steps = list(diagnose(connection, utc_now))
+        steps = list(run_connection_steps(connection, utc_now))
     for step in steps:
         harness.fit_to_be_shown(step.says)
-    harness.fit_to_be_shown(summary(steps))
+    harness.fit_to_be_shown(summarize_steps(steps))
     followed = {line for line in azure.lines if not _ASKED.fullmatch(line)} - set(script.lines)
     linked = re.compile(rb"nextLink")
     if not any(linked.search(part.data) for answer in case.answers for part in answer.parts):
@@ -347,7 +347,7 @@ _ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (
     read_export_layout,
     read_signal_settings,
     partial(read_ui_hosts, 0),
-    lambda: report_path(SECSCORE_REPORT.read()),
+    lambda: resolve_report_path(SECSCORE_REPORT.read()),
     lambda: Destination(SECSCORE_EXPORT_URL.read()).shown,
 )
 """Everything that reads settings before a run begins."""

@@ -18,7 +18,7 @@ from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.definitions import gathered
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.partitions import BY_HAND
-from secscore_pipeline.defs.schedules import round_of
+from secscore_pipeline.defs.schedules import list_batches
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.batches import Batch, split_into_batches
@@ -230,7 +230,7 @@ def tried_twice(between):
     definitions = gathered(feeds)
     job = definitions.resolve_job_def("sync")
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-        batch = round_of(feeds[0], instance)[0]
+        batch = list_batches(feeds[0], instance)[0]
         first = job.execute_in_process(instance=instance, partition_key=batch.key, tags=BY_HAND, raise_on_error=False)
         between()
         again = instance.create_run_for_job(

@@ -139,7 +139,7 @@ class Stage:
         for name, text in self.settings.items():
             self.monkeypatch.setenv(name, text)
         connection = AzureConnection.from_environment()
-        return list(diagnosis.diagnose(connection, utc_now))
+        return list(diagnosis.run_connection_steps(connection, utc_now))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline.warehouse.store import retain
+from secscore_pipeline.ocsf.validation import build_event, find_problems
+from secscore_pipeline.warehouse.store import delete_old_fetches
 from secscore_pipeline_tests.conftest import failed_checks, secscore
 
 ENTITIES = "select name, state, owner, management_group_path, is_listed from posture.entities where subscription_id = ?"
@@ -50,8 +50,8 @@ def test_what_azure_listed_is_kept_byte_for_byte(azure, store):
 def test_findings_carry_the_name_and_the_owner_and_are_valid(azure, store):
     store.sync()
     corp, *_ = azure.world.subscriptions
-    found = [event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
-    assert [problems(finding) for finding in found if problems(finding)] == []
+    found = [build_event(row) for (row,) in store.query("select to_json(f) from ocsf.assessment_findings as f")]
+    assert [find_problems(finding) for finding in found if find_problems(finding)] == []
     ours = [finding for finding in found if finding["cloud"]["account"]["uid"] == corp]
     assert {finding["cloud"]["account"]["name"] for finding in ours} == {"corp one"}
     assert {finding["resources"][0]["name"] for finding in ours} == {"corp one"}
@@ -230,7 +230,7 @@ def test_a_retention_lets_old_names_go_and_keeps_those_that_are_referred_to(azur
         cutoff = utc_now()
         store.sync()
     with store.warehouse.get_connection() as connection:
-        retain(connection, cutoff)
+        delete_old_fetches(connection, cutoff)
     assert set(store.query("select record ->> '$.displayName' from raw.subscriptions")) == {
         ("platform one",), ("root one",), ("corp two",), ("corp three",),
     }  # fmt: skip

@@ -10,10 +10,10 @@ from secscore_pipeline.config.registry import EXPORTS
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.posture.status import standing
-from secscore_pipeline.report.page import gather
+from secscore_pipeline.posture.status import read_status
+from secscore_pipeline.report.page import read_report
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
 
 NUMBERS = [
     "2147483648", "-2147483649", "9223372036854775807", "-9223372036854775808", "1e308", "-1e308", "1e309", "5e-324",
@@ -66,7 +66,7 @@ def hostile(module_store):
 def store_run(connection, store, run, kind, sets):
     """Store a record for each set of numbers: a score or four controls for each subscription."""
     now, size = utc_now(), 1 if kind == "secure_scores" else 4
-    with spooled(store.path) as spool:
+    with open_spool(store.path) as spool:
         for first in range(0, len(sets), size):
             subscription, group = f"00000000-0000-0000-0000-{first:012}", sets[first : first + size]
             fetch = (run, TENANT, subscription, kind, now, now, "complete", 200, None, None, 1, len(group), ())
@@ -75,7 +75,7 @@ def store_run(connection, store, run, kind, sets):
                 text = record(subscription, kind, f"control-{position}", numbers)
                 spool.add_record(RecordRow(subscription, 1, position, text))
         spool.close()
-        load_snapshot(connection, spool, run, kind, now)
+        load_fetches(connection, spool, run, kind, now)
 
 
 def test_every_view_can_be_read_in_full_and_adds_up_to_finite_numbers(hostile):
@@ -102,5 +102,5 @@ def test_every_export_report_and_status_can_be_made(hostile, tmp_path):
             destination = Destination(str(tmp_path / form))
             done = export(connection, form, destination, Lake("source", "local"), made, tell=partial(str))
             assert done.rows > 0
-        assert "inf" not in json.dumps(standing(connection, [], utc_now()).scores, default=str).lower()
-        assert gather(connection, utc_now()).page()
+        assert "inf" not in json.dumps(read_status(connection, [], utc_now()).scores, default=str).lower()
+        assert read_report(connection, utc_now()).page()

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.ocsf.validation import event, problems
+from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_snapshot, normalize, spooled
+from secscore_pipeline.warehouse.connection import open_for_writing
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
 from secscore_pipeline_tests.conftest import failed_checks
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -84,7 +84,7 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
     path = tmp_path_factory.mktemp("odd") / "odd.duckdb"
     now = utc_now()
     texts = [json.dumps(record) for record in records]
-    with writing(path) as connection, spooled(path) as spool:
+    with open_for_writing(path) as connection, open_spool(path) as spool:
         spool.add_fetch(
             FetchRow(
                 "run",
@@ -107,19 +107,19 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
         for position, text in enumerate(texts, 1):
             spool.add_record(RecordRow(SUBSCRIPTION, 1, position, text))
         spool.close()
-        load_snapshot(connection, spool, "run", kind, now)
+        load_fetches(connection, spool, "run", kind, now)
         added = normalize(connection, Normalization().mapping())
         stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
         assert connection.execute(load_sql("ocsf/count_findings")).fetchall() == [(added,)]
         findings = [
-            event(row)
+            build_event(row)
             for (row,) in connection.execute("select to_json(f) from ocsf.assessment_findings as f").fetchall()
         ]
     assert [text for (text,) in stored] == texts
     assert added == len(findings)
     assert added + rejected[0] == len(texts)
-    assert [problems(finding) for finding in findings if problems(finding)] == []
+    assert [find_problems(finding) for finding in findings if find_problems(finding)] == []
 
 
 def test_a_bad_record_is_set_aside_with_its_reason_and_stops_nobody(local_azure, store):

@@ -7,23 +7,23 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from secscore_pipeline.alerts.events import happened
+from secscore_pipeline.alerts.events import find_alerts
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.defs.resources import connection_resource
+from secscore_pipeline.defs.resources import build_connection_resource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.ocsf.validation import event, lake_problems, problems
-from secscore_pipeline.posture.status import standing
+from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
+from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute
-from secscore_pipeline.warehouse.store import forget_findings, normalize, retain
+from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches, normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import secscore
 
@@ -52,7 +52,7 @@ def read_as(store, connection, moment=None, *, is_normalized=True):
     if (owner_tag := connection.settings().owner_tag) is not None:
         list_subscriptions(connection, warehouse, run_id, owner_tag, lambda: moment)
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-        take_snapshot(connection, warehouse, event_type, run_id, lambda: moment, said.append)
+        fetch_event_type(connection, warehouse, event_type, run_id, lambda: moment, said.append)
     if is_normalized:
         with store.warehouse.get_connection() as opened:
             normalize(opened, Normalization().mapping())
@@ -68,7 +68,7 @@ def feed_of(store, azure, name, *others):
 def assert_a_rebuild_tells_the_same(store, azure):
     before = store.query("from ocsf.assessment_findings order by all")
     with store.warehouse.get_connection() as connection:
-        forget_findings(connection)
+        delete_findings(connection)
         normalize(connection, Normalization().mapping())
     assert store.query("from ocsf.assessment_findings order by all") == before
     assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
@@ -100,7 +100,7 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert said.count("no longer listed") == 1
     assert "vanished" not in said
     with store.warehouse.get_published() as connection:
-        (told,) = (one for one in happened(connection, utc_now() - timedelta(days=1), 5) if one.kind == "scope_left")
+        (told,) = (one for one in find_alerts(connection, utc_now() - timedelta(days=1), 5) if one.kind == "scope_left")
     assert told.lines == ("a-prod (no longer listed)", "b-prod (disabled)")
     assert store.query(COVERAGE) == sorted(
         [(gone, "left", "not_listed"), (off, "left", "disabled"), (one, "in_scope", None), (other, "in_scope", None)]
@@ -118,7 +118,7 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert gone not in report
     assert off not in report
     with store.warehouse.get_published() as connection:
-        shown = standing(connection, [Feed()], utc_now())
+        shown = read_status(connection, [Feed()], utc_now())
     assert (shown.attention, [row["fraction"] for row in shown.scores]) == ([], [0.75])
     assert store.one("select count(*) from posture.score_history where subscription_id in (?, ?)", gone, off) == 2
     store.sync()
@@ -143,7 +143,7 @@ def test_findings_of_who_left_are_closed_with_a_reason_that_tells_them_from_fixe
     ((_, _, detail),) = store.query(closed + "cloud.account.uid = ?", fixed)
     assert detail.startswith("Enable MFA: 0 of 10")
     found = store.query("select to_json(f) from ocsf.assessment_findings as f where activity_id = 3")
-    assert [problems(event(row)) for (row,) in found] == [[]] * 3
+    assert [find_problems(build_event(row)) for (row,) in found] == [[]] * 3
     assert_a_rebuild_tells_the_same(store, azure)
 
 
@@ -163,8 +163,8 @@ def test_exports_of_the_day_have_what_was_closed(azure, store):
         event_columns = '* exclude (region, "accountId", "eventDay", unmapped)'
         layout = load_sql("ocsf/security_lake")
         text = f"select to_json(f) from (select {event_columns} from ({layout})) as f"
-        found = [event(row) for (row,) in execute(connection, text, {"region": "local"}).fetchall()]
-    assert [wrong for finding in found if (wrong := lake_problems(finding))] == []
+        found = [build_event(row) for (row,) in execute(connection, text, {"region": "local"}).fetchall()]
+    assert [wrong for finding in found if (wrong := find_lake_problems(finding))] == []
     assert sum(finding["status_detail"].startswith("Closed because") for finding in found) == 2
 
 
@@ -243,7 +243,7 @@ def test_a_fetch_that_fails_takes_nobody_out_of_scope_that_is_listed(azure, stor
     }  # fmt: skip
     assert "a-prod (deleted), b-prod (disabled)" in read(store, azure, FIRST + timedelta(days=3))
     with store.warehouse.get_reader() as connection:
-        told = {alert.kind: alert for alert in happened(connection, FIRST, 5)}
+        told = {alert.kind: alert for alert in find_alerts(connection, FIRST, 5)}
     assert told.keys() == {"coverage_lost", "scope_left"}
     assert [line[:18] for line in told["coverage_lost"].lines] == ["c-prod (forbidden)"]
     assert told["scope_left"].title == "2 subscriptions left the scope"
@@ -279,7 +279,7 @@ def test_a_run_with_a_scope_of_its_own_takes_nobody_out_of_that_of_its_feed(azur
     store.use(azure, "*", SECSCORE_EXCLUDE=azure.world.subscriptions[excluded].name)
     store.sync()
     with dg.build_init_resource_context(config={}) as context:
-        connect = connection_resource(Feed())
+        connect = build_connection_resource(Feed())
         regular = connect(context)
     with dg.build_init_resource_context(config={"subscription_ids": f"{one},{excluded}", "exclude": ""}) as context:
         narrow = connect(context)
@@ -341,7 +341,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
     assert again.directory("another run").visible
     azure.world.subscriptions[others[0]].state = State.DISABLED
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-        take_snapshot(again, Warehouse.from_environment(), event_type, first.run_id)
+        fetch_event_type(again, Warehouse.from_environment(), event_type, first.run_id)
     with store.warehouse.get_connection() as connection:
         normalize(connection, Normalization().mapping())
     assert store.query(CURRENT) == [(others[1],)]
@@ -357,7 +357,7 @@ def test_a_tenant_of_which_nothing_is_left_is_published_so(azure, store):
     store.sync(succeeds=False)
     with store.warehouse.get_published() as connection:
         assert connection.execute(CURRENT).fetchall() == []
-        assert standing(connection, [Feed()], utc_now()).scores == []
+        assert read_status(connection, [Feed()], utc_now()).scores == []
 
 
 @pytest.mark.slow
@@ -373,7 +373,7 @@ def test_a_read_that_began_before_somebody_left_does_not_bring_it_back_for_good(
     assert len(store.query(CURRENT)) == 3
     azure.world.subscriptions[slow].state = State.NORMAL  # as its own fetch, begun before, still found it
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-        take_snapshot(connection, Warehouse.from_environment(), event_type, "slow run")
+        fetch_event_type(connection, Warehouse.from_environment(), event_type, "slow run")
     azure.world.subscriptions[slow].state = State.DISABLED
     read(store, azure)
     assert len(store.query(CURRENT)) == 3
@@ -390,7 +390,7 @@ def test_a_retention_keeps_who_left_out_and_a_rebuild_after_it_tells_the_same(az
     for day in (20, 21):
         read(store, azure, FIRST + timedelta(days=day))
     with store.warehouse.get_connection() as connection:
-        retain(connection, FIRST + timedelta(days=10))
+        delete_old_fetches(connection, FIRST + timedelta(days=10))
     assert_a_rebuild_tells_the_same(store, azure)
     assert gone not in {one for one, *_ in store.query(COVERAGE)}
     azure.world.subscriptions[gone] = held[0]

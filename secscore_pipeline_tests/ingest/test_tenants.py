@@ -10,7 +10,7 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORES
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline_tests.conftest import failed_checks
 
 TENANTS = """select subscription_id, tenant_id from raw.fetches
@@ -218,7 +218,7 @@ def test_days_missed_before_a_move_are_the_old_tenants(provider, store):
     connection = AzureConnection.from_environment()
     for day, tenant_id in ((1, before), (4, own), (6, own)):
         moved.tenant_id = tenant_id
-        take_snapshot(
+        fetch_event_type(
             connection, store.warehouse, SECURE_SCORES, f"run {day}", lambda day=day: datetime(2026, 3, day, tzinfo=UTC)
         )
     assert store.query("select day, tenant_id from posture.gaps where day < '2026-03-07' order by day") == [

@@ -12,10 +12,10 @@ from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.report.page import gather, write_report
+from secscore_pipeline.report.page import read_report, write_report
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import Store
@@ -153,10 +153,10 @@ def large(tmp_path_factory):
             world.live_until(world.today + timedelta(days=1))
             list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
             for event_type in EVENT_TYPES.values():
-                take_snapshot(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
+                fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
             normalize(opened, Normalization().mapping())
-            write_report(gather(opened, utc_now()), folder / "report.html")
+            write_report(read_report(opened, utc_now()), folder / "report.html")
     return folder / "report.html"
 
 

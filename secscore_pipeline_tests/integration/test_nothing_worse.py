@@ -11,7 +11,7 @@ import pytest
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.blocks import is_whole
 from secscore_pipeline.warehouse.connection import LOCK_PATIENCE, WarehouseError
-from secscore_pipeline.warehouse.publishing import kept_files
+from secscore_pipeline.warehouse.publishing import list_kept_files
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files, secscore, warehouse_of
 from testbed.waiting import DEADLINE
@@ -185,7 +185,7 @@ def test_a_published_file_that_is_damaged_is_put_aside_and_the_kept_one_speaks_f
     assert any(str(aside) in warning for warning in said)
     assert aside.exists()
     assert runs_in(store.published) == 3
-    assert all(map(is_whole, [store.published, *kept_files(store.published)]))
+    assert all(map(is_whole, [store.published, *list_kept_files(store.published)]))
 
 
 def test_a_store_does_not_begin_as_a_damaged_file_and_the_advice_works(azure, store, tmp_path):
@@ -195,7 +195,7 @@ def test_a_store_does_not_begin_as_a_damaged_file_and_the_advice_works(azure, st
     done = secscore("sync", cwd=tmp_path, env={**azure.settings(), **store.settings}, check=1)
     assert f"mv {store.published} {store.published}.damaged" in done.stderr
     store.published.rename(f"{store.published}.damaged")
-    shutil.copy(kept_files(store.published)[0], store.published)
+    shutil.copy(list_kept_files(store.published)[0], store.published)
     store.sync()
     assert runs_in(store.published) == 2  # the one kept, and this one
 
@@ -203,14 +203,14 @@ def test_a_store_does_not_begin_as_a_damaged_file_and_the_advice_works(azure, st
 def test_the_last_published_files_are_kept_and_no_more(azure, store, monkeypatch):
     for _ in range(4):
         store.sync()
-    assert [runs_in(file) for file in (store.published, *kept_files(store.published))] == [5, 4, 3, 2]
-    assert {file.stat().st_mode & 0o777 for file in kept_files(store.published)} == {0o400}
+    assert [runs_in(file) for file in (store.published, *list_kept_files(store.published))] == [5, 4, 3, 2]
+    assert {file.stat().st_mode & 0o777 for file in list_kept_files(store.published)} == {0o400}
     monkeypatch.setenv("SECSCORE_KEEP_PUBLISHED", "1")
     publish()
-    assert [runs_in(file) for file in kept_files(store.published)] == [5]
+    assert [runs_in(file) for file in list_kept_files(store.published)] == [5]
     monkeypatch.setenv("SECSCORE_KEEP_PUBLISHED", "0")
     publish()
-    assert kept_files(store.published) == []
+    assert list_kept_files(store.published) == []
 
 
 def test_a_kill_between_keeping_and_replacing_keeps_each_file_once(azure, store, spawned):
@@ -227,7 +227,7 @@ Warehouse.from_environment().publish()
         killed.communicate(timeout=DEADLINE)
         assert killed.returncode == -9
     store.sync()
-    assert [runs_in(file) for file in (store.published, *kept_files(store.published))] == [3, 2, 1]
+    assert [runs_in(file) for file in (store.published, *list_kept_files(store.published))] == [3, 2, 1]
     assert store.leftovers() == set()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from secscore_pipeline.azure.errors import Outcome, RequestError, SignInError
 from secscore_pipeline.azure.secure_score import SECURE_SCORES, fetch
-from secscore_pipeline.azure.subscriptions import Directory
+from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
@@ -259,7 +259,7 @@ def test_a_listing_with_a_record_of_another_form_has_the_others(azure, record):
     good = json.dumps(azure.world.subscription_document(azure.world.subscriptions[first_of(azure)])).encode()
     body = b'{"value": [' + good + b"," + record + b"]}"
     azure.faults.append(Fault(Kind.STATUS, "^/subscriptions$", status=200, body=body))
-    directory = Directory(client_of(azure))
+    directory = SubscriptionListing(client_of(azure))
     if record.startswith(b"[["):  # nested deeper than any parser goes: the whole list is none
         with pytest.raises(RequestError, match="answer-unusable"):
             directory.visible  # noqa: B018 - asked for its error

@@ -15,7 +15,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, World
-from secscore_pipeline.system.redaction import quoted
+from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import printable
 from secscore_pipeline_tests.azure.test_transport import QUICK, client_of
 from secscore_pipeline_tests.conftest import secscore
@@ -158,8 +158,8 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
 def test_text_of_others_is_made_fit_to_be_shown():
     assert printable("a\x1b[2J\u202eb\n🙂") == "a\\x1b[2J\\u202eb\\n🙂"
     said = "Bearer abc.def said eyJhbGciOi.eyJz-dWI.c2ln and hunter2"
-    assert quoted(said, "hunter2") == "Bearer *** said *** and ***"
-    assert len(quoted("x" * 1000)) == 300
+    assert quote_answer(said, "hunter2") == "Bearer *** said *** and ***"
+    assert len(quote_answer("x" * 1000)) == 300
 
 
 def test_a_proxy_in_plain_http_never_hears_a_token(local_azure, monkeypatch):

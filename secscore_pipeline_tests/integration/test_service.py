@@ -14,10 +14,10 @@ from secscore_pipeline.config.feeds import Feed, configured_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.definitions import defs, gathered
 from secscore_pipeline.defs import metadata as tables
-from secscore_pipeline.defs.maintenance import forget_runs, maintain
+from secscore_pipeline.defs.maintenance import delete_runs, maintain
 from secscore_pipeline.defs.metadata import RETRIES
 from secscore_pipeline.defs.resources import WarehouseResource
-from secscore_pipeline.defs.schedules import fresh, schedules
+from secscore_pipeline.defs.schedules import build_schedules, fresh
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, resources_of_environment
@@ -132,7 +132,7 @@ def test_old_runs_are_forgotten_and_new_ones_kept(local_azure, store, instance):
     first = run_unattended(instance)
     assert defs.resolve_job_def("forget_old_runs").execute_in_process(instance=instance).success
     assert instance.has_run(first.run_id)
-    assert forget_runs(instance, utc_now() + timedelta(seconds=1)) >= 1
+    assert delete_runs(instance, utc_now() + timedelta(seconds=1)) >= 1
     assert not instance.has_run(first.run_id)
     assert store.one("select count(*) from raw.fetches") > 0
 
@@ -177,7 +177,7 @@ def test_nothing_of_a_forgotten_run_stays_on_the_disk(tmp_path):
         new = speaking.execute_in_process(instance=instance)
         kept = left(new.run_id)
         assert {file.suffix for file in left(old.run_id)} >= {".db", ".out"}
-        assert forget_runs(instance, between) == 1
+        assert delete_runs(instance, between) == 1
         assert left(old.run_id) == []
         assert left(new.run_id) == kept
         checked = instance.event_log_storage.get_asset_check_execution_history(HEARD, limit=5)
@@ -190,7 +190,7 @@ def test_schedules_follow_the_settings(monkeypatch):
     monkeypatch.setenv("SECSCORE_TIMEZONE", "Europe/Berlin")
     monkeypatch.setenv("SECSCORE_SCHEDULES", "on")
     feeds = configured_feeds()
-    schedule, *upkeep = schedules(feeds)
+    schedule, *upkeep = build_schedules(feeds)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
     assert {one.default_status for one in (schedule, *upkeep)} == {dg.DefaultScheduleStatus.RUNNING}
     with (
@@ -208,7 +208,7 @@ def test_schedules_follow_the_settings(monkeypatch):
 def test_a_schedule_that_cannot_be_read_is_explained(monkeypatch, setting, text):
     monkeypatch.setenv(setting, text)
     with pytest.raises(SettingsError, match=rf"{setting} \({len(text)} characters\)"):
-        schedules(configured_feeds())
+        build_schedules(configured_feeds())
 
 
 @pytest.mark.parametrize(("cron", "warn_hours"), [("0 * * * *", 2), ("0 5 * * *", 25), ("0 5 * * 1-5", 73)])

@@ -10,19 +10,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.ocsf.validation import event, problems
-from secscore_pipeline.warehouse.connection import reading, writing
+from secscore_pipeline.ocsf.validation import build_event, find_problems
+from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
 from secscore_pipeline.warehouse.store import (
     FetchRow,
     RecordRow,
     ScopeRow,
     compact,
-    forget_findings,
+    delete_findings,
+    delete_old_fetches,
     leave_scope,
-    load_snapshot,
+    load_fetches,
     normalize,
-    retain,
-    spooled,
+    open_spool,
 )
 from secscore_pipeline_tests.conftest import secscore
 
@@ -112,7 +112,7 @@ class Lives(RuleBasedStateMachine):
     def run(self, event_type, looks, set_back, again, normalized):
         self.snapshots += 1
         self.now += timedelta(hours=-2 if set_back else 8)
-        with writing(self.path) as connection, spooled(self.path) as spool:
+        with open_for_writing(self.path) as connection, open_spool(self.path) as spool:
             for subscription, look in zip(SUBSCRIPTIONS, looks, strict=True):
                 if look == "left the scope":
                     self._leave(connection, subscription)
@@ -125,7 +125,7 @@ class Lives(RuleBasedStateMachine):
                     spool.add_record(RecordRow(subscription, 1, position, json.dumps(record)))
             spool.close()
             for _ in range(1 + again):
-                load_snapshot(connection, spool, f"run-{self.snapshots}", event_type, self.now)
+                load_fetches(connection, spool, f"run-{self.snapshots}", event_type, self.now)
             times = dict(
                 connection.execute(
                     "select subscription_id, epoch_ms(observed_at) from raw.fetches where run_id = ?",
@@ -142,9 +142,9 @@ class Lives(RuleBasedStateMachine):
     @rule(days=st.integers(0, 2))
     def keep(self, days):
         cutoff = self.now - timedelta(days=days)
-        with writing(self.path) as connection:
+        with open_for_writing(self.path) as connection:
             normalize(connection, Normalization().mapping())
-            retain(connection, cutoff)
+            delete_old_fetches(connection, cutoff)
         compact(self.path)
         self.model.let_go(round(cutoff.timestamp() * 1000))
 
@@ -170,7 +170,7 @@ class Lives(RuleBasedStateMachine):
     def nothing_is_stored_twice_and_nothing_goes_backwards(self):
         if not self.path.exists():
             return
-        with reading(self.path) as connection:
+        with open_for_reading(self.path) as connection:
             assert connection.execute(
                 "select count(*) - count(distinct (fetch_id, page, position)) from internal.observations"
             ).fetchone() == (0,)
@@ -182,11 +182,11 @@ class Lives(RuleBasedStateMachine):
     def teardown(self):
         if not getattr(self, "snapshots", 0):
             return
-        with writing(self.path) as connection:
+        with open_for_writing(self.path) as connection:
             normalize(connection, Normalization().mapping())
             incremental = connection.execute(EVENTS).fetchall()
             whole = connection.execute("select * from ocsf.assessment_findings order by all").fetchall()
-            forget_findings(connection)
+            delete_findings(connection)
             normalize(connection, Normalization().mapping())
             rebuilt = connection.execute("select * from ocsf.assessment_findings order by all").fetchall()
         assert incremental == sorted(
@@ -240,7 +240,7 @@ def test_a_control_that_vanishes_is_closed_with_its_last_numbers_and_updated_whe
         closed = connection.execute(
             "select to_json(f) from ocsf.assessment_findings as f where activity_name = 'Close'"
         ).fetchall()
-    assert [problems(event(row)) for (row,) in closed] == [[]]
+    assert [find_problems(build_event(row)) for (row,) in closed] == [[]]
 
 
 @pytest.mark.slow
@@ -279,7 +279,7 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     assert store.one("select count(distinct run_id) from raw.fetches") == 3
     with store.warehouse.get_connection() as connection:
-        forget_findings(connection)
+        delete_findings(connection)
         normalize(connection, Normalization().mapping())
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     done = secscore("maintain", cwd=store.path.parent, env={**env, "SECSCORE_RETENTION_DAYS": "soon"}, check=2)

@@ -20,7 +20,7 @@ import secscore_pipeline
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline.posture.status import standing
+from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
 from testbed.waiting import DEADLINE, DeadlineError
@@ -61,7 +61,7 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     ]
     assert shown["database"]["bytes"] == store.warehouse.published_size()
     with store.warehouse.get_published() as connection:
-        later = standing(connection, [Feed(), Feed(name="new")], utc_now() + timedelta(days=3))
+        later = read_status(connection, [Feed(), Feed(name="new")], utc_now() + timedelta(days=3))
     assert "The last complete sync of the feed default was 3 days ago." in later.attention
     assert "The feed new was never read." in later.attention
 

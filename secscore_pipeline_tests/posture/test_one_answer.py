@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.alerts.events import happened
+from secscore_pipeline.alerts.events import find_alerts
 from secscore_pipeline.azure.arm import ArmClient, Patience
 from secscore_pipeline.azure.errors import RESULTS, Outcome
 from secscore_pipeline.clock import utc_now
@@ -18,7 +18,7 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest import connection
 from secscore_pipeline.posture.coverage import Coverage, read_coverage
-from secscore_pipeline.report.page import gather
+from secscore_pipeline.report.page import read_report
 from secscore_pipeline.text import from_markdown, in_markdown, printable
 from secscore_pipeline_tests.conftest import of_files, secscore
 
@@ -91,10 +91,10 @@ def test_every_place_that_counts_subscriptions_has_the_same_figures(every_kind, 
     assert {name: database.metadata[name].value for name in EXPECTED.metadata} == EXPECTED.metadata
     with module_store.warehouse.get_published() as connection:
         assert read_coverage(connection) == EXPECTED
-        report = gather(connection, utc_now())
+        report = read_report(connection, utc_now())
         assert report.tenants[0].coverage == EXPECTED
         assert f"{EXPECTED.sentence}." in report.page()
-        (lost,) = (alert for alert in happened(connection, began, 2) if alert.kind == "coverage_lost")
+        (lost,) = (alert for alert in find_alerts(connection, began, 2) if alert.kind == "coverage_lost")
         assert lost.title == f"{EXPECTED.not_read - 1} subscriptions can no longer be read"  # one never could
     codes = [outcome for outcome in Outcome if "_" in outcome]
     examples = [evaluation.metadata["examples"] for evaluation in result.get_asset_check_evaluations()

@@ -8,7 +8,7 @@ import pytest
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import take_snapshot
+from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.store import normalize
@@ -24,7 +24,7 @@ def snapshot(store, azure, moment, *subscription_ids):
     store.use(azure, *subscription_ids)
     connection = AzureConnection.from_environment()
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-        take_snapshot(connection, Warehouse.from_environment(), event_type, f"run {moment}", lambda: moment)
+        fetch_event_type(connection, Warehouse.from_environment(), event_type, f"run {moment}", lambda: moment)
     with store.warehouse.get_connection() as opened:
         normalize(opened, Normalization().mapping())
 

@@ -10,7 +10,7 @@ import pytest
 import secscore_pipeline
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.posture.query import asked
-from secscore_pipeline.warehouse.connection import WarehouseError, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, quote_literal
 from secscore_pipeline_tests.conftest import of_files, secscore
 
 
@@ -179,7 +179,7 @@ def test_a_database_from_elsewhere_does_not_read_files(local_azure, store, near)
     store.use(azure)
     store.sync()
     mark = (near / "mark.csv").read_text().splitlines()[1]
-    reads = f"(select max(content) from read_text({quoted(str(near / 'mark.csv'))}))"
+    reads = f"(select max(content) from read_text({quote_literal(str(near / 'mark.csv'))}))"
     for path in (store.path, store.published):
         path.chmod(0o600)
         with duckdb.connect(path) as connection:

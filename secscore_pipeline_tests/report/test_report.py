@@ -14,7 +14,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest.scope import Reason
-from secscore_pipeline.report.page import gather, write_report
+from secscore_pipeline.report.page import read_report, write_report
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline_tests.conftest import secscore
 
@@ -39,7 +39,7 @@ def two_days(module_azure, module_store):
 
 def page_of(store):
     with store.warehouse.get_published() as connection:
-        return gather(connection, utc_now()).page()
+        return read_report(connection, utc_now()).page()
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_it_explains_its_figures_in_words(two_days, module_store):
 
 def test_it_names_who_left_the_scope_and_counts_the_rest(two_days, module_store):
     with module_store.warehouse.get_published() as connection:
-        made = gather(connection, utc_now())
+        made = read_report(connection, utc_now())
     since = utc_now()
     left = [
         {"tenant_id": "t", "subscription_id": f"id-{n}", "name": None if n else "<b>", "reason": reason, "since": since}
@@ -133,7 +133,7 @@ def test_hostile_names_stay_text(local_azure, store):
     store.write(f"update internal.subscription_versions set name = '{evil}'")
     store.write("checkpoint")
     with store.warehouse.get_reader() as connection:
-        page = gather(connection, utc_now()).page()
+        page = read_report(connection, utc_now()).page()
     assert page.count("<script>") == 1
     assert "&lt;script&gt;alert(1)" in page
     assert "\u202e" not in page
@@ -148,13 +148,13 @@ def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_p
     page = page_of(store)
     assert "not known" in page
     with store.warehouse.get_reader() as connection:
-        made = gather(connection, utc_now() + timedelta(days=1))
+        made = read_report(connection, utc_now() + timedelta(days=1))
     assert made.tenants[0].won_since(7) is None
     assert not made.tenants[0].events
-    from secscore_pipeline.warehouse.connection import writing
+    from secscore_pipeline.warehouse.connection import open_for_writing
 
-    with writing(tmp_path / "empty.duckdb") as connection:
-        assert "No subscription has been looked at yet" in gather(connection, utc_now()).page()
+    with open_for_writing(tmp_path / "empty.duckdb") as connection:
+        assert "No subscription has been looked at yet" in read_report(connection, utc_now()).page()
 
 
 def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, store, tmp_path):
@@ -184,6 +184,6 @@ def test_the_command_line_writes_it_and_explains_what_it_cannot_write(two_days, 
     done = secscore("report", cwd=tmp_path, env=elsewhere, check=1)
     assert "[database-absent]" in done.stderr
     with module_store.warehouse.get_published() as connection:
-        made = gather(connection, utc_now())
+        made = read_report(connection, utc_now())
     with pytest.raises(FileError, match="report-unwritable"):
         write_report(made, tmp_path)

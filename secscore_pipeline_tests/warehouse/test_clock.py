@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from secscore_pipeline import clock
-from secscore_pipeline.alerts.journal import journal_of
+from secscore_pipeline.alerts.journal import open_journal
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.posture.status import standing
+from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.warehouse.connection import WarehouseError
-from secscore_pipeline.warehouse.retention import oldest_kept
+from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 YEAR = timedelta(days=365)
 RUNS = "select count(distinct run_id) from raw.fetches"
@@ -28,7 +28,7 @@ def synced(local_azure, store):
 
 def attention(store, now):
     with store.warehouse.get_published() as connection:
-        return standing(connection, [Feed()], now).attention
+        return read_status(connection, [Feed()], now).attention
 
 
 @pytest.mark.slow
@@ -79,9 +79,9 @@ def test_after_a_fetch_from_the_future_what_is_old_is_still_told(synced):
 @pytest.mark.slow
 def test_alerts_noted_by_a_clock_that_was_ahead_go_on_when_it_is_right(synced):
     now = utc_now()
-    with journal_of(synced.published, now + YEAR) as journal:
+    with open_journal(synced.published, now + YEAR) as journal:
         journal.queue([], ["webhook"], now, seen_until=now + YEAR)
-    with journal_of(synced.published, now) as journal:
+    with open_journal(synced.published, now) as journal:
         assert journal.begun == now
         assert journal.settled == now
 
@@ -103,4 +103,4 @@ def days(*ago):
     ],
 )
 def test_days_are_counted_back_from_the_newest_and_long_pauses_do_not_count(newest_first, kept, first):
-    assert oldest_kept(newest_first, kept) == days(first)[0]
+    assert compute_oldest_kept(newest_first, kept) == days(first)[0]

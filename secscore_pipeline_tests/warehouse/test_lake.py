@@ -20,7 +20,7 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse import transactions as turns
-from secscore_pipeline.warehouse.connection import WarehouseError, quoted
+from secscore_pipeline.warehouse.connection import WarehouseError, quote_literal
 from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
 from secscore_pipeline.warehouse.moving import move
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -148,7 +148,7 @@ def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):
         def insert(connection, number):
             connection.execute("insert into internal.record_versions values ($n, 1, 1, '{}')", {"n": number})
 
-        turns.attempted(work)
+        turns.retry_on_clash(work)
         assert len(attempts) == 2
         assert first.execute(
             "select list(version_id order by version_id) from internal.record_versions"
@@ -416,8 +416,8 @@ def test_a_catalog_of_another_version_and_one_of_something_else_are_left_alone(l
     theirs = lake.settings["SECSCORE_DATABASE"].replace(f"dbname={database}", f"dbname={other}")
     with duckdb.connect() as connection:
         load(connection, "ducklake", "postgres_scanner")
-        data = quoted(str(lake.path.parent / "theirs"))
-        connection.execute(f"attach {quoted(theirs)} as theirs (data_path {data})")
+        data = quote_literal(str(lake.path.parent / "theirs"))
+        connection.execute(f"attach {quote_literal(theirs)} as theirs (data_path {data})")
         connection.execute("create table theirs.customers (id integer)")
     someone = Store(lake.path.parent / "theirs.x", pytest.MonkeyPatch(), theirs)
     someone.settings["SECSCORE_DATA_PATH"] = str(lake.path.parent / "theirs")

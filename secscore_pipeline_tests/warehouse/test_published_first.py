@@ -62,7 +62,7 @@ def test_an_error_that_nobody_foresaw_costs_its_event_type_alone(local_azure, st
             raise ZeroDivisionError("eyJhbGciOi.secret.text")
         return take(azure, warehouse, event_type, *rest, **options)
 
-    take = raw.take_snapshot
+    take = raw.fetch_event_type
     monkeypatch.setattr(raw, "take_snapshot", break_down)
     store.use(local_azure(World(subscriptions=2)))
     (said,) = told_by(store.sync(succeeds=False))

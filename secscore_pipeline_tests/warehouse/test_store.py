@@ -9,7 +9,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse import connection as connections
-from secscore_pipeline.warehouse.connection import WarehouseError, reading, writing
+from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, open_for_writing
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 from testbed.waiting import DEADLINE
 
@@ -31,16 +31,16 @@ def holder(path):
 
 def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
     path = tmp_path / "held.duckdb"
-    with writing(path):
+    with open_for_writing(path):
         pass
     process = holder(path)
     try:
         with (
             pytest.raises(WarehouseError, match=rf"held open by process {process.pid}"),
-            writing(path, lock_patience=0.3),
+            open_for_writing(path, lock_patience=0.3),
         ):
             pass
-        with pytest.raises(WarehouseError, match="held open by process"), reading(path, lock_patience=0.3):
+        with pytest.raises(WarehouseError, match="held open by process"), open_for_reading(path, lock_patience=0.3):
             pass
     finally:
         process.communicate("")
@@ -48,11 +48,11 @@ def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
 
 def test_a_file_that_is_let_go_of_is_opened(tmp_path):
     path = tmp_path / "held.duckdb"
-    with writing(path):
+    with open_for_writing(path):
         pass
     process = holder(path)
     process.stdin.close()
-    with writing(path, lock_patience=DEADLINE) as connection:
+    with open_for_writing(path, lock_patience=DEADLINE) as connection:
         assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
     process.wait()
     process.stdout.close()
@@ -60,7 +60,7 @@ def test_a_file_that_is_let_go_of_is_opened(tmp_path):
 
 def test_everything_that_is_written_is_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "folder" / "store.duckdb"
-    with writing(path):
+    with open_for_writing(path):
         wal = path.with_name("store.duckdb.wal")
         assert not wal.exists() or oct(wal.stat().st_mode & 0o777) == "0o600"
     assert oct(path.stat().st_mode & 0o777) == "0o600"
@@ -72,7 +72,7 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table customers (id integer)")
     before = path.read_bytes()
-    with pytest.raises(WarehouseError, match="something else"), writing(path):
+    with pytest.raises(WarehouseError, match="something else"), open_for_writing(path):
         pass
     assert path.read_bytes() == before
 
@@ -93,7 +93,7 @@ def test_two_runs_at_once_both_end_well(local_azure, tmp_path):
     ]  # fmt: skip
     errors = [run.communicate(timeout=DEADLINE)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], errors
-    with reading(tmp_path / "store.duckdb") as connection:
+    with open_for_reading(tmp_path / "store.duckdb") as connection:
         assert connection.execute(
             "select count(*), count(distinct metadata.uid), count(*) filter (where activity_id = 1) "
             "from ocsf.assessment_findings"
@@ -106,7 +106,7 @@ def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store, mon
     store.sync()
     before = store.query("from raw.fetches order by all")
     findings = store.query("from ocsf.assessment_findings order by time, metadata.uid")
-    known = connections.steps
+    known = connections.list_schema_steps
     added = "create table raw.notes (note varchar); insert into raw.notes select fetch_id from raw.fetches;"
     later = connections.Step(2, "0002_notes.sql", added)
     monkeypatch.setattr(
@@ -141,7 +141,7 @@ def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store
 
 def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
     path = tmp_path / "held.duckdb"
-    with writing(path):
+    with open_for_writing(path):
         pass
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True"), str(path)],
@@ -149,9 +149,9 @@ def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
     )  # fmt: skip
     assert process.stdout.readline() == "held\n"
     try:
-        with pytest.raises(WarehouseError, match=f"process {process.pid}"), writing(path, lock_patience=0.3):
+        with pytest.raises(WarehouseError, match=f"process {process.pid}"), open_for_writing(path, lock_patience=0.3):
             pass
-        with reading(path, lock_patience=0.3) as connection:
+        with open_for_reading(path, lock_patience=0.3) as connection:
             assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
     finally:
         process.communicate("")

@@ -5,7 +5,7 @@ import dagster as dg
 from secscore_pipeline.config.registry import EXPORTS, SECSCORE_EXPORT_URL, SECSCORE_EXPORTS
 from secscore_pipeline.config.settings import read_export_layout
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.metadata import OWNERS, failures_explained
+from secscore_pipeline.defs.metadata import OWNERS, explain_failures
 from secscore_pipeline.defs.resources import WarehouseResource
 
 _SAYS = {
@@ -17,19 +17,19 @@ _SAYS = {
 }
 
 
-def key_of(form: str) -> dg.AssetKey:
+def get_export_key(form: str) -> dg.AssetKey:
     """Return the asset key of a format."""
     return dg.AssetKey(["exports", form.replace("-", "_")])
 
 
-def export_assets() -> list[dg.AssetsDefinition]:
+def build_export_assets() -> list[dg.AssetsDefinition]:
     """Make an asset for each format."""
-    return [_asset_of(form) for form in EXPORTS]
+    return [_build_export_asset(form) for form in EXPORTS]
 
 
-def _asset_of(form: str) -> dg.AssetsDefinition:
+def _build_export_asset(form: str) -> dg.AssetsDefinition:
     @dg.asset(
-        key=key_of(form),
+        key=get_export_key(form),
         deps=[DATABASE],
         group_name="exports",
         kinds={form.rpartition("-")[2] if form != "security-lake" else "parquet"},
@@ -40,7 +40,7 @@ def _asset_of(form: str) -> dg.AssetsDefinition:
         from secscore_pipeline.exports.destination import Destination
         from secscore_pipeline.exports.export import Lake, export
 
-        with failures_explained(context):
+        with explain_failures(context):
             if form not in SECSCORE_EXPORTS.read():
                 context.log.info("SECSCORE_EXPORTS does not name %s: nothing was written.", form)
                 return dg.MaterializeResult(metadata={"is_written": False})

@@ -6,13 +6,13 @@ import dagster as dg
 import duckdb
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, snapshot_id_of
-from secscore_pipeline.defs.metadata import OWNERS, POOL, column_schema, failures_explained, preview, unread
-from secscore_pipeline.defs.resources import WarehouseResource, batch_of
+from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, get_run_id
+from secscore_pipeline.defs.metadata import OWNERS, POOL, describe_columns, explain_failures, list_unread, make_preview
+from secscore_pipeline.defs.resources import WarehouseResource, get_batch
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import execute, select_rows
-from secscore_pipeline.warehouse.store import forget_findings, normalize
+from secscore_pipeline.warehouse.store import delete_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
 
@@ -59,13 +59,13 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
     started_at = utc_now()
     chosen = dict(context.op_execution_context.op_config)
     is_rebuild = chosen.pop("rebuild")
-    with failures_explained(context), warehouse.get_connection() as connection:
-        _refuse_nothing(context, connection)
+    with explain_failures(context), warehouse.get_connection() as connection:
+        _refuse_empty_run(context, connection)
         if is_rebuild:
-            forget_findings(connection)
+            delete_findings(connection)
         added = normalize(connection, Normalization(**chosen).mapping())
-        told = {} if batch_of(context) else newest_sync(connection)
-        columns = column_schema(connection, "ocsf.assessment_findings")
+        told = {} if get_batch(context) else describe_newest_sync(connection)
+        columns = describe_columns(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
         held = select_rows(connection, load_sql("ocsf/count_findings"))[0]
     context.log.info("%d findings added", added)
@@ -81,24 +81,24 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
     )
 
 
-def _refuse_nothing(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
+def _refuse_empty_run(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
     """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
-    problems = unread(context)
-    asked = {"run_id": snapshot_id_of(context), "event_type": None}
+    problems = list_unread(context)
+    asked = {"run_id": get_run_id(context), "event_type": None}
     queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
     counts = (execute(connection, query, asked).fetchone() for query in queries)
     if problems and all(count == (0,) for count in counts):
         raise dg.Failure("\n".join(problems), allow_retries=False)
 
 
-def newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def describe_newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return what Dagster shows of the newest round: its worst scores, and the numbers that are plotted over time.
 
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.
     """
     scores = select_rows(connection, load_sql("posture/list_scores"), {"limit": SHOWN})
     totals = select_rows(connection, load_sql("posture/sum_up_tenants"))
-    return {"scores": preview(list(map(_shown, scores))), **_sum_up(totals)}
+    return {"scores": make_preview(list(map(_describe_score, scores))), **_sum_up(totals)}
 
 
 def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
@@ -114,7 +114,7 @@ def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
     return numbers
 
 
-def _shown(score: dict[str, Any]) -> dict[str, Any]:
+def _describe_score(score: dict[str, Any]) -> dict[str, Any]:
     """Return what a materialization says of a score: what people look for first, and no wider than the page."""
     fraction = score["fraction"]
     return {

@@ -5,10 +5,10 @@ import dagster as dg
 from secscore_pipeline.alerts.signals import signal_sync
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
-from secscore_pipeline.defs.assets.ocsf import FINDINGS, newest_sync
-from secscore_pipeline.defs.assets.raw import snapshot_id_of
-from secscore_pipeline.defs.hooks import attempts_of
-from secscore_pipeline.defs.metadata import OWNERS, POOL, failures_explained, preview
+from secscore_pipeline.defs.assets.ocsf import FINDINGS, describe_newest_sync
+from secscore_pipeline.defs.assets.raw import get_run_id
+from secscore_pipeline.defs.hooks import get_attempts
+from secscore_pipeline.defs.metadata import OWNERS, POOL, explain_failures, make_preview
 from secscore_pipeline.defs.partitions import SHOWS
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.posture.coverage import read_coverage
@@ -32,24 +32,24 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
     Who has it open reads on undisturbed; who opens it sees all of a run, or nothing of it.
     """
     started_at = utc_now()
-    with failures_explained(context):
+    with explain_failures(context):
         published = warehouse.store.publish()
         with warehouse.store.get_published() as connection:
             counts = select_rows(connection, load_sql("posture/count_rows"))
             coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
-            told = newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
+            told = describe_newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.store.shown, published.size / 1e6)
-    sync_id = context.run.tags.get(SHOWS) or snapshot_id_of(context)
-    signal_sync(context.log, warehouse.store, attempts_of(context.run), sync_id)
+    sync_id = context.run.tags.get(SHOWS) or get_run_id(context)
+    signal_sync(context.log, warehouse.store, get_attempts(context.run), sync_id)
     return dg.MaterializeResult(
         metadata={
             "database": dg.MetadataValue.path(warehouse.store.shown),
             "bytes": published.size,
             **coverage.metadata,
-            "tables": preview(counts),
+            "tables": make_preview(counts),
             "newest_fetch": str(newest[0]) if newest else "",
             **told,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),

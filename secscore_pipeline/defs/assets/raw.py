@@ -11,14 +11,14 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
-from secscore_pipeline.defs.metadata import OWNERS, POOL, READ, column_schema, failure, failures_explained
+from secscore_pipeline.defs.metadata import OWNERS, POOL, READ, describe_columns, explain_failures, make_failure
 from secscore_pipeline.defs.partitions import BATCHES, ROUND
-from secscore_pipeline.defs.resources import batch_of, connection_of
-from secscore_pipeline.errors import explained
+from secscore_pipeline.defs.resources import get_batch, get_connection
+from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import NAMED, Snapshot, describe_left, describe_returned, take_snapshot
-from secscore_pipeline.ingest.listing import Listing, is_there, list_subscriptions
+from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left, describe_returned, fetch_event_type
+from secscore_pipeline.ingest.listing import Listing, has_rows, list_subscriptions
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
 from secscore_pipeline.warehouse.connection import execute
@@ -57,7 +57,7 @@ _TOLD_WITH_THE_SCOPE = ("no_longer_listed", "returned")
 """News of a list that the change of the scope tells too, where the scope is what is listed."""
 
 
-def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
+def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     """Make the assets of the raw layer: for one feed, or partitioned by the feeds of feeds.yaml, or by batch."""
     named = [feed.partition for feed in feeds if feed.partition]
     partitions: dg.PartitionsDefinition[Any] | None = dg.StaticPartitionsDefinition(named) if named else None
@@ -83,8 +83,8 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     def subscriptions(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with failures_explained(context):
-            yield from _materialize_subscriptions(context, connection_of(context), context.resources.warehouse.store)
+        with explain_failures(context):
+            yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
 
     def asset_of(event_type: EventType, description: str) -> dg.AssetsDefinition:
         @dg.asset(
@@ -112,8 +112,8 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             problem = None
             done: dg.MaterializeResult[None] = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
             try:
-                with failures_explained(context):
-                    done = _materialize(context, connection_of(context), context.resources.warehouse.store, event_type)
+                with explain_failures(context):
+                    done = _materialize(context, get_connection(context), context.resources.warehouse.store, event_type)
             except dg.RetryRequested:
                 raise
             except dg.Failure as failed:
@@ -121,7 +121,7 @@ def raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 problem = failed.description
             except Exception as error:  # an event type costs itself alone, whatever it was
                 log.debug("%s could not be read", event_type.name, exc_info=error)
-                problem = explained(f"{event_type.name} could not be read ({type(error).__name__}).", "unforeseen")
+                problem = explain(f"{event_type.name} could not be read ({type(error).__name__}).", "unforeseen")
             yield done
             yield dg.AssetCheckResult(
                 check_name=READ,
@@ -147,11 +147,11 @@ def _materialize_subscriptions(
     warehouse.refuse_behind()
     if owner_tag is None:
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
-        if (batch := batch_of(context)) is None or batch.number == 1:
+        if (batch := get_batch(context)) is None or batch.number == 1:
             _warn_of_patterns(context, azure)
     else:
         try:
-            run_id, part = snapshot_id_of(context), _part_of(context, warehouse)
+            run_id, part = get_run_id(context), _get_part(context, warehouse)
             listing = list_subscriptions(azure, warehouse, run_id, owner_tag, part=part)
         except AzureError as failed:  # the check says why, and so do the readings that fail for it
             error = str(failed)
@@ -160,8 +160,8 @@ def _materialize_subscriptions(
             if listing:
                 _warn_of_patterns(context, azure)
                 with warehouse.get_reader() as connection:
-                    columns = column_schema(connection, "raw.subscriptions")
-                metadata = {"dagster/column_schema": columns, **_described(listing)}
+                    columns = describe_columns(connection, "raw.subscriptions")
+                metadata = {"dagster/column_schema": columns, **_describe_listing(listing)}
                 is_discovered = azure.settings().scope.subscription_ids is None
                 for what, names in listing.news.items():
                     if not (is_discovered and what in _TOLD_WITH_THE_SCOPE):
@@ -182,7 +182,7 @@ def _materialize_subscriptions(
 def _warn_of_patterns(context: dg.AssetExecutionContext, azure: AzureConnection) -> None:
     """Warn of patterns that fit no subscription; the run that lists them for a sync does it for all its runs."""
     try:
-        unmatched = azure.describe_unmatched_patterns(azure.directory(snapshot_id_of(context)))
+        unmatched = azure.describe_unmatched_patterns(azure.directory(get_run_id(context)))
     except AzureError as error:  # the readings that follow say so
         log.debug("the patterns were not checked", exc_info=error)
         return
@@ -190,7 +190,7 @@ def _warn_of_patterns(context: dg.AssetExecutionContext, azure: AzureConnection)
         context.log.warning("%s", sentence)
 
 
-def _described(listing: Listing) -> dict[str, Any]:
+def _describe_listing(listing: Listing) -> dict[str, Any]:
     """Return what Dagster shows of a list."""
     return {
         "dagster/row_count": listing.rows,
@@ -217,19 +217,19 @@ def _materialize(
         context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
-    run_id, part = snapshot_id_of(context), _part_of(context, warehouse)
-    if context.run.root_run_id and is_there(
+    run_id, part = get_run_id(context), _get_part(context, warehouse)
+    if context.run.root_run_id and has_rows(
         warehouse, "warehouse/count_stored_fetches", run_id=run_id, event_type=event_type.name
     ):
         context.log.info("The try before stored this snapshot: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
-    taken = take_snapshot(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
+    taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
-        raise failure(context, _nothing_read(event_type, taken))
+        raise make_failure(context, _describe_unread(event_type, taken))
     for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
         context.log.debug("%s", error)
     with warehouse.get_reader() as connection:
-        columns = column_schema(connection, f"raw.{event_type.name}")
+        columns = describe_columns(connection, f"raw.{event_type.name}")
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": taken.records,
@@ -246,14 +246,14 @@ def _materialize(
     )
 
 
-def snapshot_id_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
+def get_run_id(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
     """Return the id of the snapshots of a run: its own, or that of the first try, so that no try stores one twice."""
     return context.run.root_run_id or context.run.run_id
 
 
-def _part_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | None:
+def _get_part(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | None:
     """Return the batch that a run reads and its round: that of the batches before where somebody started it by hand."""
-    batch = batch_of(context)
+    batch = get_batch(context)
     if batch is None:
         return None
     sync_id = context.run.tags.get(ROUND)
@@ -261,10 +261,10 @@ def _part_of(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | 
         with warehouse.get_connection() as connection:
             row = execute(connection, load_sql("ingest/select_newest_sync"), {"feed": batch.feed}).fetchone()
         sync_id = row[0] if row else None
-    return Part(batch, sync_id or snapshot_id_of(context))
+    return Part(batch, sync_id or get_run_id(context))
 
 
-def _nothing_read(event_type: EventType, taken: Snapshot) -> str:
+def _describe_unread(event_type: EventType, taken: FetchSummary) -> str:
     """Say in one sentence why no subscription could be read; the same error of all is said once."""
     reasons = {error.split(": ", 1)[1] for error in taken.errors}
     if len(reasons) == 1:

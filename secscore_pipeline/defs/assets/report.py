@@ -8,7 +8,7 @@ import dagster as dg
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SECSCORE_REPORT
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.metadata import OWNERS, failures_explained
+from secscore_pipeline.defs.metadata import OWNERS, explain_failures
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.text import in_markdown
 
@@ -30,12 +30,12 @@ def report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> d
     # Here, since nobody who only syncs should wait for what draws charts.
     from secscore_pipeline.report import page
 
-    path = page.report_path(SECSCORE_REPORT.read())
-    with failures_explained(context):
+    path = page.resolve_report_path(SECSCORE_REPORT.read())
+    with explain_failures(context):
         with warehouse.store.get_published() as connection:
-            made = page.gather(connection, utc_now())
+            made = page.read_report(connection, utc_now())
         size = page.write_report(made, path)
-    picture = page.path_picture(made)
+    picture = page.draw_trend(made)
     context.log.info("report: %s (%.1f MB)", path, size / 1e6)
     scores = {
         f"score_percentage_{tenant.tenant_id}" if len(made.tenants) > 1 else "score_percentage": round(
