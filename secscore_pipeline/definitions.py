@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from secscore_pipeline.config.checking import check_settings
-from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.defs.asset_checks import asset_checks
+from secscore_pipeline.config.feeds import Feed, read_feeds
+from secscore_pipeline.defs.asset_checks import build_asset_checks
 from secscore_pipeline.defs.assets.exports import build_export_assets
 from secscore_pipeline.defs.assets.ocsf import assessment_findings
 from secscore_pipeline.defs.assets.posture import database
@@ -20,15 +20,17 @@ from secscore_pipeline.defs.resources import (
     build_io_manager_resource,
     build_warehouse_resource,
 )
-from secscore_pipeline.defs.schedules import build_schedules, fresh
+from secscore_pipeline.defs.schedules import add_freshness_policy, build_schedules
 from secscore_pipeline.defs.sensors import build_alert_sensors, build_sync_sensor
 
 
-def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
+def build_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
     """Return the definitions that read these feeds."""
     return dg.Definitions(
-        assets=fresh([*build_raw_assets(feeds), assessment_findings, database, report, *build_export_assets()], feeds),
-        asset_checks=asset_checks(feeds),
+        assets=add_freshness_policy(
+            [*build_raw_assets(feeds), assessment_findings, database, report, *build_export_assets()], feeds
+        ),
+        asset_checks=build_asset_checks(feeds),
         jobs=[sync_job, test_connection(feeds), maintain, forget_old_runs],
         schedules=build_schedules(feeds),
         sensors=[*build_alert_sensors(feeds), *build_sync_sensor()],
@@ -42,5 +44,5 @@ def gathered(feeds: Sequence[Feed]) -> dg.Definitions:
     )
 
 
-check_settings(configured_feeds)
-defs = gathered(configured_feeds())
+check_settings(read_feeds)
+defs = build_definitions(read_feeds())

@@ -59,7 +59,7 @@ def explained_classes() -> set[str]:
     return found
 
 
-EXPLAINING = {"explained", "describe_resolution", "refuse", *explained_classes()}
+EXPLAINING = {"explain", "describe_resolution", "refuse", *explained_classes()}
 
 KINDS = {node.name for node in ast.walk(MODULES["config/kinds.py"]) if isinstance(node, ast.FunctionDef)}
 """What is given the name of a failure to tell of later, and is held to it where it does."""

@@ -9,7 +9,7 @@ import duckdb
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.ingest.scope import Reason
-from secscore_pipeline.posture.freshness import FeedFreshness, describe
+from secscore_pipeline.posture.freshness import FeedFreshness, describe_age
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse.connection import select_rows
@@ -145,7 +145,7 @@ def check_credential(feed: str, ends: datetime, now: datetime) -> Alert | None:
     )
 
 
-def sync_overdue(feed: FeedFreshness, max_age: timedelta, begun: datetime, now: datetime) -> Alert | None:
+def check_last_sync(feed: FeedFreshness, max_age: timedelta, begun: datetime, now: datetime) -> Alert | None:
     """Return the alert that a feed has had no complete sync for too long; None where it had one, or may have one yet.
 
     Args:
@@ -168,7 +168,7 @@ def sync_overdue(feed: FeedFreshness, max_age: timedelta, begun: datetime, now: 
         f"sync_overdue/{feed.feed}/{last}/{step.days}",
         "sync_overdue",
         problem.removesuffix("."),
-        (f"{newest}; its schedule asks for a complete one every {describe(max_age)} at least.",),
+        (f"{newest}; its schedule asks for a complete one every {describe_age(max_age)} at least.",),
         "`secscore status` shows what could not be read, and `secscore test-connection` why; see that the schedule is "
         "on and that runs end. Missed days stay missing.",
     )

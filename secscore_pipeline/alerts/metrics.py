@@ -17,7 +17,7 @@ from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.errors import FailureError
-from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of
+from secscore_pipeline.posture.freshness import FeedFreshness, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
@@ -106,7 +106,7 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
     """Return what the published database says."""
     try:
         with warehouse.get_published() as connection:
-            freshness = freshness_of(connection, feeds)
+            freshness = read_freshness(connection, feeds)
             fetches, scores = (
                 select_rows(connection, load_sql(name))
                 for name in ("alerts/count_fetches", "posture/list_tenant_scores")

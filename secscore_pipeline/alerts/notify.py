@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from secscore_pipeline.alerts.events import Alert, check_credential, find_alerts, sync_overdue, write_briefing
+from secscore_pipeline.alerts.events import Alert, check_credential, check_last_sync, find_alerts, write_briefing
 from secscore_pipeline.alerts.journal import Journal, journal_path, open_journal
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
@@ -15,7 +15,7 @@ from secscore_pipeline.config.registry import SECSCORE_BRIEFING, SECSCORE_DAGSTE
 from secscore_pipeline.config.schedules import last_due
 from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
+from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -105,7 +105,7 @@ def _find_new_alerts(
     try:
         with warehouse.get_published() as connection:
             news += find_alerts(connection, journal.settled, threshold)
-            news += _find_overdue(feeds, freshness_of(connection, feeds), journal.begun, now)
+            news += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
             due = _get_briefing_time(now)
             if due and due >= journal.begun and (alert := write_briefing(connection, due)):
                 news.append(alert)
@@ -124,7 +124,9 @@ def _find_overdue(
     feeds: Sequence[Feed], freshness: Sequence[FeedFreshness], begun: datetime, now: datetime
 ) -> list[Alert]:
     """Return the alerts of feeds that have had no complete sync for longer than their schedules say."""
-    found = (sync_overdue(fresh, overdue_after(feed), begun, now) for feed, fresh in zip(feeds, freshness, strict=True))
+    found = (
+        check_last_sync(fresh, get_overdue_age(feed), begun, now) for feed, fresh in zip(feeds, freshness, strict=True)
+    )
     return [alert for alert in found if alert]
 
 

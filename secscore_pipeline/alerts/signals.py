@@ -11,11 +11,11 @@ import duckdb
 
 from secscore_pipeline.alerts.channels import ChannelError, exchange
 from secscore_pipeline.alerts.metrics import MetricsError, write_metrics
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import SignalSettings, read_signal_settings
 from secscore_pipeline.errors import explain
-from secscore_pipeline.posture.freshness import freshness_of
+from secscore_pipeline.posture.freshness import read_freshness
 from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -54,7 +54,7 @@ def signal_attempts(log: logging.Logger, warehouse: Warehouse, attempts: Mapping
     if settings is None or settings.metrics_file is None:
         return
     try:
-        write_metrics(settings.metrics_file, warehouse, configured_feeds(), attempts)
+        write_metrics(settings.metrics_file, warehouse, read_feeds(), attempts)
     except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
         log.warning("%s", error)
 
@@ -94,7 +94,7 @@ def _complete_feeds(log: logging.Logger, warehouse: Warehouse, sync_id: str) -> 
     """Return the feeds whose last complete sync is this one: none, or one."""
     try:
         with warehouse.get_published() as connection:
-            found = freshness_of(connection, configured_feeds())
+            found = read_freshness(connection, read_feeds())
     except (WarehouseError, SettingsError, duckdb.Error) as error:
         log.warning("%s", error)
         return []

@@ -5,7 +5,7 @@ import click
 from secscore_pipeline.cli.console import console, print_error, print_warning
 from secscore_pipeline.cli.database import get_warehouse
 from secscore_pipeline.cli.group import EXIT_FAILURE, SettingsCommand
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.errors import explain
 
@@ -33,7 +33,7 @@ def alert(is_test: bool, acknowledge: bool) -> None:
     if not (is_test or _has_alerts()):
         console.print("0 messages sent.")
         return
-    delivery = send_test() if is_test else send_new_alerts(configured_feeds())
+    delivery = send_test() if is_test else send_new_alerts(read_feeds())
     console.print(f"{delivery.sent} messages sent.")
     for name, problem in delivery.failed.items():
         print_error(f"{name}: {problem}")

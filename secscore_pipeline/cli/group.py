@@ -14,7 +14,7 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import error_console, print_error, print_warning
 from secscore_pipeline.config.env_file import load_env
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECRETS
 from secscore_pipeline.errors import ExplainedError, explain
@@ -104,10 +104,10 @@ def load_settings() -> None:
     for warning in warnings:
         print_warning(warning)
     try:
-        secrets = [name for feed in configured_feeds() for name in feed.secrets.values()]
+        secrets = [name for feed in read_feeds() for name in feed.secrets.values()]
     except SettingsError:  # reported below, with all the others
         secrets = []
-    check_environment(names, secrets, configured_feeds)
+    check_environment(names, secrets, read_feeds)
 
 
 def check_environment(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
-from secscore_pipeline.posture.freshness import describe
+from secscore_pipeline.posture.freshness import describe_age
 from secscore_pipeline.posture.status import Status
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -81,8 +81,8 @@ def judge_status(found: Status, max_age: timedelta, database_bytes: int) -> Verd
     if found.attention:
         return Verdict(State.WARNING, found.attention[0].rstrip("."), tuple(found.attention[1:]), figures)
     if len(ages) == 1:
-        return Verdict(State.OK, f"the last complete sync was {describe(ages[0])} ago", (), figures)
-    summary = f"each of {len(ages)} feeds had a complete sync within {describe(max(ages))}"
+        return Verdict(State.OK, f"the last complete sync was {describe_age(ages[0])} ago", (), figures)
+    summary = f"each of {len(ages)} feeds had a complete sync within {describe_age(max(ages))}"
     return Verdict(State.OK, summary, (), figures)
 
 

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import click
 
-from secscore_pipeline.config.feeds import Feed, configured_feeds
+from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.system.encodings import EncodingError, decode_text
 from secscore_pipeline.system.files import FileError
@@ -14,7 +14,7 @@ from secscore_pipeline.text import printable
 def _complete_feeds(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Return the feeds whose names begin with what was typed."""
     try:
-        return [feed.name for feed in configured_feeds() if feed.name.startswith(typed)]
+        return [feed.name for feed in read_feeds() if feed.name.startswith(typed)]
     except SettingsError:  # a completion prints no errors
         return []
 
@@ -30,7 +30,7 @@ feed_option = click.option(
 
 def select_feeds(names: tuple[str, ...]) -> tuple[Feed, ...]:
     """Return the feeds of these names, or all of them."""
-    feeds = configured_feeds()
+    feeds = read_feeds()
     if unknown := set(names) - {feed.name for feed in feeds}:
         known = ", ".join(feed.name for feed in feeds)
         raise click.BadParameter(f"There is no feed {', '.join(sorted(unknown))}. Feeds: {known}.")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from secscore_pipeline.cli.prompt_commands import Question, normalize_line, parse_command
-from secscore_pipeline.posture.query import Rows, asked, describe
+from secscore_pipeline.posture.query import Rows, describe_object, run_query
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import handle_interrupts, is_requested
 from secscore_pipeline.warehouse.connection import WarehouseError
@@ -120,7 +120,7 @@ class _Prompt:
             elif command and self._is_sql(line):
                 typed.append(line)
             if typed and typed[-1].rstrip().endswith(";"):
-                yield partial(asked, text="\n".join(typed))
+                yield partial(run_query, text="\n".join(typed))
                 typed = []
 
     def _find_command(self, command: str) -> Question | None:
@@ -128,7 +128,7 @@ class _Prompt:
         if question := parse_command(command):
             return question
         if self._keywords and re.fullmatch(r"[a-z_]\w*(\.\w+)?", command) and command not in self._keywords:
-            return partial(describe, name=command)
+            return partial(describe_object, name=command)
         return None
 
     def _is_sql(self, line: str) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 
 import duckdb
 
-from secscore_pipeline.posture.query import Rows, asked, describe
+from secscore_pipeline.posture.query import Rows, describe_object, run_query
 from secscore_pipeline.system.sql_files import load_sql
 
 Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
@@ -31,9 +31,9 @@ def parse_command(typed: str) -> Question | None:
     """
     command = normalize_line(typed)
     if command in _LIST_COMMANDS:
-        return partial(asked, text=load_sql("posture/list_objects"))
+        return partial(run_query, text=load_sql("posture/list_objects"))
     if found := _DESCRIBE_COMMAND.fullmatch(command):
-        return partial(describe, name=".".join(filter(None, found.groups())))
+        return partial(describe_object, name=".".join(filter(None, found.groups())))
     return None
 
 

@@ -57,14 +57,16 @@ def query(
     Exit code: 0 when the query succeeded, 1 when it failed.
     """
     use_demo_database()
-    from secscore_pipeline.posture.query import asked, reachable_paths
+    from secscore_pipeline.posture.query import resolve_allowed_paths, run_query
     from secscore_pipeline.system.sql_files import load_sql
 
     warehouse = get_warehouse()
     if at and not warehouse.lake:
         raise click.UsageError("--at needs a lake: a DuckDB file has only the state after the newest run.")
     published = partial(
-        warehouse.get_published, at and at.replace(tzinfo=UTC), reachable=reachable_paths(Path(one) for one in allowed)
+        warehouse.get_published,
+        at and at.replace(tzinfo=UTC),
+        reachable=resolve_allowed_paths(Path(one) for one in allowed),
     )
     if not (file or sql) and sys.stdin.isatty() and sys.stdout.isatty():
         from secscore_pipeline.cli.prompt import run_prompt
@@ -72,7 +74,7 @@ def query(
         run_prompt(published, partial(_print_rows, form=form), error_console, has_all=has_all)
         return
     text = read_text(file) if file else sql or load_sql("posture/list_objects")
-    question = _find_command(text) or partial(asked, text=text)
+    question = _find_command(text) or partial(run_query, text=text)
     with published() as connection:
         columns, rows = question(connection)
     _print_rows(columns, rows, form=form, has_all=has_all)

@@ -226,9 +226,9 @@ def main() -> None:
         SettingsError: a setting is malformed: better known now than in the first run.
     """
     from secscore_pipeline.config.checking import check_settings
-    from secscore_pipeline.config.feeds import configured_feeds
+    from secscore_pipeline.config.feeds import read_feeds
 
-    check_settings(configured_feeds)
+    check_settings(read_feeds)
 
 
 @main.command("code")

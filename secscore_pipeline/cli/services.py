@@ -8,7 +8,7 @@ from secscore_pipeline.cli.console import console, error_console
 from secscore_pipeline.cli.group import SettingsCommand
 from secscore_pipeline.cli.local_azure import start_local_azure
 from secscore_pipeline.config.azure_settings import read_azure_settings
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import DEFAULTS, REQUIRED
 from secscore_pipeline.config.storage import read_parallel_runs
@@ -26,7 +26,7 @@ def dev(port: int) -> None:
 
     Without Azure settings it starts a local Azure too; with them it uses the real one.
     """
-    if configured_feeds()[0].partition:
+    if read_feeds()[0].partition:
         serve_dagster(port)
         return
     if any(os.environ.get(name, "").strip() for name in REQUIRED):

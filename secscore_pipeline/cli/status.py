@@ -10,7 +10,7 @@ from rich.text import Text
 from secscore_pipeline.cli.console import format_json, result_console
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
 from secscore_pipeline.cli.group import EXIT_FAILURE, load_settings
-from secscore_pipeline.config.feeds import Feed, configured_feeds
+from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.system.streams import write_json, write_output
 from secscore_pipeline.text import printable
@@ -65,7 +65,7 @@ def status(as_json: bool, max_age: timedelta | None) -> None:
     if as_json:
         write_json(format_json({**found.record, "database": database}))
     else:
-        _print_status(found, configured_feeds())
+        _print_status(found, read_feeds())
         line = f"Database: {database['path']} ({database['bytes'] / 1e6:.1f} MB)"
         result_console.print(line, soft_wrap=True)
         if found.attention:
@@ -80,7 +80,7 @@ def _read_status(max_age: timedelta | None) -> "tuple[Status, dict[str, Any]]":
     from secscore_pipeline.clock import utc_now
     from secscore_pipeline.posture.status import read_status
 
-    warehouse, feeds = get_warehouse(), configured_feeds()
+    warehouse, feeds = get_warehouse(), read_feeds()
     with warehouse.get_published() as connection:
         found = read_status(connection, feeds, utc_now(), max_age, list_alert_problems(warehouse.published_path))
     return found, {"path": warehouse.shown, "bytes": warehouse.published_size()}

@@ -48,7 +48,7 @@ def check_settings(*more: Callable[[], object]) -> None:
     Whether a connection is complete is asked where one is made: a report needs none.
 
     Args:
-        more: further checks, such as `configured_feeds`, which reads the file of feeds.
+        more: further checks, such as `read_feeds`, which reads the file of feeds.
 
     Raises:
         SettingsError: names everything that is malformed, not only the first.

@@ -80,7 +80,7 @@ class Feed:
         return f"azure_{self.partition}" if self.partition else "azure"
 
 
-def configured_feeds() -> tuple[Feed, ...]:
+def read_feeds() -> tuple[Feed, ...]:
     """Return the feeds of the file that SECSCORE_FEEDS names; without one, a feed of the environment's settings.
 
     Raises:

@@ -109,7 +109,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
     )
-    def build_asset_checks(
+    def asset_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
@@ -125,7 +125,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
         if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
             raise dg.Failure("\n".join(fatal), allow_retries=False)
 
-    return build_asset_checks
+    return asset_checks
 
 
 def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
@@ -222,6 +222,6 @@ def _days_left(azure: AzureConnection) -> int | None:
     return (ends - utc_now()).days if ends else None
 
 
-def asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
+def build_asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
     """Return the checks of every asset."""
     return [*map(_checks_of, (SCORES, CONTROLS, FINDINGS)), valid_ocsf, _credential_lasts(feeds)]

@@ -113,7 +113,7 @@ def _build_schedule(
     )
 
 
-def fresh(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
+def add_freshness_policy(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     """Give assets a freshness policy by the schedules: late after a run was missed, stale after two were.
 
     Dagster's daemon judges it, and shows it in the UI.

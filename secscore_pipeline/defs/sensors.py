@@ -101,7 +101,7 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         return []
 
     @dg.sensor(
-        name="whole_rounds",
+        name="completed_syncs",
         job=sync_job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED,

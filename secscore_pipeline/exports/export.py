@@ -13,7 +13,7 @@ import duckdb
 
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import build_event
-from secscore_pipeline.posture.query import csv_writer, safe
+from secscore_pipeline.posture.query import csv_writer, escape_formula
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import WarehouseError, execute, quote_literal
 
@@ -214,7 +214,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[st
             writer = csv_writer(file)
             writer.writerow(columns)
             for some in batches:
-                writer.writerows([[safe(cell) for cell in row] for row in some])
+                writer.writerows([[escape_formula(cell) for cell in row] for row in some])
                 rows += len(some)
     return rows, []
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from secscore_pipeline.config.registry import SECSCORE_DATA_PATH, SECSCORE_DATABASE, SECSCORE_WORK_DATABASE
 from secscore_pipeline.config.storage import parse_lake_settings, resolve_database_path
-from secscore_pipeline.posture.query import explain_access, reachable_paths, refuse_writing
+from secscore_pipeline.posture.query import explain_access, refuse_writing, resolve_allowed_paths
 from secscore_pipeline.warehouse.connection import open_for_reading
 from secscore_pipeline.warehouse.lake import Lake
 
@@ -35,7 +35,7 @@ class Posture:
     _reading: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
     def __init__(self, database: str | Path | None = None, allow: Iterable[str | Path] = ()) -> None:
-        allowed = reachable_paths(allow)
+        allowed = resolve_allowed_paths(allow)
         given = str(database or SECSCORE_DATABASE.read())
         if where := parse_lake_settings(given, SECSCORE_DATA_PATH.read(), SECSCORE_WORK_DATABASE.read()):
             lake = Lake(*where)

@@ -70,11 +70,11 @@ class FeedFreshness:
                 "which is yet to come: the clock was wrong then, or is now."
             )
         if age > max_age:
-            return f"The last complete sync of the feed {self.feed} was {describe(age)} ago."
+            return f"The last complete sync of the feed {self.feed} was {describe_age(age)} ago."
         return None
 
 
-def freshness_of(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -> list[FeedFreshness]:
+def read_freshness(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -> list[FeedFreshness]:
     """Return how fresh each configured feed is, in their order.
 
     Args:
@@ -88,7 +88,7 @@ def freshness_of(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed]) -
     return [known.get(feed.name, FeedFreshness(feed.name)) for feed in feeds]
 
 
-def overdue_after(feed: Feed) -> timedelta:
+def get_overdue_age(feed: Feed) -> timedelta:
     """Return from which age of its last complete sync a feed is overdue by its schedule: 26 h where it runs daily.
 
     Raises:
@@ -97,7 +97,7 @@ def overdue_after(feed: Feed) -> timedelta:
     return longest_gap(feed) + LATE_AFTER
 
 
-def describe(age: timedelta) -> str:
+def describe_age(age: timedelta) -> str:
     """Return an age in words: minutes, hours or days."""
     if age.days > 1:
         return f"{age.days} days"

@@ -47,7 +47,7 @@ _READING_FUNCTIONS = re.compile(
 """The table functions of DuckDB that only read."""
 
 
-def reachable_paths(given: Iterable[str | Path]) -> tuple[Path, ...]:
+def resolve_allowed_paths(given: Iterable[str | Path]) -> tuple[Path, ...]:
     """Return the files and folders that SQL may read beside the database.
 
     Raises:
@@ -111,7 +111,7 @@ def explain_access() -> Iterator[None]:
         raise WarehouseError(what, "query-reaches-out") from error
 
 
-def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], Rows]:
+def run_query(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], Rows]:
     """Return the columns and rows that answer a question.
 
     Raises:
@@ -120,9 +120,9 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
     try:
         with explain_access():
             refuse_writing(connection, text)
-            return _answer(connection.execute(text))
+            return _read_rows(connection.execute(text))
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.OperationalError) as error:
-        said = _said_by(error)
+        said = _format_error(error)
         if missing := re.search(r"No such subscription: .*", said):
             raise WarehouseError(missing[0], "query-subscription") from error
         if unknown := _unknown_name_in(error, text):
@@ -130,7 +130,7 @@ def asked(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], 
         raise WarehouseError(f"It was not understood: {said}", "query-wrong") from error
 
 
-def _answer(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], Rows]:
+def _read_rows(cursor: duckdb.DuckDBPyConnection) -> tuple[list[str], Rows]:
     """Return the columns and rows of what was executed."""
     return [column[0] for column in cursor.description or []], cursor.fetchall()
 
@@ -148,13 +148,13 @@ def _unknown_name_in(error: duckdb.Error, text: str) -> str | None:
     return with_schema[0].replace('"', "") if with_schema else found[1]
 
 
-def _said_by(error: duckdb.Error) -> str:
+def _format_error(error: duckdb.Error) -> str:
     """Return what DuckDB says is wrong, its suggestions included, without the line that it points at."""
     said = printable(" ".join(re.split(r"\n\s*LINE \d", str(error))[0].split()))
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
-def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str], Rows]:
+def describe_object(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str], Rows]:
     """Return the columns of a table or view and what they mean; of a macro, how it is called.
 
     Args:
@@ -164,7 +164,7 @@ def describe(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[list[str
     Raises:
         WarehouseError: there is none of that name; the nearest ones are named.
     """
-    columns, rows = _answer(connection.execute(load_sql("posture/describe_object"), {"name": name.lower()}))
+    columns, rows = _read_rows(connection.execute(load_sql("posture/describe_object"), {"name": name.lower()}))
     if not rows:
         raise WarehouseError(_describe_unknown(connection, name), "query-wrong")
     return columns, rows
@@ -184,8 +184,8 @@ def as_csv(columns: Sequence[str], rows: Rows) -> str:
     """Return rows as CSV (RFC 4180) that a spreadsheet reads as text and numbers, and runs nothing of."""
     out = io.StringIO()
     writer = csv_writer(out)
-    writer.writerow([safe(column) for column in columns])
-    writer.writerows([[safe(cell) for cell in row] for row in rows])
+    writer.writerow([escape_formula(column) for column in columns])
+    writer.writerows([[escape_formula(cell) for cell in row] for row in rows])
     return out.getvalue()
 
 
@@ -212,7 +212,7 @@ def as_markdown(columns: Sequence[str], rows: Rows) -> str:
     )
 
 
-def safe(cell: Any) -> Any:
+def escape_formula(cell: Any) -> Any:
     """Return a cell for CSV: a text of which a spreadsheet would run a part as a formula gets an apostrophe before it.
 
     Wherever a spreadsheet may begin a cell, the formula's first character is disarmed too: a spreadsheet that separates

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
+from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
@@ -64,8 +64,8 @@ def read_status(
     """
     read = select_rows(connection, load_sql("posture/list_feeds"), {"latest": now + SKEW})
     scores = select_rows(connection, load_sql("posture/list_tenant_scores"), {})
-    freshness = freshness_of(connection, feeds)
-    found = (fresh.problem(max_age or overdue_after(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
+    freshness = read_freshness(connection, feeds)
+    found = (fresh.problem(max_age or get_overdue_age(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
     overdue = [problem for problem in found if problem]
     told = {fresh.feed for fresh in freshness if fresh.is_from_the_future(now)}
     future = [

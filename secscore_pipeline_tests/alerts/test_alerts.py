@@ -15,7 +15,7 @@ from secscore_pipeline.alerts.events import NAMED, Alert, check_credential
 from secscore_pipeline.alerts.journal import open_journal
 from secscore_pipeline.alerts.notify import LATE, send_new_alerts
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.definitions import defs
@@ -43,7 +43,7 @@ def world(local_azure, store, receiver, monkeypatch):
 
 def told(clock=utc_now):
     """Return how many messages were delivered, and why a channel did not take one."""
-    return tuple(send_new_alerts(configured_feeds(), clock))[:2]
+    return tuple(send_new_alerts(read_feeds(), clock))[:2]
 
 
 def lose(world, controls=(MFA,)):
@@ -168,15 +168,15 @@ def test_a_kill_between_two_messages_repeats_none(world, store, receiver):
     store.sync()
     code = """
 import os, signal
-from secscore_pipeline.alerts.notify import tell_news
+from secscore_pipeline.alerts.notify import send_new_alerts
 from secscore_pipeline.alerts.journal import Journal
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 note = Journal.note_delivery
 def note_and_die(*given):
     note(*given)
     os.kill(os.getpid(), signal.SIGKILL)
 Journal.note_delivery = note_and_die
-tell_news(configured_feeds())
+send_new_alerts(read_feeds())
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == -9
     assert len(receiver.told) == 1
@@ -236,7 +236,7 @@ def test_a_credential_is_warned_of_four_times():
 def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
     lose(world)
     store.sync()
-    news, failing = build_alert_sensors(configured_feeds())
+    news, failing = build_alert_sensors(read_feeds())
     assert {sensor.default_status for sensor in (news, failing)} == {dg.DefaultSensorStatus.STOPPED}
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         with dg.build_sensor_context(instance, definitions=defs) as context:

@@ -17,7 +17,7 @@ from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import JournalError, journal_path, list_set_aside, open_journal
 from secscore_pipeline.alerts.notify import send_alert, send_new_alerts
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.defs.sensors import build_alert_sensors
 from secscore_pipeline_tests.conftest import secscore
@@ -221,7 +221,7 @@ def test_a_clock_that_was_ahead_makes_no_alert_wait_for_it(alerting, receiver):
 def test_the_alert_of_a_failed_run_waits_for_its_channel(alerting, receiver):
     receiver.faults = [404]
     assert send_alert(ALERTS[0]).failed
-    assert tuple(send_new_alerts(configured_feeds()))[:2] == (1, {})
+    assert tuple(send_new_alerts(read_feeds()))[:2] == (1, {})
     assert [alert["title"] for alert in receiver.told] == ["Message 0"]
 
 
@@ -266,7 +266,7 @@ def test_a_damaged_journal_is_one_sentence_everywhere_and_nothing_is_sent(alerti
     assert done.stderr.rstrip().endswith("[journal-damaged]")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    news, _ = build_alert_sensors(configured_feeds())
+    news, _ = build_alert_sensors(read_feeds())
     with (
         dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance,
         dg.build_sensor_context(instance, definitions=defs) as context,

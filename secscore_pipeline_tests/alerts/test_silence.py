@@ -11,16 +11,16 @@ import duckdb
 import pytest
 import yaml
 
-from secscore_pipeline.alerts.events import sync_overdue
+from secscore_pipeline.alerts.events import check_last_sync
 from secscore_pipeline.alerts.metrics import _MEANINGS, MARK, MetricsError, Sample, render, write_metrics
 from secscore_pipeline.cli.monitoring import parse_age
-from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.definitions import gathered as build_definitions
+from secscore_pipeline.config.feeds import Feed, read_feeds
+from secscore_pipeline.definitions import build_definitions as build_definitions
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.defs.partitions import ROUND, SHOWS
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
-from secscore_pipeline.posture.freshness import FeedFreshness, freshness_of, overdue_after
+from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.warehouse.connection import make_schema
 from secscore_pipeline_tests.conftest import of_files, secscore
 
@@ -57,7 +57,7 @@ class Fetches:
                 )  # fmt: skip
 
     def last_complete(self, *feeds):
-        (found,) = freshness_of(self.connection, feeds or (Feed(),))
+        (found,) = read_freshness(self.connection, feeds or (Feed(),))
         return found.last_complete_sync_id
 
 
@@ -113,7 +113,7 @@ def test_each_feed_counts_by_itself(fetches):
     fetches.add("a-1", 9, GOOD, feed="a")
     fetches.add("b-1", 8, {"x": "failed"}, feed="b")
     fetches.add("gone-1", 7, GOOD, feed="gone")
-    found = freshness_of(fetches.connection, [Feed(name="b"), Feed(name="a"), Feed(name="c")])
+    found = read_freshness(fetches.connection, [Feed(name="b"), Feed(name="a"), Feed(name="c")])
     assert [(feed.feed, feed.last_complete_sync_id) for feed in found] == [("b", None), ("a", "a-1"), ("c", None)]
 
 
@@ -136,32 +136,32 @@ def test_an_age_is_never_negative_and_the_future_is_not_fresh():
 
 def test_after_a_sync_from_the_future_the_next_one_counts_again(fetches):
     fetches.add("a year ahead", -24 * 365, GOOD)
-    (found,) = freshness_of(fetches.connection, [Feed()])
+    (found,) = read_freshness(fetches.connection, [Feed()])
     assert found.is_from_the_future(NOW)
     fetches.add("now", 1, GOOD)
     fetches.connection.execute("update raw.fetches set observed_at = timestamptz '2027-11-27'")
-    (found,) = freshness_of(fetches.connection, [Feed()])
+    (found,) = read_freshness(fetches.connection, [Feed()])
     assert found.age(NOW) == timedelta(hours=1)
 
 
 def test_a_feed_is_overdue_by_its_schedule():
-    assert overdue_after(Feed()) == timedelta(hours=26)
-    assert overdue_after(Feed(schedule="0 5 * * 1-5")) == timedelta(hours=74)
-    assert overdue_after(Feed(schedule="0 * * * *")) == timedelta(hours=3)
+    assert get_overdue_age(Feed()) == timedelta(hours=26)
+    assert get_overdue_age(Feed(schedule="0 5 * * 1-5")) == timedelta(hours=74)
+    assert get_overdue_age(Feed(schedule="0 * * * *")) == timedelta(hours=3)
 
 
 def test_an_overdue_sync_is_told_three_times_and_one_that_never_was_from_the_first_tick_on():
     day, begun = timedelta(hours=26), NOW - timedelta(days=60)
 
     def keys(feed, begun=begun):
-        told = (sync_overdue(feed, day, begun, NOW + timedelta(hours=hours)) for hours in range(24 * 60))
+        told = (check_last_sync(feed, day, begun, NOW + timedelta(hours=hours)) for hours in range(24 * 60))
         return list(dict.fromkeys(alert.key for alert in told if alert))
 
     last = f"{NOW - timedelta(hours=25):%Y-%m-%dT%H:%M:%SZ}"
     assert keys(fresh(25)) == [f"sync_overdue/default/{last}/{days}" for days in (0, 7, 30)]
     assert keys(FeedFreshness("default"), NOW) == [f"sync_overdue/default/never/{days}" for days in (0, 7, 30)]
-    assert sync_overdue(FeedFreshness("default"), day, NOW - timedelta(hours=25), NOW) is None
-    assert "yet to come" in sync_overdue(fresh(-48), day, begun, NOW).title
+    assert check_last_sync(FeedFreshness("default"), day, NOW - timedelta(hours=25), NOW) is None
+    assert "yet to come" in check_last_sync(fresh(-48), day, begun, NOW).title
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_batches_send_one_heartbeat_for_a_whole_round_and_none_for_a_part(synced
 def test_dagster_sends_the_heartbeat_when_the_last_batch_is_published(local_azure, store, receiver, tmp_path):
     settings = {"SECSCORE_BATCH_SIZE": "1", "AZURE_SUBSCRIPTION_IDS": "*"}
     store.use(local_azure(World(subscriptions=2)), SECSCORE_HEARTBEAT_URL=f"{receiver.url}/beat", **settings)
-    definitions = build_definitions(configured_feeds())
+    definitions = build_definitions(read_feeds())
     repository, job = definitions.get_repository_def(), definitions.resolve_job_def("sync")
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
         with dg.build_schedule_context(instance, repository_def=repository, scheduled_execution_time=NOW) as context:
@@ -330,7 +330,7 @@ def test_dagster_sends_the_heartbeat_when_the_last_batch_is_published(local_azur
         for request in others:
             run(request)
         with dg.build_sensor_context(instance, repository_def=repository) as context:
-            (whole,) = repository.get_sensor_def("whole_rounds").evaluate_tick(context).run_requests
+            (whole,) = repository.get_sensor_def("completed_syncs").evaluate_tick(context).run_requests
         run(whole._replace(asset_selection=[DATABASE]))
         assert receiver.paths() == ["/beat"]
 

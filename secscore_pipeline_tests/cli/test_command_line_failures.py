@@ -183,7 +183,7 @@ from secscore_pipeline.cli import group
 from secscore_pipeline.cli.main import main
 def fail():
     raise KeyError("what holds " + os.environ["AZURE_CLIENT_SECRET"])
-group.configured_feeds = fail
+group.read_feeds = fail
 main(sys.argv[1:])
 """
     env = {**os.environ, "AZURE_CLIENT_SECRET": secret}

@@ -8,7 +8,7 @@ import pytest
 
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import load_env, read_env, update_env
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.system.encodings import EncodingError, decode_text
@@ -76,10 +76,10 @@ def test_feeds_are_read_with_a_mark(tmp_path, monkeypatch, codec):
         encoding=codec,
     )
     monkeypatch.setenv("SECSCORE_FEEDS", str(path))
-    assert [feed.name for feed in configured_feeds()] == ["a"]
+    assert [feed.name for feed in read_feeds()] == ["a"]
     path.write_bytes("feeds: ä".encode("cp1252"))
     with pytest.raises(SettingsError, match=r"feeds\.yaml cannot be read as text: it is no text in UTF-8 \(line 1\)"):
-        configured_feeds()
+        read_feeds()
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", "\u200b"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
@@ -31,14 +31,14 @@ def feeds(tmp_path, monkeypatch):
         path = tmp_path / "feeds.yaml"
         path.write_text(text)
         monkeypatch.setenv("SECSCORE_FEEDS", str(path))
-        return configured_feeds()
+        return read_feeds()
 
     return read
 
 
 def test_without_the_file_the_settings_are_the_only_feed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (feed,) = configured_feeds()
+    (feed,) = read_feeds()
     assert (feed.name, feed.resource_key, feed.settings) == ("default", "azure", None)
 
 
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_told_with_its_line_and_without_a_secret(feeds, case):
 def test_a_file_that_is_named_and_absent_is_a_mistake(monkeypatch):
     monkeypatch.setenv("SECSCORE_FEEDS", "nowhere.yaml")
     with pytest.raises(SettingsError, match=r"SECSCORE_FEEDS=\./nowhere.yaml is no file"):
-        configured_feeds()
+        read_feeds()
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_what_is_no_such_file_at_all_is_a_sentence(tmp_path, monkeypatch, conten
     path.write_bytes(content)
     monkeypatch.setenv("SECSCORE_FEEDS", str(path))
     with pytest.raises(SettingsError, match="feeds-malformed"):
-        configured_feeds()
+        read_feeds()
 
 
 def test_a_folder_is_no_file_of_feeds(tmp_path, monkeypatch):
     monkeypatch.setenv("SECSCORE_FEEDS", str(tmp_path))
     with pytest.raises(SettingsError, match="is no file"):
-        configured_feeds()
+        read_feeds()
 
 
 class Two:
@@ -176,13 +176,13 @@ class Two:
     def run(self, *arguments, check=0):
         return secscore(*arguments, cwd=self.folder, env=self.environment, check=check)
 
-    def gathered(self, monkeypatch):
-        from secscore_pipeline.definitions import gathered
+    def build_definitions(self, monkeypatch):
+        from secscore_pipeline.definitions import build_definitions
 
         for name, text in self.environment.items():
             monkeypatch.setenv(name, text)
         monkeypatch.setenv("SECSCORE_FEEDS", str(self.folder / "feeds.yaml"))
-        return gathered(configured_feeds())
+        return build_definitions(read_feeds())
 
 
 @pytest.fixture

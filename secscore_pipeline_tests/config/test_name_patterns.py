@@ -2,7 +2,7 @@
 
 import pytest
 
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.patterns import fits_pattern, normalize_name
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -81,7 +81,7 @@ def test_a_name_with_a_comma_can_be_written_in_a_file_of_feeds(azure, tmp_path, 
 """,
         encoding="utf-8",
     )
-    (feed,) = configured_feeds()
+    (feed,) = read_feeds()
     connection = AzureConnection.of(feed)
     read = connection.subscriptions(connection.directory())
     assert {azure.world.subscriptions[one].name for one in read} == {"Größe, EU", "[PROD] Web"}

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from secscore_pipeline.config.feeds import Feed, configured_feeds
-from secscore_pipeline.definitions import gathered
+from secscore_pipeline.config.feeds import Feed, read_feeds
+from secscore_pipeline.definitions import build_definitions
 from secscore_pipeline.defs.runner import (
     FeedResult,
     FeedStarted,
@@ -40,7 +40,7 @@ def test_a_sync_yields_frozen_steps_and_prints_nothing(local_azure, store, capfd
     azure = local_azure(World(subscriptions=2))
     store.use(azure)
     azure.faults.append(Fault(Kind.STATUS, path="/secureScoreControls", status=403))
-    definitions = gathered(configured_feeds())
+    definitions = build_definitions(read_feeds())
     started, run_started, run, feed = run_sync(definitions, (Feed(),))
     assert started == FeedStarted(Feed())
     assert run_started == RunStarted(run.run_id)

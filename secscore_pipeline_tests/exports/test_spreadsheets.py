@@ -10,7 +10,7 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.exports.workbook import write_workbook
-from secscore_pipeline.posture.query import safe
+from secscore_pipeline.posture.query import escape_formula
 from secscore_pipeline_tests.conftest import secscore
 
 NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -80,15 +80,15 @@ EVIL = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\tx", "\uff1d1", "a;=1"
 
 @pytest.mark.parametrize("text", EVIL)
 def test_no_text_becomes_a_formula(tmp_path, text):
-    first = safe(text)[0]
-    assert first == "'" or safe(text).replace("'", "").startswith(text[0])
-    assert "'" in safe(text)
+    first = escape_formula(text)[0]
+    assert first == "'" or escape_formula(text).replace("'", "").startswith(text[0])
+    assert "'" in escape_formula(text)
     write_workbook(tmp_path / "x.xlsx", [("x", ["t"], [[[text]]])], tmp_path)
     assert sheets_of(tmp_path / "x.xlsx")["x"][1][0] == text
 
 
 def test_numbers_of_every_kind_stay_numbers_in_csv():
-    assert [safe(cell) for cell in (-1, -1.5, Decimal("-1.5"))] == [-1, -1.5, Decimal("-1.5")]
+    assert [escape_formula(cell) for cell in (-1, -1.5, Decimal("-1.5"))] == [-1, -1.5, Decimal("-1.5")]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.azure_settings import read_azure_settings
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_EXPORT_URL, SECSCORE_REPORT, SETTINGS
 from secscore_pipeline.config.settings import read_alert_settings, read_export_layout, read_signal_settings
@@ -334,7 +334,7 @@ def _open_store() -> None:
 
 
 def _read_connection() -> None:
-    for feed in configured_feeds():
+    for feed in read_feeds():
         AzureConnection.of(feed).settings()
 
 

@@ -12,10 +12,10 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.feeds import configured_feeds
+from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.storage import read_parallel_runs
-from secscore_pipeline.definitions import gathered
+from secscore_pipeline.definitions import build_definitions
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.schedules import list_batches
@@ -102,8 +102,8 @@ def test_a_batch_that_fails_costs_itself_only(dealt_world, store, tmp_path):
 
 @pytest.mark.slow
 def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dealt_world, store, tmp_path):
-    feeds = configured_feeds()
-    definitions = gathered(feeds)
+    feeds = read_feeds()
+    definitions = build_definitions(feeds)
     repository = definitions.get_repository_def()
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
         schedule = repository.get_schedule_def("sync_schedule")
@@ -115,7 +115,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
             batch.key for batch in split_into_batches("default", dealt_world.world.subscriptions, 3)
         ]
         assert len({request.tags["secscore/round"] for request in requests}) == 1
-        sensor = repository.get_sensor_def("whole_rounds")
+        sensor = repository.get_sensor_def("completed_syncs")
 
         def asked_for():
             with dg.build_sensor_context(instance, repository_def=repository) as sensing:
@@ -149,7 +149,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
 
 @pytest.mark.slow
 def test_a_tick_that_cannot_list_the_subscriptions_deals_them_as_before(dealt_world, tmp_path):
-    repository = gathered(configured_feeds()).get_repository_def()
+    repository = build_definitions(read_feeds()).get_repository_def()
     schedule = repository.get_schedule_def("sync_schedule")
     with dg.DagsterInstance.local_temp(str(tmp_path), {"telemetry": {"enabled": False}}) as instance:
 
@@ -226,8 +226,8 @@ def test_a_run_that_could_read_nothing_reads_when_it_is_tried_again(dealt_world,
 
 def tried_twice(between):
     """Run a batch, and then again as Dagster does by itself or when somebody asks for it; return both runs."""
-    feeds = configured_feeds()
-    definitions = gathered(feeds)
+    feeds = read_feeds()
+    definitions = build_definitions(feeds)
     job = definitions.resolve_job_def("sync")
     with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
         batch = list_batches(feeds[0], instance)[0]

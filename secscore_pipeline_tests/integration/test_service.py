@@ -10,14 +10,14 @@ import dagster as dg
 import pytest
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.feeds import Feed, configured_feeds
+from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.config.kinds import SettingsError
-from secscore_pipeline.definitions import defs, gathered
+from secscore_pipeline.definitions import build_definitions, defs
 from secscore_pipeline.defs import metadata as tables
 from secscore_pipeline.defs.maintenance import delete_runs, maintain
 from secscore_pipeline.defs.metadata import RETRIES
 from secscore_pipeline.defs.resources import WarehouseResource
-from secscore_pipeline.defs.schedules import build_schedules, fresh
+from secscore_pipeline.defs.schedules import add_freshness_policy, build_schedules
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline_tests.conftest import of_files, resources_of_environment
@@ -189,13 +189,13 @@ def test_schedules_follow_the_settings(monkeypatch):
     monkeypatch.setenv("SECSCORE_SCHEDULE", "30 6 * * 1-5")
     monkeypatch.setenv("SECSCORE_TIMEZONE", "Europe/Berlin")
     monkeypatch.setenv("SECSCORE_SCHEDULES", "on")
-    feeds = configured_feeds()
+    feeds = read_feeds()
     schedule, *upkeep = build_schedules(feeds)
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
     assert {one.default_status for one in (schedule, *upkeep)} == {dg.DefaultScheduleStatus.RUNNING}
     with (
         dg.DagsterInstance.ephemeral() as instance,
-        dg.build_schedule_context(instance, repository_def=gathered(feeds).get_repository_def()) as context,
+        dg.build_schedule_context(instance, repository_def=build_definitions(feeds).get_repository_def()) as context,
     ):
         (request,) = schedule.evaluate_tick(context).run_requests
     assert request.tags.items() >= {"secscore/started_by": "schedule", "secscore/feed": "default"}.items()
@@ -208,12 +208,12 @@ def test_schedules_follow_the_settings(monkeypatch):
 def test_a_schedule_that_cannot_be_read_is_explained(monkeypatch, setting, text):
     monkeypatch.setenv(setting, text)
     with pytest.raises(SettingsError, match=rf"{setting} \({len(text)} characters\)"):
-        build_schedules(configured_feeds())
+        build_schedules(read_feeds())
 
 
 @pytest.mark.parametrize(("cron", "warn_hours"), [("0 * * * *", 2), ("0 5 * * *", 25), ("0 5 * * 1-5", 73)])
 def test_what_is_fresh_follows_the_schedule(cron, warn_hours):
-    (asset,) = fresh([next(iter(defs.assets or []))], [Feed(schedule=cron)])
+    (asset,) = add_freshness_policy([next(iter(defs.assets or []))], [Feed(schedule=cron)])
     (policy,) = {spec.freshness_policy for spec in asset.specs}
     assert policy.warn_window.to_timedelta() == timedelta(hours=warn_hours)
     assert policy.fail_window.to_timedelta() == timedelta(hours=2 * warn_hours - 1)

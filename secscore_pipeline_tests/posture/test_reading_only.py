@@ -9,7 +9,7 @@ import pytest
 
 import secscore_pipeline
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.posture.query import asked
+from secscore_pipeline.posture.query import run_query
 from secscore_pipeline.warehouse.connection import WarehouseError, quote_literal
 from secscore_pipeline_tests.conftest import of_files, secscore
 
@@ -105,14 +105,14 @@ def test_sql_reads_the_database_and_nothing_else(asked_store, near, statement):
     mark = (near / "mark.csv").read_text().splitlines()[1]
     looks = asked_store.one("select count(*) from raw.fetches")
     with asked_store.warehouse.get_published() as connection, pytest.raises(WarehouseError) as raised:
-        asked(connection, text)
+        run_query(connection, text)
     assert mark not in str(raised.value)
     if statement in WRITES:
         assert raised.value.failure in ("query-writes", "query-wrong", "query-reaches-out")
     assert {path.name for path in near.iterdir()} <= {"mark.csv", "store"}
     assert mark in (near / "mark.csv").read_text()
     with asked_store.warehouse.get_published() as connection:
-        assert asked(connection, "select count(*) as looks from raw.fetches") == (["looks"], [(looks,)])
+        assert run_query(connection, "select count(*) as looks from raw.fetches") == (["looks"], [(looks,)])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_sql_reads_the_database_and_nothing_else(asked_store, near, statement):
 )
 def test_every_kind_of_question_is_answered(asked_store, question):
     with asked_store.warehouse.get_published() as connection:
-        assert asked(connection, question)[1]
+        assert run_query(connection, question)[1]
 
 
 @pytest.mark.slow

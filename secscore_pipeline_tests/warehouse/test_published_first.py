@@ -63,7 +63,7 @@ def test_an_error_that_nobody_foresaw_costs_its_event_type_alone(local_azure, st
         return take(azure, warehouse, event_type, *rest, **options)
 
     take = raw.fetch_event_type
-    monkeypatch.setattr(raw, "take_snapshot", break_down)
+    monkeypatch.setattr(raw, "fetch_event_type", break_down)
     store.use(local_azure(World(subscriptions=2)))
     (said,) = told_by(store.sync(succeeds=False))
     assert "secure_scores could not be read (ZeroDivisionError)" in said
