@@ -164,7 +164,7 @@ import sys, time
 from dagster._utils.interrupts import capture_interrupts
 from secscore_pipeline.system import stopping
 stopping.watch()
-with stopping.acts_last(lambda: print("acted", flush=True)), capture_interrupts():
+with stopping.act_before_end(lambda: print("acted", flush=True)), capture_interrupts():
     print("begun", flush=True)
     time.sleep(120)
 """

@@ -255,7 +255,7 @@ def test_a_certificate_that_cannot_be_read_is_its_own_feeds_failure(two, store):
 
 
 def test_a_feed_that_is_not_there_is_named(two):
-    assert "there are north, south" in two.run("sync", "--feed", "east", check=2).stderr
+    assert "Feeds: north, south." in two.run("sync", "--feed", "east", check=2).stderr
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_two_that_turn_out_to_read_one_subscription_are_refused(two, store):
 def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monkeypatch):
     two.entries[1] |= {"schedule": "30 6 * * 1-5", "time_zone": "Europe/Berlin"}
     two.write()
-    definitions = two.gathered(monkeypatch)
+    definitions = two.build_definitions(monkeypatch)
     assert {key for key in definitions.resources or {} if key.startswith("azure")} == {"azure_north", "azure_south"}
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
     assert {
@@ -295,7 +295,7 @@ def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monk
         assert (request.partition_key, request.tags["secscore/owner"]) == ("south", "team south")
         for name, path in store.settings.items():
             monkeypatch.setenv(name, path)
-        definitions = two.gathered(monkeypatch)
+        definitions = two.build_definitions(monkeypatch)
         result = definitions.resolve_job_def("sync").execute_in_process(
             instance=instance, partition_key="south", run_config={"loggers": {"plain": {}}}
         )
@@ -307,6 +307,6 @@ def test_each_has_its_connection_its_schedule_and_its_partition(two, store, monk
 
 def test_no_secret_stands_in_the_definitions(two, monkeypatch):
     secret = two.environment["SOUTH_SECRET"]
-    shown = repr(two.gathered(monkeypatch).resources)
+    shown = repr(two.build_definitions(monkeypatch).resources)
     assert os.environ["SOUTH_SECRET"] == secret
     assert secret not in shown

@@ -133,7 +133,7 @@ def test_a_bad_record_is_set_aside_with_its_reason_and_stops_nobody(local_azure,
     assert store.query("select position, reason from raw.rejected order by position") == [
         (2, "the record is no JSON object"),
         (3, "the record has no id"),
-        (4, "the snapshot holds a record with this id already"),
+        (4, "the run holds a record with this id already"),
     ]
     assert store.one("select count(*) from raw.secure_scores") == 5
     with store.warehouse.get_reader() as connection:

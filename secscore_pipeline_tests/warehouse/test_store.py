@@ -110,7 +110,7 @@ def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store, mon
     added = "create table raw.notes (note varchar); insert into raw.notes select fetch_id from raw.fetches;"
     later = connections.Step(2, "0002_notes.sql", added)
     monkeypatch.setattr(
-        connections, "steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
+        connections, "list_schema_steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
     )
     with store.warehouse.get_connection():
         pass  # migrated

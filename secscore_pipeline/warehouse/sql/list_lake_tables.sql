@@ -1,7 +1,11 @@
 -- One row: one statement that makes the tables of this database, with their comments, in another one; in order.
 with statements as (
     select 1 as step, schema_name as name, format('create schema if not exists "{}"', schema_name) as statement
-    from duckdb_tables()
+    from (
+        select schema_name from duckdb_tables()
+        union
+        select schema_name from duckdb_views() where not internal
+    )
     union
     select 2, schema_name || '.' || table_name, sql
     from duckdb_tables()
