@@ -54,7 +54,8 @@ def every_kind(module_azure, module_store):
         for number in range(11):
             azure.world.add_subscription(subscription(number))
         said = []
-        patch.setattr("secscore_pipeline.defs.logger._MessageFormatter.format", lambda _, record: said.append(record) or "")
+        formatter = "secscore_pipeline.defs.logger._MessageFormatter"
+        patch.setattr(f"{formatter}.format", lambda _, record: said.append(record) or "")
         module_store.use(azure, *(one.upper() for one in azure.world.subscriptions), MISSING)
         began = utc_now()
         module_store.sync()

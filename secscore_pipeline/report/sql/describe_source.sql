@@ -6,5 +6,5 @@ select
     count(*) as fetches,
     min(observed_at) as first_fetch_at,
     max(observed_at) as newest_fetch_at,
-    max_by(run_id, fetch_id) as newest_snapshot_id
+    max_by(run_id, fetch_id) as newest_run_id
 from raw.fetches;
