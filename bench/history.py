@@ -54,7 +54,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
             spool.close()
             load_fetches(connection, spool, run_id, event_type.name, moment)
     with opened() as connection:
-        normalize(connection, Normalization().mapping())
+        normalize(connection, Normalization().build_mapping())
 
 
 def lived(world: World, days: int, until: datetime) -> Iterator[datetime]:

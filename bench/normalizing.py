@@ -19,7 +19,7 @@ def main(path: Path, times: int) -> None:
         with open_for_writing(path) as connection:
             delete_findings(connection)
             started = time.perf_counter()
-            added = normalize(connection, Normalization().mapping())
+            added = normalize(connection, Normalization().build_mapping())
             ours.append(added / (time.perf_counter() - started))
             texts = [text for (text,) in connection.execute("select record from raw.records").fetchall()]
         started = time.perf_counter()

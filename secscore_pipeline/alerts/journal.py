@@ -111,7 +111,7 @@ class Journal:
         return _read(_aware, self._connection.execute("select max(at) from begun").fetchone()[0])
 
     @property
-    def settled(self) -> datetime:
+    def settled_until(self) -> datetime:
         """Up to when everything that happened was queued: an old store is asked for no more than what came since."""
         at = self._connection.execute("select max(at) from settled").fetchone()[0]
         return max(self.begun, _read(_aware, at)) if at else self.begun

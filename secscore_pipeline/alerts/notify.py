@@ -104,7 +104,7 @@ def _find_new_alerts(
     news = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
     try:
         with warehouse.get_published() as connection:
-            news += find_alerts(connection, journal.settled, threshold)
+            news += find_alerts(connection, journal.settled_until, threshold)
             news += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
             due = _get_briefing_time(now)
             if due and due >= journal.begun and (alert := write_briefing(connection, due)):

@@ -215,7 +215,7 @@ class ArmClient:
             yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value or ()))
             if not page.nextLink:
                 return
-            url = self._trusted(page.nextLink, seen, answer)
+            url = self._check_link(page.nextLink, seen, answer)
             seen.add(url)
             answer = self._get(url, {}, ends_at)
         raise RequestError(
@@ -225,7 +225,7 @@ class ArmClient:
             request_ids=_ids(answer),
         )
 
-    def _trusted(self, next_link: str, seen: set[str], answer: _Answer) -> str:
+    def _check_link(self, next_link: str, seen: set[str], answer: _Answer) -> str:
         """Return `next_link` if a token may be sent there: same scheme, host and port, and not seen before."""
         problem = None
         if not is_same_origin(next_link, self._cloud.arm_endpoint):
@@ -283,7 +283,7 @@ class ArmClient:
                     token = self._tokens.renew(token, _claims_challenge(answer))
                     continue
                 if not retry.is_retry("GET", answer.status, "Retry-After" in answer.headers):
-                    raise self._refused(url, answer, tuple(request_ids))
+                    raise self._make_refusal(url, answer, tuple(request_ids))
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
     def _once(self, url: str, params: Mapping[str, str], token: str) -> _Answer:
@@ -342,7 +342,7 @@ class ArmClient:
         self, url: str, answer: _Answer | None, problem: Exception | None, request_ids: tuple[str, ...]
     ) -> RequestError | NoScoreYet:
         if answer is not None:
-            return self._refused(url, answer, request_ids)
+            return self._make_refusal(url, answer, request_ids)
         if isinstance(problem, AnswerTooLargeError):
             return self._too_large(url, MAX_PAGE_BYTES, request_ids)
         if is_untrusted(problem):
@@ -367,7 +367,7 @@ class ArmClient:
             request_ids=request_ids,
         )
 
-    def _refused(self, url: str, answer: _Answer, request_ids: tuple[str, ...]) -> RequestError | NoScoreYet:
+    def _make_refusal(self, url: str, answer: _Answer, request_ids: tuple[str, ...]) -> RequestError | NoScoreYet:
         code, message = _error_of(answer.body)
         if is_no_score(answer.status, code, message):
             return NoScoreYet(answer.status, code, request_ids)

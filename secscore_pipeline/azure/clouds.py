@@ -32,7 +32,7 @@ class Cloud:
         return next((name for name, cloud in CLOUDS.items() if urlsplit(cloud.arm_endpoint).hostname == host), host)
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """The partition as people are shown it: data of a local Azure is marked as simulated."""
         return self.partition + (" (a local Azure: simulated data)" if self.partition == "localhost" else "")
 

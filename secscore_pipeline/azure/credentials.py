@@ -221,12 +221,12 @@ class ClientCertificate(_Confidential):
     @property
     def expires_at(self) -> datetime | None:
         """See `Credential`."""
-        return self._opened()[0].not_valid_after_utc
+        return self._open_certificate()[0].not_valid_after_utc
 
     def _proof(self) -> object:
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-        certificate, key = self._opened()
+        certificate, key = self._open_certificate()
         if certificate.not_valid_after_utc <= datetime.now(UTC):
             raise SignInError(
                 f"The certificate in {self.path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}.",
@@ -238,7 +238,7 @@ class ClientCertificate(_Confidential):
             "public_certificate": certificate.public_bytes(Encoding.PEM).decode(),
         }
 
-    def _opened(self) -> "tuple[x509.Certificate, RSAPrivateKey]":
+    def _open_certificate(self) -> "tuple[x509.Certificate, RSAPrivateKey]":
         """Return certificate and private key.
 
         Raises:

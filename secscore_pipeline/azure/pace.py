@@ -39,7 +39,7 @@ class Pace:
         self._changed = threading.Condition()
 
     @property
-    def allowed(self) -> int:
+    def limit(self) -> int:
         """How many may be under way now."""
         return int(self._allowed)
 
@@ -70,7 +70,7 @@ class Pace:
 
     def __enter__(self) -> None:
         with self._changed:
-            while self._under_way >= self.allowed or self._clock() < self._resumes_at:
+            while self._under_way >= self.limit or self._clock() < self._resumes_at:
                 left = self._resumes_at - self._clock()
                 self._changed.wait(left if left > 0 else None)
             self._under_way += 1

@@ -136,7 +136,7 @@ def _print_summary() -> None:
 def _print_next_commands() -> None:
     """Print where the database is, and commands to continue with."""
     database, report, warehouse = SECSCORE_DATABASE.read(), SECSCORE_REPORT.read(), get_warehouse()
-    shown = warehouse.shown if warehouse.lake else first_steps.shorten_path(warehouse.published_path)
+    shown = warehouse.label if warehouse.lake else first_steps.shorten_path(warehouse.published_path)
     console.print(f"Database: {shown} (simulated data; never locked)", soft_wrap=True)
     console.print("\nNext: query it in SQL (help lists commands), show its status, open the report:")
     for command in first_steps.list_next_commands(database, report):

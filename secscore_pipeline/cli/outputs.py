@@ -83,7 +83,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
             )
             for note in done.notes:
                 print_warning(note)
-    console.print(Text(f"Destination: {destination.shown}"), soft_wrap=True)
+    console.print(Text(f"Destination: {destination.label}"), soft_wrap=True)
 
 
 def _refuse_unknown_views(views: Sequence[str], known: Sequence[str]) -> None:

@@ -83,7 +83,7 @@ def _read_status(max_age: timedelta | None) -> "tuple[Status, dict[str, Any]]":
     warehouse, feeds = get_warehouse(), read_feeds()
     with warehouse.get_published() as connection:
         found = read_status(connection, feeds, utc_now(), max_age, list_alert_problems(warehouse.published_path))
-    return found, {"path": warehouse.shown, "bytes": warehouse.published_size()}
+    return found, {"path": warehouse.label, "bytes": warehouse.published_size()}
 
 
 def _check_age(max_age: timedelta, *, as_json: bool) -> int:

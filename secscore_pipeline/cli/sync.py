@@ -36,7 +36,7 @@ def sync(names: tuple[str, ...]) -> None:
     elif code != EXIT_FAILURE:
         print_scores()
         print_coverage()
-        console.print(f"Database: {get_warehouse().shown}", soft_wrap=True)
+        console.print(f"Database: {get_warehouse().label}", soft_wrap=True)
     if code:
         raise click.exceptions.Exit(code)
 
@@ -123,8 +123,8 @@ def _print_unpublished() -> None:
     try:
         with warehouse.get_published() as connection:
             until = get_newest_fetch(connection)
-        readers = f"{warehouse.shown} has data until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
+        readers = f"{warehouse.label} has data until {until:%Y-%m-%d %H:%M} UTC" if until else "it is empty"
     except WarehouseError as error:
-        readers = f"there is nothing at {warehouse.shown} that could be read ({error.failure})"
+        readers = f"there is nothing at {warehouse.label} that could be read ({error.failure})"
     what = f"This run is stored in {warehouse.path}, but not published: {readers}."
     error_console.print(explain(what, "run-unpublished"), style="red", soft_wrap=True)

@@ -61,7 +61,7 @@ def migrate(target: str, data_path: str | None) -> None:
     if where is None:
         raise click.BadParameter("That is no lake: it begins with ducklake:.", param_hint="--to")
     if warehouse.lake:
-        raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.shown}.")
+        raise click.UsageError(f"SECSCORE_DATABASE is a lake already: {warehouse.label}.")
     if warehouse.path.exists():
         warehouse.publish()  # what runs have stored and not published yet is moved too
     moved = move(warehouse.published_path, Lake(*where), console.print)

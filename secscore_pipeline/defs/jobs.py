@@ -56,7 +56,7 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
         executor_def=dg.in_process_executor,
         description="Try the connection to Azure step by step. It changes nothing.",
     )
-    def tried() -> None:
+    def test_connection_job() -> None:
         diagnosis()
 
-    return tried
+    return test_connection_job

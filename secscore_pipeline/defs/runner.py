@@ -311,7 +311,7 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
 def normalize_fetches(warehouse: Warehouse) -> int:
     """Make the findings of all fetches that have none yet; return how many were added."""
     with warehouse.get_connection() as connection:
-        return normalize(connection, Normalization().mapping())
+        return normalize(connection, Normalization().build_mapping())
 
 
 def _get_feed_outcome(result: RunResult) -> SyncOutcome:

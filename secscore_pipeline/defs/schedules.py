@@ -121,7 +121,7 @@ def add_freshness_policy(assets: Sequence[dg.AssetsDefinition], feeds: Sequence[
     gap = max(map(longest_gap, feeds))
     policy = dg.FreshnessPolicy.time_window(fail_window=2 * gap + GRACE, warn_window=gap + GRACE)
 
-    def judged(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def set_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(freshness_policy=policy)
 
-    return list(dg.map_asset_specs(judged, assets))
+    return list(dg.map_asset_specs(set_policy, assets))

@@ -105,9 +105,9 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         job=sync_job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED,
-        description="Publishes, reports and exports once all batches of a round have ended.",
+        description="Publishes, reports and exports once all batches of a sync have ended.",
     )
-    def ended(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def evaluate_syncs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         asked = dg.RunsFilter(tags=BY_SCHEDULE, created_after=utc_now() - LOOKED_BACK)
         rounds: dict[str, list[dg.DagsterRun]] = {}
         for run in context.instance.get_runs(asked):
@@ -121,7 +121,7 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         ]
         return dg.SensorResult(run_requests=requests)
 
-    return [ended]
+    return [evaluate_syncs]
 
 
 def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:

@@ -64,7 +64,7 @@ class Arm:
     def answer(self, path: str, query: str, authorization: str | None) -> Response:
         """Answer one GET: token, route, api-version, subscription and role are checked in ARM's order."""
         parameters = dict(parse_qsl(query, keep_blank_values=True))
-        claims = self._authenticated(authorization)
+        claims = self._authenticate(authorization)
         if isinstance(claims, Response):
             return claims
         found = next(((m, kind, serve) for pattern, kind, serve in self._routes if (m := pattern.match(path))), None)
@@ -102,14 +102,14 @@ class Arm:
                 return refused
         return serve(match, parameters)
 
-    def _authenticated(self, authorization: str | None) -> dict[str, object] | Response:
+    def _authenticate(self, authorization: str | None) -> dict[str, object] | Response:
         if not authorization:
-            return self._unauthorized(
+            return self._make_unauthorized(
                 "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."
             )
         token = authorization.removeprefix("Bearer ").strip()
         if not token or token == "Bearer":  # noqa: S105 - the scheme's name
-            return self._unauthorized(
+            return self._make_unauthorized(
                 "AuthenticationFailedMissingToken",
                 "Authentication failed. The 'Authorization' header is missing the access token.",
             )
@@ -117,19 +117,19 @@ class Arm:
             return self.entra.check(token)
         except jwt.ExpiredSignatureError:
             now = datetime.now(UTC).strftime("%m/%d/%Y %I:%M:%S %p")
-            return self._unauthorized(
+            return self._make_unauthorized(
                 "ExpiredAuthenticationToken",
                 f"The access token expiry UTC time is earlier than current UTC time '{now}'.",
             )
         except jwt.InvalidAudienceError:
-            return self._unauthorized(
+            return self._make_unauthorized(
                 "InvalidAuthenticationTokenAudience",
                 "The access token has been obtained for wrong audience or resource.",
             )
         except jwt.InvalidTokenError:
-            return self._unauthorized("InvalidAuthenticationToken", "The access token is invalid.")
+            return self._make_unauthorized("InvalidAuthenticationToken", "The access token is invalid.")
 
-    def _unauthorized(self, code: str, message: str) -> Response:
+    def _make_unauthorized(self, code: str, message: str) -> Response:
         response = _error(401, code, message)
         response.headers["WWW-Authenticate"] = (
             f'Bearer authorization_uri="{self.entra.host}/{self.world.tenant_id}", error="invalid_token", '

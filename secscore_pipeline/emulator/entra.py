@@ -111,7 +111,7 @@ class Entra:
                 f"The client application {application.client_id} is missing service principal in the tenant "
                 f"{self.world.tenant_id}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
             )
-        refused = self._unproven(application, form)
+        refused = self._make_unproven(application, form)
         if refused is not None:
             return refused
         if application.blocked:
@@ -187,7 +187,7 @@ class Entra:
             }
         )
 
-    def _unproven(self, application: Application, form: dict[str, str]) -> JSONResponse | None:
+    def _make_unproven(self, application: Application, form: dict[str, str]) -> JSONResponse | None:
         """Return the refusal of an application that does not prove itself; None where it does."""
         if "client_assertion" in form:
             return self._wrong_assertion(application, form)

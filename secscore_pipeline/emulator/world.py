@@ -213,7 +213,7 @@ class World:
         """Add a subscription with seeded resources."""
         chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
         size = chance.choice((3, 12, 40, 150))
-        counts = {definition.name: _seeded(chance, size) for definition in self.definitions}
+        counts = {definition.name: _seed_random(chance, size) for definition in self.definitions}
         naming = random.Random(f"{self.seed}/{subscription_id}/name")  # noqa: S311 - a simulation
         team, stage = naming.choice(_TEAMS), naming.choice(_STAGES)
         subscription = Subscription(
@@ -363,7 +363,7 @@ def _custom_definition(number: int) -> Definition:
     return Definition(name, f"Custom control {number}", 0, 3, "Custom")
 
 
-def _seeded(chance: random.Random, size: int) -> Counts:
+def _seed_random(chance: random.Random, size: int) -> Counts:
     """Return counts for one control; a control without resources that count is not rare."""
     if chance.random() < 0.1:
         return Counts(0, 0, chance.randint(1, size))
@@ -398,7 +398,7 @@ def _live(subscription: Subscription, definitions: tuple[Definition, ...], chanc
             del subscription.counts[name]
     missing = [definition.name for definition in definitions if definition.name not in subscription.counts]
     if missing and chance.random() < 0.1:
-        subscription.counts[chance.choice(missing)] = _seeded(chance, 12)
+        subscription.counts[chance.choice(missing)] = _seed_random(chance, 12)
 
 
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:

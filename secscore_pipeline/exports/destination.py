@@ -28,8 +28,8 @@ class Destination:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.shown = show_url(url)
-        with self._explained():
+        self.label = show_url(url)
+        with self._explain_errors():
             self._fs, self._root = fsspec.core.url_to_fs(os.path.expanduser(url))  # noqa: PTH111 - a URL is no path
         self.is_local = isinstance(self._fs, LocalFileSystem)
 
@@ -47,7 +47,7 @@ class Destination:
             WarehouseError: it cannot be made.
         """
         beside = Path(self._root) / "_secscore" / "export" if self.is_local else otherwise
-        with self._explained():
+        with self._explain_errors():
             beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with scratch_folder(beside) as folder:
             yield folder
@@ -59,10 +59,10 @@ class Destination:
             WarehouseError: it cannot be written, or the name leads out of the destination.
         """
         if PurePosixPath(name).is_absolute() or ".." in name.split("/") or not name.isprintable():
-            what = f"{printable(name)} leads out of {self.shown}: nothing was written there."
+            what = f"{printable(name)} leads out of {self.label}: nothing was written there."
             raise WarehouseError(what, "export-outside")
         target = f"{self._root.rstrip('/')}/{name}"
-        with self._explained():
+        with self._explain_errors():
             if not self.is_local:
                 # An object store makes an object visible when all of it has arrived.
                 self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
@@ -78,7 +78,7 @@ class Destination:
 
     def read(self, name: str) -> bytes | None:
         """Return what a file there holds; None where there is none."""
-        with self._explained():
+        with self._explain_errors():
             try:
                 return bytes(self._fs.cat_file(f"{self._root.rstrip('/')}/{name}"))
             except FileNotFoundError:
@@ -86,10 +86,10 @@ class Destination:
 
     def has(self, name: str) -> bool:
         """Tell whether there is a file or folder of a name."""
-        with self._explained():
+        with self._explain_errors():
             return bool(self._fs.exists(f"{self._root.rstrip('/')}/{name}"))
 
-    def known(self, name: str) -> dict[str, str] | None:
+    def read_known_units(self, name: str) -> dict[str, str] | None:
         """Return what a list of units there says; None where there is none, or it is torn or of something else."""
         held = self.read(name)
         try:
@@ -99,14 +99,14 @@ class Destination:
         return found if isinstance(found, dict) else None
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except WarehouseError:
             raise
         except Exception as error:  # every file system of fsspec has errors of its own
             # A URL that was cut in the wrong place has parts of its password where nobody looks for one.
-            parts = [part for part in re.split(r"[/:@?&=;#]", self.url) if len(part) > 3 and part not in self.shown]
+            parts = [part for part in re.split(r"[/:@?&=;#]", self.url) if len(part) > 3 and part not in self.label]
             hidden = (self.url, *secrets_of_url(self.url), *parts)
             why = quote_answer(str(error), *hidden, length=200) or type(error).__name__
-            raise WarehouseError(f"{self.shown} could not be written or read ({why}).", "export-unwritable") from error
+            raise WarehouseError(f"{self.label} could not be written or read ({why}).", "export-unwritable") from error

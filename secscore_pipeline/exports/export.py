@@ -133,7 +133,7 @@ def _known_units(
     Raises:
         WarehouseError: it has no such mark, and holds files under the names of ours.
     """
-    known = destination.known(_LIST.format(form))
+    known = destination.read_known_units(_LIST.format(form))
     if known is not None or not units:
         return known or {}
     names = {
@@ -145,7 +145,7 @@ def _known_units(
     }
     for name in names[form]():
         if destination.has(name):
-            what = f"{name} is there already in {destination.shown}, and is not known to be an export."
+            what = f"{name} is there already in {destination.label}, and is not known to be an export."
             raise WarehouseError(what, "export-foreign")
     _put_list(destination, form, {}, folder)
     return {}

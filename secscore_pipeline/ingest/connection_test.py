@@ -285,7 +285,7 @@ class _Host(NamedTuple):
     url: str
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The host by its role and name, for the beginning of a sentence."""
         return f"{self.role}, {urlsplit(self.url).hostname or self.url},"
 
@@ -304,7 +304,7 @@ def _reach(host: _Host, ca_bundle: str | None) -> None:
     Raises:
         RequestError: names what stands in the way.
     """
-    url, setting, shown = host.url, host.setting, host.shown
+    url, setting, shown = host.url, host.setting, host.label
     try:
         with Session(ca_bundle, timeout=_TRY_SECONDS).get(url):
             return  # whatever it answers, it is there

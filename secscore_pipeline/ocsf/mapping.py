@@ -35,7 +35,7 @@ class Normalization:
     medium_from: float = 0.5
     extension_version: str = "0.1.0-local"
 
-    def mapping(self) -> Mapping:
+    def build_mapping(self) -> Mapping:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
             versions=_load(

@@ -39,10 +39,10 @@ class Posture:
         given = str(database or SECSCORE_DATABASE.read())
         if where := parse_lake_settings(given, SECSCORE_DATA_PATH.read(), SECSCORE_WORK_DATABASE.read()):
             lake = Lake(*where)
-            self.shown, self._reading = lake.shown, partial(lake.reading_restricted, reachable=allowed)
+            self.label, self._reading = lake.label, partial(lake.reading_restricted, reachable=allowed)
         else:
             path = resolve_database_path(given)
-            self.shown, self._reading = str(path), partial(open_for_reading, path, reachable=allowed)
+            self.label, self._reading = str(path), partial(open_for_reading, path, reachable=allowed)
 
     def query(self, text: str, **parameters: object) -> pd.DataFrame:
         """Return the answer to a question in SQL.
@@ -77,7 +77,7 @@ class Posture:
         return [*super().__dir__(), *self.views()]
 
     def __repr__(self) -> str:
-        return f"Posture({self.shown!r})"
+        return f"Posture({self.label!r})"
 
 
 class View:

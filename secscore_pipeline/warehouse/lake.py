@@ -75,12 +75,12 @@ class Lake:
     beside: Path
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """What the store is called in messages."""
         return f"ducklake:{self.catalog}"
 
     @contextmanager
-    def writing(self, *, is_moving: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def open_for_writing(self, *, is_moving: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the lake for writing, made and brought up to date when needed. Several processes may.
 
         Args:
@@ -91,14 +91,14 @@ class Lake:
         """
         if "://" not in self.data_path:
             make_folder(Path(self.data_path), "SECSCORE_DATA_PATH")
-        with self._attached("") as connection:
+        with self._attach("") as connection:
             retry_on_clash(lambda: self._bring_up_to_date(connection))
             if not is_moving and is_unfinished(connection):
-                raise WarehouseError(f"Not all of a file has been moved into {self.shown} yet.", "move-unfinished")
+                raise WarehouseError(f"Not all of a file has been moved into {self.label} yet.", "move-unfinished")
             yield connection
 
     @contextmanager
-    def reading(self, at: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def open_for_reading(self, at: datetime | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the lake for reading: the whole of it as it is now, whatever is written meanwhile.
 
         Args:
@@ -107,7 +107,7 @@ class Lake:
         Raises:
             WarehouseError: nothing is stored yet, or the catalog cannot be reached.
         """
-        with self._attached(_options(at), is_kept=at is None) as connection, self._one_moment(connection):
+        with self._attach(_options(at), is_kept=at is None) as connection, self._one_moment(connection):
             yield connection
 
     @contextmanager
@@ -135,7 +135,7 @@ class Lake:
     def _one_moment(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Let everything that is asked in the block see the lake at the same moment."""
         if not applied_migrations(connection):
-            raise WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
+            raise WarehouseError(f"There is nothing in {self.label} yet.", "database-absent")
         connection.execute("begin transaction")
         try:
             yield
@@ -144,7 +144,7 @@ class Lake:
 
     def size(self) -> int:
         """Return the size of the data in bytes, without what is left of the past."""
-        with self.reading() as connection:
+        with self.open_for_reading() as connection:
             row = connection.execute(load_sql("warehouse/measure_lake")).fetchone()
         return int(row[0]) if row else 0
 
@@ -164,12 +164,12 @@ class Lake:
                 # To the last row: DuckDB does what is asked for.
                 execute(connection, load_sql(f"warehouse/{step}"), moments).fetchall()
 
-        with self.writing() as connection:
+        with self.open_for_writing() as connection:
             for step in ("flush_lake", "rewrite_lake", "merge_lake", "expire_lake", "clean_up_lake"):
                 retry_on_clash(partial(take, step))
 
     @contextmanager
-    def _attached(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _attach(self, options: str, *, is_kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the lake; where it `is_kept`, the process has it quicker the next time."""
         make_folder(self.beside.parent, "SECSCORE_WORK_DATABASE")
         engine = _engine(self.extensions())
@@ -192,12 +192,12 @@ class Lake:
         except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
             _engine.cache_clear()
             _open_restricted.cache_clear()
-            raise self.failed(error) from error
+            raise self.make_error(error) from error
         except duckdb.PermissionException as error:
-            what = f"{self.shown} reaches for something outside ({_first_line(error)})."
+            what = f"{self.label} reaches for something outside ({_first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error
         except (duckdb.IOException, duckdb.TransactionException) as error:
-            raise self.failed(error) from error
+            raise self.make_error(error) from error
 
     def attach(self, connection: duckdb.DuckDBPyConnection, name: str, options: str) -> None:
         """Attach the lake by a name.
@@ -212,9 +212,9 @@ class Lake:
         """
         how = f"(data_path {quote_literal(self.data_path)}{options})"  # DuckDB takes no parameters here
         try:
-            retry_on_clash(lambda: connection.execute(f"attach {quote_literal(self.shown)} as {name} {how}"))
+            retry_on_clash(lambda: connection.execute(f"attach {quote_literal(self.label)} as {name} {how}"))
         except duckdb.Error as error:
-            raise self.failed(error) from error
+            raise self.make_error(error) from error
 
     def extensions(self) -> tuple[str, ...]:
         """Return the names of the extensions of DuckDB that the lake needs."""
@@ -229,7 +229,7 @@ class Lake:
 
     def _bring_up_to_date(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Give the lake every table and view that it lacks: a new one those of today, an old one its missing steps."""
-        if schema_is_current(connection, self.shown):
+        if schema_is_current(connection, self.label):
             return
         with duckdb.connect(":memory:") as model, transaction(connection, is_first=True):
             make_schema(model)
@@ -256,32 +256,32 @@ class Lake:
             connection.execute("delete from meta.views")
             connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
 
-    def failed(self, error: Exception) -> WarehouseError:
+    def make_error(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""
         said = _first_line(error)
         text = str(error)
-        for name in filter(None, (self.shown, self.catalog, self.data_path)):
+        for name in filter(None, (self.label, self.catalog, self.data_path)):
             text = text.replace(name, "")  # what the user named something says nothing of what happened
         text = text.lower()
         if _LOST.search(text):
-            return WarehouseError(f"The catalog of {self.shown} cannot be reached ({said}).", "catalog-unreachable")
+            return WarehouseError(f"The catalog of {self.label} cannot be reached ({said}).", "catalog-unreachable")
         if re.search(r"read-only transaction|could not extend file|could not write to file .*no space left", text):
-            return WarehouseError(f"The catalog of {self.shown} takes no writes.", "catalog-read-only")
+            return WarehouseError(f"The catalog of {self.label} takes no writes.", "catalog-read-only")
         if "does not match existing data path" in text:
-            return WarehouseError(f"{self.shown} has its files elsewhere ({said}).", "data-path-differs")
+            return WarehouseError(f"{self.label} has its files elsewhere ({said}).", "data-path-differs")
         if isinstance(error, duckdb.HTTPException) or re.search("for http|azure(blob|dfs)?storagefilesystem", text):
             what = f"The object store of {self.data_path} refused ({said}). What was begun was taken back."
             return WarehouseError(what, "object-store-refused")
         if "lock timeout" in text or (isinstance(error, duckdb.TransactionException) and "conflict" in text):
-            return WarehouseError(f"{self.shown} was written by others at each try ({said}).", "store-busy")
+            return WarehouseError(f"{self.label} was written by others at each try ({said}).", "store-busy")
         if re.search(r"catalog version mismatch|only ducklake versions", text):
-            return WarehouseError(f"{self.shown} is of another version of DuckLake ({said}).", "database-newer")
+            return WarehouseError(f"{self.label} is of another version of DuckLake ({said}).", "database-newer")
         if "no snapshot found" in text:
-            return WarehouseError(f"{self.shown} cannot be shown as it was then ({said}).", "no-such-moment")
+            return WarehouseError(f"{self.label} cannot be shown as it was then ({said}).", "no-such-moment")
         if re.search(r"existing ducklake|in read-only mode: database does not exist", text):
-            return WarehouseError(f"There is nothing in {self.shown} yet.", "database-absent")
+            return WarehouseError(f"There is nothing in {self.label} yet.", "database-absent")
         return WarehouseError(
-            f"{self.shown} could not be written or read ({said}). What was begun was taken back.",
+            f"{self.label} could not be written or read ({said}). What was begun was taken back.",
             "database-unwritable",
         )
 
@@ -304,7 +304,7 @@ class _Engine:
 
     def __init__(self, extensions: tuple[str, ...]) -> None:
         self.connection = _new_engine(extensions)
-        self._attached: dict[tuple[Lake, str], _Attached] = {}
+        self._attach: dict[tuple[Lake, str], _Attached] = {}
         self._numbers = count(1)
         self._lock = Lock()
 
@@ -317,12 +317,12 @@ class _Engine:
         """
         with self._lock:
             self._let_go(lambda one: one.lake != lake)  # what it holds is listed with every other's
-            if (lake, options) not in self._attached:
+            if (lake, options) not in self._attach:
                 name = f"secscore_{next(self._numbers)}"
                 with self.connection.cursor() as cursor:
                     lake.attach(cursor, name, options)
-                self._attached[lake, options] = _Attached(lake, name)
-            held = self._attached[lake, options]
+                self._attach[lake, options] = _Attached(lake, name)
+            held = self._attach[lake, options]
             held.users += 1
         try:
             yield held.name
@@ -333,9 +333,9 @@ class _Engine:
 
     def _let_go(self, is_meant: Callable[[_Attached], bool]) -> None:
         """Detach the lakes that are meant and that nobody uses."""
-        for key, one in list(self._attached.items()):
+        for key, one in list(self._attach.items()):
             if not one.users and is_meant(one):
-                del self._attached[key]
+                del self._attach[key]
                 with self.connection.cursor() as cursor:
                     cursor.execute(f"detach {one.name}")
 

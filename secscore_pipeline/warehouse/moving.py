@@ -31,7 +31,7 @@ def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, i
     with open_for_reading(source) as connection:
         if not schema_is_current(connection, str(source)):
             raise WarehouseError(f"{source} is of an older version.", "database-older")
-    with lake.writing(is_moving=True) as connection:
+    with lake.open_for_writing(is_moving=True) as connection:
         connection.execute(f"attach {quote_literal(str(source))} as moved (read_only)")
         try:
             tables = [name for (name,) in connection.execute(load_sql("warehouse/list_moved_tables")).fetchall()]
@@ -79,7 +79,7 @@ def _compare(connection: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> i
     columns = ", ".join(f'"{name}"' for name in connection.table(f"moved.{table}").columns)
     differing = f"(select {columns} from moved.{table} except all select {columns} from {table})"  # noqa: S608
     if held != rows or _count(connection, differing):
-        raise WarehouseError(f"{table} of {lake.shown} holds other rows than the file.", "lake-not-empty")
+        raise WarehouseError(f"{table} of {lake.label} holds other rows than the file.", "lake-not-empty")
     return rows
 
 

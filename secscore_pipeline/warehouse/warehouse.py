@@ -96,15 +96,15 @@ class Warehouse:
         return self.lake.beside if self.lake else follow_link(resolve_database_path(self.database))
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """What readers open, as it may be shown."""
-        return self.lake.shown if self.lake else str(self.published_path)
+        return self.lake.label if self.lake else str(self.published_path)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the store for writing, made and migrated when needed; a new file begins as what is published."""
         if self.lake:
-            with self.lake.writing() as opened:
+            with self.lake.open_for_writing() as opened:
                 yield opened
             return
         publishing.start_from_published(self.path, self.published_path)
@@ -114,7 +114,7 @@ class Warehouse:
     @contextmanager
     def get_reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open what runs write for reading only: what a run has just stored."""
-        with self.lake.reading() if self.lake else connection.open_for_reading(self.path) as opened:
+        with self.lake.open_for_reading() if self.lake else connection.open_for_reading(self.path) as opened:
             yield opened
 
     @contextmanager

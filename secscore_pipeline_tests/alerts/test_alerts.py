@@ -147,7 +147,7 @@ def test_what_every_channel_was_told_is_not_gathered_again(world, store, receive
     told()
     with open_journal(store.published, utc_now()) as journal:
         late = LATE if ON_LAKE else timedelta(0)  # others may yet store what they looked at before
-        assert journal.settled == max(journal.begun, newest_fetch(store) - late)
+        assert journal.settled_until == max(journal.begun, newest_fetch(store) - late)
     assert told() == (1, {})
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{receiver.url}/teams")
     assert told() == (2 if ON_LAKE else 0, {})

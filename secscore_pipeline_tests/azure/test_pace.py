@@ -21,25 +21,25 @@ def test_a_burst_of_refusals_halves_the_pace_once_and_answers_win_it_back():
     pace = Pace(32, lambda: now[0])
     for _ in range(32 - BEGINS):
         pace.went_well()
-    assert pace.allowed == 32
+    assert pace.limit == 32
     for _ in range(20):
         pace.was_refused("one", 1)
-    assert pace.allowed == 32
+    assert pace.limit == 32
     for number in range(20):
         pace.was_refused(f"another {number}", 1)
-    assert pace.allowed == 16
+    assert pace.limit == 16
     for _ in range(10):
         now[0] += RECOVERS
         pace.was_refused("one", 1)
         pace.was_refused("another", 1)
-    assert pace.allowed == 1
+    assert pace.limit == 1
     answers = 0
-    while pace.allowed < 32:
+    while pace.limit < 32:
         pace.went_well()
         answers += 1
     assert 32 * 31 / 2 <= answers <= 33 * 32 / 2
     pace.went_well()
-    assert pace.allowed == 32
+    assert pace.limit == 32
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

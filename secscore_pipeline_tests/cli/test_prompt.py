@@ -34,7 +34,7 @@ def eight(module_azure, module_store):
         for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
             fetch_event_type(connection, module_store.warehouse, event_type, f"run {number}", lambda at=moment: at)
     with module_store.warehouse.get_connection() as opened:
-        normalize(opened, Normalization().mapping())
+        normalize(opened, Normalization().build_mapping())
     module_store.warehouse.publish()
     return next(one for one in world.subscriptions.values() if one.name.startswith("web-dev"))
 

@@ -112,7 +112,7 @@ def test_a_second_run_updates_and_normalizing_again_adds_nothing(local_azure, st
     from secscore_pipeline.warehouse.store import normalize
 
     with store.warehouse.get_connection() as connection:
-        assert normalize(connection, Normalization().mapping()) == 0
+        assert normalize(connection, Normalization().build_mapping()) == 0
     assert events(store) == before
 
 
@@ -131,7 +131,7 @@ def test_rebuilding_from_raw_gives_the_same_rows(local_azure, store):
 
     with store.warehouse.get_connection() as connection:
         delete_findings(connection)
-        assert normalize(connection, Normalization().mapping()) == len(before) == 3 * 16 * 4
+        assert normalize(connection, Normalization().build_mapping()) == len(before) == 3 * 16 * 4
     assert events(store) == before
     assert store.query("select * from internal.findings order by all") == state
 

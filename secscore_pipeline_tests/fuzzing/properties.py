@@ -118,7 +118,7 @@ def check_records(harness: Harness, case: RecordsCase) -> None:
             fetch_event_type(connection, warehouse, event_type, "run")
         _each_has_an_outcome(harness, _fetches(warehouse), struck, others)
         with warehouse.get_connection() as opened:
-            normalize(opened, Normalization().mapping())
+            normalize(opened, Normalization().build_mapping())
             _views_are_readable(opened)
             for record in opened.execute(
                 "select record from raw.records where subscription_id = ?", [struck]
@@ -348,7 +348,7 @@ _ASKED_OF_SETTINGS: tuple[Callable[[], object], ...] = (
     read_signal_settings,
     partial(read_ui_hosts, 0),
     lambda: resolve_report_path(SECSCORE_REPORT.read()),
-    lambda: Destination(SECSCORE_EXPORT_URL.read()).shown,
+    lambda: Destination(SECSCORE_EXPORT_URL.read()).label,
 )
 """Everything that reads settings before a run begins."""
 

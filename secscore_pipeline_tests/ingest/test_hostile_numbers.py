@@ -58,7 +58,7 @@ def hostile(module_store):
         for run, order in (("first", 1), ("second", -1)):
             for kind in ("secure_score_controls", "secure_scores"):
                 store_run(connection, module_store, run, kind, sets[::order])
-            normalize(connection, Normalization().mapping())
+            normalize(connection, Normalization().build_mapping())
     module_store.warehouse.publish()
     return module_store
 

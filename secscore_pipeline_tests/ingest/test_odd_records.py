@@ -108,7 +108,7 @@ def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind
             spool.add_record(RecordRow(SUBSCRIPTION, 1, position, text))
         spool.close()
         load_fetches(connection, spool, "run", kind, now)
-        added = normalize(connection, Normalization().mapping())
+        added = normalize(connection, Normalization().build_mapping())
         stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
         assert connection.execute(load_sql("ocsf/count_findings")).fetchall() == [(added,)]

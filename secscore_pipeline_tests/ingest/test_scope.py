@@ -55,7 +55,7 @@ def read_as(store, connection, moment=None, *, is_normalized=True):
         fetch_event_type(connection, warehouse, event_type, run_id, lambda: moment, said.append)
     if is_normalized:
         with store.warehouse.get_connection() as opened:
-            normalize(opened, Normalization().mapping())
+            normalize(opened, Normalization().build_mapping())
     return "\n".join(line for line in said if "scope" in line)
 
 
@@ -69,7 +69,7 @@ def assert_a_rebuild_tells_the_same(store, azure):
     before = store.query("from ocsf.assessment_findings order by all")
     with store.warehouse.get_connection() as connection:
         delete_findings(connection)
-        normalize(connection, Normalization().mapping())
+        normalize(connection, Normalization().build_mapping())
     assert store.query("from ocsf.assessment_findings order by all") == before
     assert store.query(CURRENT) == sorted((one,) for one in azure.world.subscriptions)
 
@@ -343,7 +343,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         fetch_event_type(again, Warehouse.from_environment(), event_type, first.run_id)
     with store.warehouse.get_connection() as connection:
-        normalize(connection, Normalization().mapping())
+        normalize(connection, Normalization().build_mapping())
     assert store.query(CURRENT) == [(others[1],)]
     assert store.one("select count(*) from internal.closings") == 5 * 2
 

@@ -155,7 +155,7 @@ def large(tmp_path_factory):
             for event_type in EVENT_TYPES.values():
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
-            normalize(opened, Normalization().mapping())
+            normalize(opened, Normalization().build_mapping())
             write_report(read_report(opened, utc_now()), folder / "report.html")
     return folder / "report.html"
 

@@ -133,7 +133,7 @@ class Lives(RuleBasedStateMachine):
                 ).fetchall()
             )
             if normalized:
-                normalize(connection, Normalization().mapping())
+                normalize(connection, Normalization().build_mapping())
         for subscription, look in zip(SUBSCRIPTIONS, looks, strict=True):
             if isinstance(look, dict):
                 records = {f"/{event_type}/{subscription}/{name}".lower(): number for name, number in look.items()}
@@ -143,7 +143,7 @@ class Lives(RuleBasedStateMachine):
     def keep(self, days):
         cutoff = self.now - timedelta(days=days)
         with open_for_writing(self.path) as connection:
-            normalize(connection, Normalization().mapping())
+            normalize(connection, Normalization().build_mapping())
             delete_old_fetches(connection, cutoff)
         compact(self.path)
         self.model.let_go(round(cutoff.timestamp() * 1000))
@@ -183,11 +183,11 @@ class Lives(RuleBasedStateMachine):
         if not getattr(self, "snapshots", 0):
             return
         with open_for_writing(self.path) as connection:
-            normalize(connection, Normalization().mapping())
+            normalize(connection, Normalization().build_mapping())
             incremental = connection.execute(EVENTS).fetchall()
             whole = connection.execute("select * from ocsf.assessment_findings order by all").fetchall()
             delete_findings(connection)
-            normalize(connection, Normalization().mapping())
+            normalize(connection, Normalization().build_mapping())
             rebuilt = connection.execute("select * from ocsf.assessment_findings order by all").fetchall()
         assert incremental == sorted(
             self.model.events, key=lambda row: tuple((value is None, value) for value in row)
@@ -280,7 +280,7 @@ def test_maintaining_halves_the_past_and_keeps_what_is_known_of_it(local_azure, 
     assert store.one("select count(distinct run_id) from raw.fetches") == 3
     with store.warehouse.get_connection() as connection:
         delete_findings(connection)
-        normalize(connection, Normalization().mapping())
+        normalize(connection, Normalization().build_mapping())
     assert store.query("select * from ocsf.assessment_findings order by all") == before
     done = secscore("maintain", cwd=store.path.parent, env={**env, "SECSCORE_RETENTION_DAYS": "soon"}, check=2)
     assert "SECSCORE_RETENTION_DAYS (4 characters) is not a whole number of days" in done.stderr

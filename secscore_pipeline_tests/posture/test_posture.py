@@ -26,7 +26,7 @@ def snapshot(store, azure, moment, *subscription_ids):
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         fetch_event_type(connection, Warehouse.from_environment(), event_type, f"run {moment}", lambda: moment)
     with store.warehouse.get_connection() as opened:
-        normalize(opened, Normalization().mapping())
+        normalize(opened, Normalization().build_mapping())
 
 
 def control(azure, subscription_id, definition=MFA):

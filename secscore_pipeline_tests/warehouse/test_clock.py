@@ -83,7 +83,7 @@ def test_alerts_noted_by_a_clock_that_was_ahead_go_on_when_it_is_right(synced):
         journal.queue([], ["webhook"], now, seen_until=now + YEAR)
     with open_journal(synced.published, now) as journal:
         assert journal.begun == now
-        assert journal.settled == now
+        assert journal.settled_until == now
 
 
 def days(*ago):

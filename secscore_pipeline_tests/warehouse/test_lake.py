@@ -193,7 +193,7 @@ def test_a_file_is_moved_row_for_row_and_what_was_cut_short_goes_on(local_azure,
     target = lake.warehouse.lake
     with pytest.raises(KeyboardInterrupt):
         move(file.published, target, tell)
-    with pytest.raises(WarehouseError, match="move-unfinished"), target.writing():
+    with pytest.raises(WarehouseError, match="move-unfinished"), target.open_for_writing():
         pass
     env = {**file.settings, "SECSCORE_DATA_PATH": lake.settings["SECSCORE_DATA_PATH"]}
     done = secscore("migrate", "--to", lake.settings["SECSCORE_DATABASE"], cwd=tmp_path, env=env)
@@ -475,7 +475,8 @@ def test_a_setting_that_cannot_be_right_is_explained(given, failure, monkeypatch
 
 def test_an_extension_that_is_nowhere_is_explained(tmp_path):
     lake = Lake("postgres:dbname=nowhere", "abfss://container@account.example/lake", tmp_path / "beside")
-    with pytest.raises(WarehouseError, match=r"extension azure cannot be loaded.*extension-missing"), lake.writing():
+    cannot = pytest.raises(WarehouseError, match=r"extension azure cannot be loaded.*extension-missing")
+    with cannot, lake.open_for_writing():
         pass
 
 
@@ -488,11 +489,11 @@ def test_the_password_comes_from_the_environment(lake, postgres_server, monkeypa
     postgres_server.control("reload")
     where = postgres_server.lake(database).replace(f"user={postgresql.USER}", "user=clerk")
     clerks = Lake(where.removeprefix("ducklake:"), str(lake.path.parent / "clerks"), lake.path)
-    with pytest.raises(WarehouseError, match="catalog-unreachable"), clerks.writing():
+    with pytest.raises(WarehouseError, match="catalog-unreachable"), clerks.open_for_writing():
         pass
     monkeypatch.setenv("PGPASSWORD", "kept-outside")
-    with clerks.writing() as connection:
+    with clerks.open_for_writing() as connection:
         assert connection.execute(load_sql("warehouse/count_tables")).fetchone() > (10,)
     hba.write_text(before)
     postgres_server.control("reload")
-    assert "kept-outside" not in json.dumps(clerks.shown)
+    assert "kept-outside" not in json.dumps(clerks.label)

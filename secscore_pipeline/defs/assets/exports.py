@@ -57,7 +57,7 @@ def _build_export_asset(form: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "is_written": True,
-                "destination": destination.shown,
+                "destination": destination.label,
                 "units": done.units,
                 "unchanged": done.unchanged,
                 "files": done.files,

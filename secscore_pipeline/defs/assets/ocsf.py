@@ -63,7 +63,7 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
         _refuse_empty_run(context, connection)
         if is_rebuild:
             delete_findings(connection)
-        added = normalize(connection, Normalization(**chosen).mapping())
+        added = normalize(connection, Normalization(**chosen).build_mapping())
         told = {} if get_batch(context) else describe_newest_sync(connection)
         columns = describe_columns(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")

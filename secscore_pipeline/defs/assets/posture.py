@@ -41,12 +41,12 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
             told = describe_newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
     for warning in published.warnings:
         context.log.warning("%s", warning)
-    context.log.info("published: %s (%.1f MB)", warehouse.store.shown, published.size / 1e6)
+    context.log.info("published: %s (%.1f MB)", warehouse.store.label, published.size / 1e6)
     sync_id = context.run.tags.get(SHOWS) or get_run_id(context)
     signal_sync(context.log, warehouse.store, get_attempts(context.run), sync_id)
     return dg.MaterializeResult(
         metadata={
-            "database": dg.MetadataValue.path(warehouse.store.shown),
+            "database": dg.MetadataValue.path(warehouse.store.label),
             "bytes": published.size,
             **coverage.metadata,
             "tables": make_preview(counts),

@@ -240,7 +240,7 @@ def _materialize(
             **({"in_scope_again": describe_returned(taken.returned)} if taken.returned else {}),
             "records": taken.records,
             "requests": taken.requests,
-            "cloud": azure.cloud().described,
+            "cloud": azure.cloud().description,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )
