@@ -107,7 +107,7 @@ class Service:
         """Wait until the round has been published and reported, at most so many seconds; return the batches' runs."""
         runs = awaited(
             self.runs,
-            lambda found: any(run["tags"].get("secscore/shows") and run["status"] == "SUCCESS" for run in found),
+            lambda found: any(run["tags"].get("secscore/publishes") and run["status"] == "SUCCESS" for run in found),
             within,
         )
         return [run for run in runs if "dagster/partition" in run["tags"]]

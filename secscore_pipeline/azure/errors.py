@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Outcome(StrEnum):
-    """How one look at one subscription for one event type ended: `raw.fetches.outcome`."""
+    """How one fetch of one event type of one subscription ended: `raw.fetches.outcome`."""
 
     COMPLETE = "complete"
     NO_SCORE = "no_score"

@@ -1,4 +1,4 @@
-"""The two event types of the Secure Score API, and the look at many subscriptions side by side."""
+"""The two event types of the Secure Score API, and the fetches of many subscriptions side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -138,7 +138,7 @@ def fetch_all(
     clock: Clock,
     max_connections: int,
 ) -> Iterator[Fetch]:
-    """Look at every subscription, many at a time, and yield each look as it ends.
+    """Fetch every subscription, many at a time, and yield each fetch as it ends.
 
     Twice as many looks as requests are under way, so that one which waits for its next try holds up no other;
     no more are held at once, so memory does not grow with their number.

@@ -72,13 +72,13 @@ COVERAGE = "all_subscriptions_read"
 """The file of the checks that every subscription could be read, which say the same of each table."""
 
 CHECKS = (
-    *_of_raw("not_empty", "Every complete look has all its records here.", _ERROR),
-    *_of_raw("keys_unique", "No record id stands twice in a snapshot.", _ERROR),
+    *_of_raw("not_empty", "Every complete fetch has all its records here.", _ERROR),
+    *_of_raw("keys_unique", "No record id stands twice in a fetch.", _ERROR),
     *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
     *_of_raw(COVERAGE, "Every subscription could be read.", _WARN),
     *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
-    *_of_raw("clock_runs_forward", "No clock is behind that of the look before.", _WARN),
-    _of_findings("not_empty", "Every complete snapshot became findings.", _ERROR, "findings_not_empty"),
+    *_of_raw("clock_runs_forward", "No clock is behind that of the fetch before.", _WARN),
+    _of_findings("not_empty", "Every complete fetch became findings.", _ERROR, "findings_not_empty"),
     _of_findings("keys_unique", "No event identifier (metadata.uid) stands twice.", _ERROR, "findings_keys_unique"),
     _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
     _of_findings("percentage_agrees", "The percentage is current / max, rounded to four digits.", _WARN),
@@ -129,7 +129,7 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
 
 
 def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Have the checks start from the looks of this run, or of the newest one where this one did not look."""
+    """Have the checks start from the fetches of this run, or of the newest one where this one fetched nothing."""
     newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
     execute(connection, load_sql("defs/select_fetches"), {"run_id": newest[0] if newest else ""})
 
@@ -173,7 +173,7 @@ def _describe_violation(check: Check, violations: Sequence[dict[str, Any]]) -> s
     description=f"The newest findings are valid OCSF (a sample of {SAMPLE}).",
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
-    """Hold a sample of the newest snapshot's findings against the OCSF schema."""
+    """Hold a sample of the newest run's findings against the OCSF schema."""
     with explain_failures(context), warehouse.store.get_reader() as connection:
         _select_run(connection, get_run_id(context))
         found = execute(connection, load_sql("ocsf/sample_findings"), {"limit": SAMPLE}).fetchall()

@@ -20,7 +20,7 @@ READING = [SUBSCRIPTIONS, SCORES, CONTROLS, FINDINGS]
 """What the run of a batch makes."""
 
 SHOWING = [DATABASE, REPORT, *map(get_export_key, EXPORTS)]
-"""What is made once of a whole round."""
+"""What is made once of a whole sync."""
 
 sync_job = dg.define_asset_job(
     "sync",

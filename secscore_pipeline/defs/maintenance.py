@@ -15,7 +15,7 @@ from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 @dg.op(
     pool=POOL,
-    description="Compact the database, and let go of looks older than SECSCORE_RETENTION_DAYS where that is set.",
+    description="Compact the database, and delete fetches older than SECSCORE_RETENTION_DAYS where that is set.",
 )
 def compaction(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Keep the store small and publish it, and say what that gained."""
@@ -38,7 +38,7 @@ def compaction(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> 
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    description="Compact the database, and let go of old looks (SECSCORE_RETENTION_DAYS).",
+    description="Compact the database, and delete old fetches (SECSCORE_RETENTION_DAYS).",
 )
 def maintain() -> None:
     """Do what `secscore maintain` does."""

@@ -3,16 +3,16 @@
 import dagster as dg
 
 BATCHES = dg.DynamicPartitionsDefinition(name="batches")
-"""The partitions of the raw assets where SECSCORE_BATCH_SIZE is set: each round adds those that are new."""
+"""The partitions of the raw assets where SECSCORE_BATCH_SIZE is set: each sync adds those that are new."""
 
-ROUND = "secscore/round"
+SYNC = "secscore/sync"
 """The tag of runs that together read every subscription of a feed once."""
 
-BATCHES_OF_ROUND = "secscore/batches"
-"""The tag that says how many batches the round of a run has."""
+BATCHES_OF_SYNC = "secscore/batches"
+"""The tag that says how many batches the sync of a run has."""
 
-SHOWS = "secscore/shows"
-"""The tag of a run that publishes and reports a round."""
+PUBLISHES = "secscore/publishes"
+"""The tag of a run that publishes and reports a sync."""
 
 BY_HAND = {"secscore/started_by": "command line"}
 """The tag of a run that somebody waits for."""

@@ -35,7 +35,7 @@ from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.instance import open_instance
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.metadata import READ
-from secscore_pipeline.defs.partitions import BY_HAND, ROUND, SHOWS
+from secscore_pipeline.defs.partitions import BY_HAND, PUBLISHES, SYNC
 from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
 from secscore_pipeline.defs.schedules import list_batches
 from secscore_pipeline.ingest.batches import Batch
@@ -215,13 +215,13 @@ class _Runs:
         run_id = str(uuid.uuid4())
         yield RunStarted(run_id)
         published = self._execute(
-            feed, run_id, [DATABASE, *map(get_export_key, SECSCORE_EXPORTS.read())], tags={SHOWS: sync_id}
+            feed, run_id, [DATABASE, *map(get_export_key, SECSCORE_EXPORTS.read())], tags={PUBLISHES: sync_id}
         )
         yield published
         yield FeedResult(feed, sync_id, _get_batches_outcome(results, published))
 
     def _execute_batch(self, feed: Feed, batch: Batch, run_id: str, sync_id: str) -> RunResult:
-        return self._execute(feed, run_id, READING, partition=batch.key, tags={ROUND: sync_id})
+        return self._execute(feed, run_id, READING, partition=batch.key, tags={SYNC: sync_id})
 
     def _execute(
         self,

@@ -12,7 +12,7 @@ from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHE
 from secscore_pipeline.config.schedules import check_schedule, longest_gap
 from secscore_pipeline.defs.jobs import READING, sync_job
 from secscore_pipeline.defs.maintenance import forget_old_runs, maintain
-from secscore_pipeline.defs.partitions import BATCHES, BATCHES_OF_ROUND, BY_SCHEDULE, ROUND
+from secscore_pipeline.defs.partitions import BATCHES, BATCHES_OF_SYNC, BY_SCHEDULE, SYNC
 from secscore_pipeline.ingest.batches import Batch, split_into_batches
 from secscore_pipeline.ingest.connection import AzureConnection
 
@@ -50,7 +50,7 @@ def _build_feed_schedule(feed: Feed) -> dg.ScheduleDefinition:
                 run_key=f"{sync_id}/{batch.key}",
                 partition_key=batch.key,
                 asset_selection=READING,
-                tags={**tags, ROUND: sync_id, BATCHES_OF_ROUND: str(len(batches))},
+                tags={**tags, SYNC: sync_id, BATCHES_OF_SYNC: str(len(batches))},
             )
 
     name = feed.partition or "sync_schedule"

@@ -1,4 +1,4 @@
-"""What runs by what happens: alerts of what is new and of failed runs, and the end of a round of batches."""
+"""What runs by what happens: alerts of what is new and of failed runs, and the end of a sync of batches."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHEDULES
 from secscore_pipeline.defs.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from secscore_pipeline.defs.jobs import SHOWING, sync_job
-from secscore_pipeline.defs.partitions import BATCHES_OF_ROUND, BY_SCHEDULE, BY_SENSOR, ROUND, SHOWS
+from secscore_pipeline.defs.partitions import BATCHES_OF_SYNC, BY_SCHEDULE, BY_SENSOR, PUBLISHES, SYNC
 from secscore_pipeline.warehouse.connection import WarehouseError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ EVERY = 60
 """How often the sensor of alerts looks, in seconds."""
 
 LOOKED_BACK = timedelta(days=2)
-"""How old the runs are at most that are looked at for rounds that have ended."""
+"""How old the runs are at most that are searched for syncs that have ended."""
 
 
 def build_alert_sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
@@ -96,7 +96,7 @@ def _deliver(log: logging.Logger, deliver: "Callable[[], Delivery]") -> dg.SkipR
 
 
 def build_sync_sensor() -> list[dg.SensorDefinition]:
-    """Make the sensor that publishes and reports once every batch of a round has ended; none without batches."""
+    """Make the sensor that publishes and reports once every batch of a sync has ended; none without batches."""
     if not SECSCORE_BATCH_SIZE.read():
         return []
 
@@ -109,14 +109,16 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
     )
     def evaluate_syncs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         asked = dg.RunsFilter(tags=BY_SCHEDULE, created_after=utc_now() - LOOKED_BACK)
-        rounds: dict[str, list[dg.DagsterRun]] = {}
+        syncs: dict[str, list[dg.DagsterRun]] = {}
         for run in context.instance.get_runs(asked):
-            if ROUND in run.tags:
-                rounds.setdefault(run.tags[ROUND], []).append(run)
+            if SYNC in run.tags:
+                syncs.setdefault(run.tags[SYNC], []).append(run)
         requests = [
             # Once for so many runs: a batch that somebody starts again later is published too.
-            dg.RunRequest(run_key=f"{sync_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, SHOWS: sync_id})
-            for sync_id, runs in rounds.items()
+            dg.RunRequest(
+                run_key=f"{sync_id}/{len(runs)}", asset_selection=SHOWING, tags={**BY_SENSOR, PUBLISHES: sync_id}
+            )
+            for sync_id, runs in syncs.items()
             if _is_whole(runs, retries_are_on=context.instance.run_retries_enabled)
         ]
         return dg.SensorResult(run_requests=requests)
@@ -125,9 +127,9 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
 
 
 def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:
-    """Tell whether the runs of a round have all been started, and have all ended, with none to be tried again."""
+    """Tell whether the runs of a sync have all been started, and have all ended, with none to be tried again."""
     started = {run.tags.get("dagster/partition") for run in runs}
-    return len(started) >= int(runs[0].tags[BATCHES_OF_ROUND]) and all(
+    return len(started) >= int(runs[0].tags[BATCHES_OF_SYNC]) and all(
         run.is_finished and not _is_tried_again(run, retries_are_on=retries_are_on) for run in runs
     )
 

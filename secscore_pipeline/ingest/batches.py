@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Batch:
-    """One part of a feed's subscriptions; a subscription belongs to the same one in every round.
+    """One part of a feed's subscriptions; a subscription belongs to the same one in every sync.
 
     Attributes:
         feed: whose subscriptions.
@@ -39,7 +39,7 @@ class Batch:
 
 
 class Part(NamedTuple):
-    """The part that a run has in a round: the batch that it reads, and the round's id, which its other runs share."""
+    """The part that a run has in a sync: the batch that it reads, and the sync's id, which its other runs share."""
 
     batch: Batch
     sync_id: str

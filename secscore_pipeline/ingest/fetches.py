@@ -66,11 +66,11 @@ def fetch_event_type(
     tell: Callable[[str], object] = log.info,
     part: Part | None = None,
 ) -> FetchSummary:
-    """Read every subscription with no database open, then load the snapshot in one transaction.
+    """Read every subscription with no database open, then load what was read in one transaction.
 
     Args:
         azure: whom to ask, about which subscriptions.
-        warehouse: where to store the snapshot.
+        warehouse: where to store it.
         event_type: what to read.
         run_id: the run that looks.
         clock: tells the present time.
@@ -188,7 +188,7 @@ def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, s
 
 
 def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
-    """Keep a look and its records until the whole snapshot is read; `known` is what all looks of it share."""
+    """Keep a fetch and its records until everything is read; `known` is what all fetches of the run share."""
     spool.add_fetch(
         FetchRow(
             **known,

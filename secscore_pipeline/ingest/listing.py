@@ -45,10 +45,10 @@ def list_subscriptions(
         run_id: the run that lists.
         owner_tag: the tag that names a subscription's owner.
         clock: tells the present time.
-        part: the run's part in a round, of which one run lists for all.
+        part: the run's part in a sync, of which one run lists for all.
 
     Returns:
-        What came of it; None where another run of the round has listed them.
+        What came of it; None where another run of the sync has listed them.
 
     Raises:
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.

@@ -1,4 +1,4 @@
-"""What is done with the store: a snapshot is spooled to disk while it is read, then loaded in one transaction."""
+"""What is done with the store: what a run reads is spooled to disk, then loaded in one transaction."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -39,7 +39,7 @@ _DERIVED = (
 """The working tables that a rebuild makes anew."""
 
 VERSIONS_PER_SLICE = 32_000
-"""How many new bodies are worked out at a time: it bounds the memory, not the result."""
+"""How many new record versions are parsed at a time: it bounds the memory, not the result."""
 
 
 class ConnectionTenant(NamedTuple):
@@ -167,7 +167,7 @@ class RecordRow(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """Holds a snapshot on disk while it is being read, so that memory does not grow and no database is open."""
+    """Holds what a run reads on disk, so that memory does not grow and no database is open."""
 
     def __init__(self, folder: Path) -> None:
         self.fetches_path = folder / "fetches.jsonl"
@@ -179,7 +179,7 @@ class Spool:
         self.longest_line = 0
 
     def add_fetch(self, row: FetchRow) -> None:
-        """Append one look at one subscription."""
+        """Append one fetch of one subscription."""
         self._write(self._fetches, row)
 
     def add_record(self, row: RecordRow) -> None:
@@ -216,16 +216,16 @@ def load_fetches(
     stored_at: datetime,
     tenant: ConnectionTenant | None = None,
 ) -> list[ScopeChange]:
-    """Load a whole snapshot in one transaction: every look and every record of it, or nothing.
+    """Load all fetches of an event type in one transaction: every fetch and every record, or nothing.
 
     A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
-    store: what was read by a clock that is behind that of the look before counts as observed a millisecond after it.
-    A snapshot that is stored already is left as it is, but for one that could read nothing: this one takes its place.
+    store: what was read by a clock that is behind that of the fetch before counts as observed a millisecond after it.
+    What is stored already is left as it is, but for one that could read nothing: this one takes its place.
     A subscription's tenant is what the list says; else what is known of it; else the connection's.
 
     Args:
         connection: open for writing.
-        spool: closed, with the snapshot.
+        spool: closed, with what was read.
         run_id: the run that looked.
         event_type: the name of the event type.
         stored_at: the present, UTC.
@@ -341,12 +341,12 @@ class Mapping(Protocol):
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     """Work out what was stored and is not in the findings yet.
 
-    Each slice of bodies is worked out in a transaction of its own, so that DuckDB need not remember what they all
-    replaced; nothing of it shows before the last one, which notes the snapshots. What is cut short is gone on with.
+    Each slice of record versions is parsed in a transaction of its own, so that DuckDB need not remember what they all
+    replaced; nothing of it shows before the last one, which notes the runs. What is cut short is continued.
 
     Args:
         connection: open for writing.
-        mapping: the SQL and its parameters; a slice of bodies is those after `$after`, up to `$upto`.
+        mapping: the SQL and its parameters; a slice of record versions is those after `$after`, up to `$upto`.
 
     Returns:
         How many events of findings were added.
@@ -356,7 +356,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
         while True:
             with transaction(connection):
                 after, stored = connection.execute(load_sql("warehouse/select_version_range")).fetchone() or (0, 0)
-                if after == stored:  # in the transaction that notes the snapshots: another process may have stored more
+                if after == stored:  # in the transaction that notes the runs: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + VERSIONS_PER_SLICE}
                 for text in mapping.versions:
@@ -386,7 +386,7 @@ def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
-    """Let go of what was observed before `cutoff`, but for what the looks that stay are compared with.
+    """Delete what was observed before `cutoff`, but for what the fetches that stay are compared with.
 
     It is noted in the store, so that who publishes it does not take what is gone for lost.
     """

@@ -172,10 +172,10 @@ class Warehouse:
 
         Args:
             now: the time, UTC.
-            days: looks that were observed so many days before the newest one are let go of; None keeps all of them.
+            days: fetches that were observed so many days before the newest one are deleted; None keeps all of them.
 
         Raises:
-            WarehouseError: there is no store yet; the clock contradicts the newest look, or the store cannot be
+            WarehouseError: there is no store yet; the clock contradicts the newest fetch, or the store cannot be
                 written; nothing was deleted.
         """
         if self.lake or not (connection.holds_something(self.path) or connection.holds_something(self.published_path)):

@@ -17,7 +17,7 @@ from secscore_pipeline.cli.monitoring import parse_age
 from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.definitions import build_definitions as build_definitions
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.partitions import ROUND, SHOWS
+from secscore_pipeline.defs.partitions import PUBLISHES, SYNC
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
@@ -323,7 +323,7 @@ def test_dagster_sends_the_heartbeat_when_the_last_batch_is_published(local_azur
             )  # fmt: skip
             assert result.success
 
-        shown = dg.RunRequest(asset_selection=[DATABASE], tags={SHOWS: first.tags[ROUND]})
+        shown = dg.RunRequest(asset_selection=[DATABASE], tags={PUBLISHES: first.tags[SYNC]})
         run(first)
         run(shown)
         assert receiver.paths() == []

@@ -114,7 +114,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         assert [request.partition_key for request in requests] == [
             batch.key for batch in split_into_batches("default", dealt_world.world.subscriptions, 3)
         ]
-        assert len({request.tags["secscore/round"] for request in requests}) == 1
+        assert len({request.tags["secscore/sync"] for request in requests}) == 1
         sensor = repository.get_sensor_def("completed_syncs")
 
         def asked_for():

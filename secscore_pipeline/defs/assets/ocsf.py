@@ -54,7 +54,7 @@ _LAUNCHPAD = {
 def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Every observation of a secure score or control as an OCSF Assessment Finding (99402001).
 
-    Adds the snapshots that are not in the table yet; a second run adds nothing.
+    Adds the runs that are not in the table yet; a second run adds nothing.
     """
     started_at = utc_now()
     chosen = dict(context.op_execution_context.op_config)
@@ -92,7 +92,7 @@ def _refuse_empty_run(context: dg.AssetExecutionContext, connection: duckdb.Duck
 
 
 def describe_newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Return what Dagster shows of the newest round: its worst scores, and the numbers that are plotted over time.
+    """Return what Dagster shows of the newest sync: its worst scores, and the numbers that are plotted over time.
 
     Of all subscriptions: the run of a batch leaves it to the one that publishes them.
     """

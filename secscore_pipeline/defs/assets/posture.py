@@ -9,7 +9,7 @@ from secscore_pipeline.defs.assets.ocsf import FINDINGS, describe_newest_sync
 from secscore_pipeline.defs.assets.raw import get_run_id
 from secscore_pipeline.defs.hooks import get_attempts
 from secscore_pipeline.defs.metadata import OWNERS, POOL, explain_failures, make_preview
-from secscore_pipeline.defs.partitions import SHOWS
+from secscore_pipeline.defs.partitions import PUBLISHES
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.posture.coverage import read_coverage
 from secscore_pipeline.system.sql_files import load_sql
@@ -42,7 +42,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.store.label, published.size / 1e6)
-    sync_id = context.run.tags.get(SHOWS) or get_run_id(context)
+    sync_id = context.run.tags.get(PUBLISHES) or get_run_id(context)
     signal_sync(context.log, warehouse.store, get_attempts(context.run), sync_id)
     return dg.MaterializeResult(
         metadata={

@@ -12,7 +12,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
 from secscore_pipeline.defs.metadata import OWNERS, POOL, READ, describe_columns, explain_failures, make_failure
-from secscore_pipeline.defs.partitions import BATCHES, ROUND
+from secscore_pipeline.defs.partitions import BATCHES, SYNC
 from secscore_pipeline.defs.resources import get_batch, get_connection
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.batches import Part
@@ -169,7 +169,7 @@ def _materialize_subscriptions(
                         context.log.info("%s: %s", _NEWS[what], named)
             else:
                 metadata = {"is_listed_already": True}
-                context.log.info("Another run of the round has listed them.")
+                context.log.info("Another run of the sync has listed them.")
     yield dg.MaterializeResult(metadata=metadata)
     yield dg.AssetCheckResult(
         check_name=NAMES_READ,
@@ -221,7 +221,7 @@ def _materialize(
     if context.run.root_run_id and has_rows(
         warehouse, "warehouse/count_stored_fetches", run_id=run_id, event_type=event_type.name
     ):
-        context.log.info("The try before stored this snapshot: it is not read again.")
+        context.log.info("The try before stored this event type: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
     taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
@@ -247,16 +247,16 @@ def _materialize(
 
 
 def get_run_id(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:
-    """Return the id of the snapshots of a run: its own, or that of the first try, so that no try stores one twice."""
+    """Return the id under which a run stores: its own, or that of the first try, so that nothing is stored twice."""
     return context.run.root_run_id or context.run.run_id
 
 
 def _get_part(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Part | None:
-    """Return the batch that a run reads and its round: that of the batches before where somebody started it by hand."""
+    """Return the batch that a run reads and its sync: that of the batches before where somebody started it by hand."""
     batch = get_batch(context)
     if batch is None:
         return None
-    sync_id = context.run.tags.get(ROUND)
+    sync_id = context.run.tags.get(SYNC)
     if sync_id is None:
         with warehouse.get_connection() as connection:
             row = execute(connection, load_sql("ingest/select_newest_sync"), {"feed": batch.feed}).fetchone()
