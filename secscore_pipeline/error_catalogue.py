@@ -484,7 +484,7 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "feeds-overlap",
             "Two feeds read the same subscription",
-            "Each would take what only the other saw for vanished. Nothing was read.",
+            "Each feed would close findings that only the other one sees. Nothing was read.",
             "Leave it out of one of the two feeds (exclude), and run that one first.",
         ),
         Failure(

@@ -202,7 +202,7 @@ def subscriptions() -> Kind[tuple[str, ...] | None]:
     return Kind("GUIDs, separated by commas, or *", parse)
 
 
-def named(known: Mapping[str, T], failure: str) -> Kind[T]:
+def choice_by_name(known: Mapping[str, T], failure: str) -> Kind[T]:
     """Return the kind of what is known by a name, in any case."""
     by_lower = {name.lower(): one for name, one in known.items()}
 

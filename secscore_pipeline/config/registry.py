@@ -66,7 +66,11 @@ AZURE_TOKEN_CREDENTIALS = Setting(
     "one that is set, in that order.",
 )
 AZURE_CLOUD = Setting(
-    "AZURE_CLOUD", Group.CONNECTION, kinds.named(CLOUDS, "cloud-unknown"), "The Azure cloud.", default="AzureCloud"
+    "AZURE_CLOUD",
+    Group.CONNECTION,
+    kinds.choice_by_name(CLOUDS, "cloud-unknown"),
+    "The Azure cloud.",
+    default="AzureCloud",
 )
 AZURE_AUTHORITY_HOST = Setting(
     "AZURE_AUTHORITY_HOST",
