@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from secscore_pipeline.cli.main import main
+from secscore_pipeline.defs import runner, schedules, sensors  # noqa: F401 - imported once for all runs; definitions are not
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.stores import print_rows
 
