@@ -38,11 +38,21 @@ def find_in(text: str) -> Iterator[tuple[int, str]]:
                 yield text.count("\n", 0, found.start()) + 1, what
 
 
+MADE_HERE = frozenset({".venv", "data", "__pycache__", ".git", ".hypothesis", ".fuzz"})
+"""Folders of what work here makes, which git ignores; and git's own."""
+
+
 def tracked_files() -> list[Path]:
-    """Return the files that git tracks, or would after the next `git add`."""
+    """Return the files that git tracks, or would after the next `git add`; without git, all but what is made here."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+    try:
+        names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    except (FileNotFoundError, subprocess.CalledProcessError):  # no git on this machine, or no checkout of it
+        files = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+        names = [
+            str(path) for path in files if MADE_HERE.isdisjoint(path.parts) and not path.parts[0].endswith("_cache")
+        ]
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
 def main(arguments: list[str]) -> int:

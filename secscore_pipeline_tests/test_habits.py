@@ -76,3 +76,13 @@ def test_the_hooks_before_a_commit_run_what_make_check_runs():
     run = [line.strip().lstrip("@").replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()[1:]]
     (hooks,) = yaml.safe_load(Path(ROOT, ".pre-commit-config.yaml").read_text())["repos"]
     assert [hook["entry"] for hook in hooks["hooks"]] == [line for line in run if "audit" not in line]
+
+
+def test_without_git_the_files_are_searched_that_are_not_made_here(monkeypatch):
+    def run(*_, **__):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(find_secrets.subprocess, "run", run)
+    found = set(find_secrets.tracked_files())
+    assert {ROOT / "README.md", ROOT / ".env.example", Path(__file__).resolve()} <= found
+    assert [file for file in found if ".venv" in file.parts or file.suffix == ".pyc"] == []
