@@ -158,7 +158,7 @@ def test_exports_of_the_day_have_what_was_closed(azure, store):
     with store.warehouse.get_connection() as connection:
         execute(connection, load_sql("exports/select_day"), {"day": utc_now().date()})
         assert connection.execute(
-            "select left_reason, count(*) from exported where activity_id = 3 group by all"
+            "select left_reason, count(*) from exported_observations where activity_id = 3 group by all"
         ).fetchall() == [("not_listed", 2)]
         event_columns = '* exclude (region, "accountId", "eventDay", unmapped)'
         layout = load_sql("ocsf/security_lake")
