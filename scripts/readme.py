@@ -28,7 +28,7 @@ select subscription_name, "current", "max", round(100 * fraction, 2) as percent
 from posture.current_scores
 where score = 'ascScore'
 order by percent;""",
-    "The controls that would win the most points:": """
+    "The controls with the greatest potential increase:": """
 select control, round(sum(points_to_win), 2) as points_to_win,
     sum(unhealthy_resources) as unhealthy, count(*) as subscriptions
 from posture.opportunities
@@ -58,15 +58,6 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def table(columns: list[str], rows: list[tuple[object, ...]]) -> str:
-    """Return rows as a plain text table."""
-    cells = [columns, *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
-
-
 def rendered() -> str:
     """Run the queries on the database that the demo makes on DAY, and return the README's part.
 
@@ -75,6 +66,7 @@ def rendered() -> str:
     from secscore_pipeline.cli.database import get_warehouse
     from secscore_pipeline.cli.demo import simulate_history
     from secscore_pipeline.cli.local_azure import start_local_azure
+    from secscore_pipeline.cli.terminal_table import format_text
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SECSCORE_DATABASE"] = str(Path(folder) / "readme.duckdb")
@@ -85,8 +77,8 @@ def rendered() -> str:
                 for title, query in QUERIES.items():
                     cursor = connection.execute(query)
                     columns = [column[0] for column in cursor.description or []]
-                    output = table(columns, cursor.fetchall())
-                    parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}\n```\n")
+                    output = format_text(columns, cursor.fetchall())
+                    parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}```\n")
     return "\n".join(parts)
 
 

@@ -36,7 +36,7 @@ def resolution_of(message: str) -> str:
     return message[at:] if at >= 0 else message
 
 
-class _Known(dict[str, object]):
+class _ResolutionValues(dict[str, object]):
     """Fills in `<name>` for what an error does not know."""
 
     def __missing__(self, key: str) -> str:
@@ -52,7 +52,7 @@ def describe_resolution(name: str, **known: object) -> str:
             docs.
     """
     given = {key: value for key, value in known.items() if value is not None}
-    return FAILURES[name].resolution.format_map(_Known(given))
+    return FAILURES[name].resolution.format_map(_ResolutionValues(given))
 
 
 def explain(what: str, name: str, **known: object) -> str:

@@ -16,8 +16,8 @@ ROOT = PACKAGE.parent
 STORY = {"told", "held", "dealt", "shown", "said", "news", "standing", "left", "lived", "seen", "known", "met", "gone"}
 """Words that tell a story, and say of no function or row what it does or is."""
 
-NOT_PARTICIPLES = {"feed", "seed", "need", "embed", "folded", "exported"}
-"""Words that end like participles and are none, or name what a value is: the lines of a cell, what was exported."""
+NOT_PARTICIPLES = {"feed", "seed", "need", "embed"}
+"""Words that end like participles and are none."""
 
 PRIVATE_TERMS = (
     r"\b(?:look|snapshot|round|body)_id\b",

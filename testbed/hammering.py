@@ -1,8 +1,8 @@
 """Reads a published database over and over, until a line comes in: each time it must be whole, and no older.
 
-`python hammering.py DATABASE LOOKS [PAUSE]`, where a run makes so many looks, and PAUSE seconds lie between two
-readings. It says `reading` when it begins, and at the end
-how often it read, and the number of snapshots it saw last.
+`python -m testbed.hammering DATABASE FETCHES [PAUSE]`, where a run makes so many fetches, and PAUSE seconds lie between
+two readings. It prints `reading` when it begins, and at the end how often it read, and the number of runs that it saw
+last.
 """
 
 import select
@@ -17,18 +17,18 @@ QUERY = """
 """
 
 
-def main(path: str, looks_of_a_run: int, pause: float) -> None:
+def main(path: str, fetches_of_a_run: int, pause: float) -> None:
     reads, newest = 0, 0
     print("reading", flush=True)
     while not select.select([sys.stdin], [], [], pause)[0]:
         with duckdb.connect(path, read_only=True) as connection:
             first = connection.execute(QUERY).fetchone()
             again = connection.execute(QUERY).fetchone()
-        looks, snapshots, keys, normalized = first
+        fetches, runs, keys, normalized = first
         assert first == again, (first, again)
-        assert looks == keys == snapshots * looks_of_a_run, first
-        assert normalized == snapshots >= newest, first
-        reads, newest = reads + 1, snapshots
+        assert fetches == keys == runs * fetches_of_a_run, first
+        assert normalized == runs >= newest, first
+        reads, newest = reads + 1, runs
     print(reads, newest)
 
 

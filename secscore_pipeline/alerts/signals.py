@@ -35,9 +35,11 @@ def signal_sync(log: logging.Logger, warehouse: Warehouse, attempts: Mapping[str
         attempts: when the run tried to read which feed, UTC.
         sync_id: the id of the sync that it read, or completed.
     """
-    signal_attempts(log, warehouse, attempts)
-    settings = _settings(log)
-    if settings and settings.heartbeat_url:
+    settings = _read_settings(log)
+    if settings is None:
+        return
+    _write_metrics(log, warehouse, settings, attempts)
+    if settings.heartbeat_url:
         for feed in _complete_feeds(log, warehouse, sync_id):
             send_heartbeat(log, settings.heartbeat_url, feed)
 
@@ -50,13 +52,8 @@ def signal_attempts(log: logging.Logger, warehouse: Warehouse, attempts: Mapping
         warehouse: what was published.
         attempts: when the run tried to read which feed, UTC.
     """
-    settings = _settings(log)
-    if settings is None or settings.metrics_file is None:
-        return
-    try:
-        write_metrics(settings.metrics_file, warehouse, read_feeds(), attempts)
-    except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
-        log.warning("%s", error)
+    if settings := _read_settings(log):
+        _write_metrics(log, warehouse, settings, attempts)
 
 
 def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
@@ -81,13 +78,24 @@ def send_heartbeat(log: logging.Logger, url: str, feed: str) -> None:
         log.info("heartbeat: sent for the feed %s", feed)
 
 
-def _settings(log: logging.Logger) -> SignalSettings | None:
+def _read_settings(log: logging.Logger) -> SignalSettings | None:
     """Return the settings; None where they are wrong, which is a warning."""
     try:
         return read_signal_settings()
     except SettingsError as error:
         log.warning("%s", error)
         return None
+
+
+def _write_metrics(
+    log: logging.Logger, warehouse: Warehouse, settings: SignalSettings, attempts: Mapping[str, datetime]
+) -> None:
+    if settings.metrics_file is None:
+        return
+    try:
+        write_metrics(settings.metrics_file, warehouse, read_feeds(), attempts)
+    except (MetricsError, WarehouseError, SettingsError, OSError, duckdb.Error) as error:
+        log.warning("%s", error)
 
 
 def _complete_feeds(log: logging.Logger, warehouse: Warehouse, sync_id: str) -> list[str]:

@@ -46,8 +46,3 @@ CLOUDS = {
 
 RETIRED = {"AzureChinaCloud": "Defender for Cloud was retired in Azure China on 2026-08-18: it gives no scores there."}
 """What is to be said before a cloud is asked for scores."""
-
-
-def cloud_named(name: str) -> Cloud | None:
-    """Return a cloud by its name, in any case; None where there is none of that name."""
-    return next((cloud for known, cloud in CLOUDS.items() if known.lower() == name.lower()), None)

@@ -48,7 +48,7 @@ class ListedSubscription(msgspec.Struct, frozen=True):
         return self.state.lower() not in ("disabled", "deleted")
 
 
-class _Listed(msgspec.Struct):
+class _SubscriptionRecord(msgspec.Struct):
     subscriptionId: object = None  # noqa: N815 - the API's own names
     displayName: object = None  # noqa: N815
     state: object = None
@@ -155,7 +155,7 @@ def _parse_subscriptions(client: ArmClient) -> list[ListedSubscription]:
     seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
         for text in page.records:
-            record = _decode(text, _Listed)
+            record = _decode(text, _SubscriptionRecord)
             # An id becomes part of paths and of what is printed: nothing else than a GUID may.
             if record is None or not (subscription_id := _guid(record.subscriptionId)):
                 continue

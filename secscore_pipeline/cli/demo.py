@@ -14,7 +14,7 @@ from secscore_pipeline.cli.connection import print_sign_in_steps
 from secscore_pipeline.cli.console import console, error_console, mark_line
 from secscore_pipeline.cli.database import get_warehouse, select_named
 from secscore_pipeline.cli.group import EXIT_FAILURE, IsolatedCommand
-from secscore_pipeline.cli.local_azure import start_local_azure
+from secscore_pipeline.cli.local_azure import start_local_azure, subscriptions_option
 from secscore_pipeline.cli.outputs import write_report_file
 from secscore_pipeline.cli.summaries import print_coverage, print_opportunities, print_scores, print_trend
 from secscore_pipeline.cli.sync import sync_feeds
@@ -32,13 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @click.command(cls=IsolatedCommand)
-@click.option(
-    "--subscriptions",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1, 50_000),
-    help="Number of subscriptions at the beginning of the history.",
-)
+@subscriptions_option
 @click.option("--days", default=90, show_default=True, type=click.IntRange(0, 3650), help="Days of history.")
 def demo(subscriptions: int, days: int) -> None:
     """Run the whole pipeline once on simulated data.

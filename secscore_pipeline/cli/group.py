@@ -144,10 +144,8 @@ def report_error(error: Exception) -> int:
 
 def _describe_error(error: Exception) -> list[str]:
     """Return a sentence for each problem that an exception stands for."""
-    if isinstance(error, SettingsError):
-        return list(error.problems)
     if isinstance(error, ExplainedError):
-        return [str(error)]
+        return list(error.problems)
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:  # Python's bytes that are no characters
         what = f"A name or an argument holds bytes that are no characters here ({sys.getfilesystemencoding()})."
         return [explain(what, "locale-too-small")]

@@ -29,6 +29,15 @@ _MAX_LISTED = 3_000
 
 _ENV_FILE_MARK = "# Settings of a local Azure, by secscore emulator, which removes this file when it ends.\n"
 
+subscriptions_option = click.option(
+    "--subscriptions",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 50_000),
+    help="Number of subscriptions at first.",
+)
+"""How large the simulated tenant is."""
+
 
 def _parse_limit(_context: click.Context, _option: click.Parameter, given: str | None) -> "Limit | None":
     from secscore_pipeline.emulator.limits import Limit
@@ -51,13 +60,7 @@ def _parse_faults(_context: click.Context, _option: click.Parameter, given: tupl
 
 
 @click.command(cls=IsolatedCommand)
-@click.option(
-    "--subscriptions",
-    default=8,
-    show_default=True,
-    type=click.IntRange(1, 50_000),
-    help="Number of subscriptions at first.",
-)
+@subscriptions_option
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulated data.")
 @click.option("--mixed/--normal", default=True, show_default=True, help="Some without a score, some forbidden.")
 @click.option(

@@ -18,8 +18,6 @@ from secscore_pipeline.text import printable
 if TYPE_CHECKING:
     from secscore_pipeline.posture.status import Status
 
-    pass
-
 
 class _UnknownStateError(click.BadParameter):
     """A wrong option of a check: a monitoring system takes click's exit code 2 for CRITICAL."""

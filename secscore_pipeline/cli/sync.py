@@ -51,9 +51,9 @@ def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> int:
     from secscore_pipeline.definitions import defs
     from secscore_pipeline.defs.runner import (
         FeedResult,
-        FeedStarted,
+        FeedStart,
         RunResult,
-        RunStarted,
+        RunStart,
         SyncOutcome,
         combine_outcomes,
         run_sync,
@@ -63,10 +63,10 @@ def sync_feeds(feeds: "tuple[Feed, ...]", *, lists_causes: bool = True) -> int:
     with closing(run_sync(defs, feeds)) as steps, ExitStack() as progress:
         for step in steps:
             match step:
-                case FeedStarted():
+                case FeedStart():
                     if step.feed.partition:
                         console.rule(f"Feed {step.feed.name}")
-                case RunStarted():
+                case RunStart():
                     if step.batch:
                         console.print(f"Batch {step.batch} ({step.number} of {step.batches})")
                     if not console.quiet:

@@ -52,9 +52,8 @@ class _Column:
     def width(self) -> int:
         return max(map(cell_len, (*self.heading.splitlines(), *self.cells)))
 
-    @property
-    def folded(self) -> "_Column":
-        """The same with its name broken after underscores, no narrower than its cells."""
+    def fold_heading(self) -> "_Column":
+        """Return the same with its name broken after underscores, no narrower than its cells."""
         parts = re.findall(r"[^_]*_*", self.name)
         width, lines = max([*map(cell_len, parts), *map(cell_len, self.cells)]), [""]
         for part in parts:
@@ -133,7 +132,7 @@ def _leave_out(columns: list[_Column], width: int) -> tuple[list[_Column], list[
     """Return the columns that stay, and those that do not."""
     kept = [column for column in columns if not column.is_constant]
     if not _fits(kept, width):
-        kept = [column.folded for column in kept]
+        kept = [column.fold_heading() for column in kept]
     for wanted in (_is_named_by_another, _is_spare_id):
         while not _fits(kept, width) and (found := [column for column in kept if wanted(column, kept)]):
             kept.remove(max(found, key=attrgetter("width")))

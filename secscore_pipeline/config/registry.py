@@ -380,16 +380,6 @@ CONNECTION_SETTINGS = tuple(
 """The settings that a connection is made of."""
 
 
-def read_setting(name: str, environment: Mapping[str, str] | None = None) -> str:
-    """Return the text of a setting in the environment, else its default, else an empty text.
-
-    Args:
-        name: of the setting.
-        environment: by the settings' names; None for that of this process.
-    """
-    return BY_NAME[name].read_text(environment)
-
-
 def refuse_misquoted(environment: Mapping[str, str]) -> None:
     """Raise where settings hold a placeholder, or quotes, blanks or invisible characters around their value.
 

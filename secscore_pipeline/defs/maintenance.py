@@ -1,4 +1,4 @@
-"""The upkeep of what grows with the years: jobs that keep the store small, and let go of what is old."""
+"""The upkeep of what grows with the years: jobs that keep the store small, and delete what is old."""
 
 from datetime import UTC, datetime, time
 

@@ -38,16 +38,14 @@ from secscore_pipeline.defs.metadata import READ
 from secscore_pipeline.defs.partitions import BY_HAND, PUBLISHES, SYNC
 from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
 from secscore_pipeline.defs.schedules import list_batches
-from secscore_pipeline.ingest.batches import Batch
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
+from secscore_pipeline.ingest.fetches import fetch_event_type, has_stored
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.processes import ProcessIdentity
-from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError, execute
+from secscore_pipeline.warehouse.connection import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -81,14 +79,14 @@ class FailedCheck:
 
 
 @dataclass(frozen=True)
-class FeedStarted:
+class FeedStart:
     """The sync of a feed begins."""
 
     feed: Feed
 
 
 @dataclass(frozen=True)
-class RunStarted:
+class RunStart:
     """A run begins.
 
     Attributes:
@@ -143,7 +141,7 @@ class FeedResult:
     problem: str | None = None
 
 
-SyncStep = FeedStarted | RunStarted | RunResult | FeedResult
+SyncStep = FeedStart | RunStart | RunResult | FeedResult
 
 
 def run_sync(definitions: dg.Definitions, feeds: Sequence[Feed]) -> Generator[SyncStep, None, None]:
@@ -166,7 +164,7 @@ def run_sync(definitions: dg.Definitions, feeds: Sequence[Feed]) -> Generator[Sy
     with open_instance() as instance:
         runs = _Runs(definitions, instance)
         for feed in feeds:
-            yield FeedStarted(feed)
+            yield FeedStart(feed)
             yield from runs.sync_batches(feed) if SECSCORE_BATCH_SIZE.read() else runs.sync_feed(feed)
 
 
@@ -190,7 +188,7 @@ class _Runs:
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
         excluded = {REPORT, *(get_export_key(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read())}
         selection = [key for key in self._definitions.resolve_all_asset_keys() if key not in excluded]
-        yield RunStarted(sync_id)
+        yield RunStart(sync_id)
         result = self._execute(feed, sync_id, selection, partition=feed.partition)
         yield result
         yield FeedResult(feed, sync_id, _get_feed_outcome(result))
@@ -206,22 +204,19 @@ class _Runs:
         results = []
         for number, batch in enumerate(batches, 1):
             run_id = str(uuid.uuid4())
-            yield RunStarted(run_id, batch.key, number, len(batches))
-            results.append(self._execute_batch(feed, batch, run_id, sync_id))
+            yield RunStart(run_id, batch.key, number, len(batches))
+            results.append(self._execute(feed, run_id, READING, partition=batch.key, tags={SYNC: sync_id}))
             yield results[-1]
         if not any(result.has_stored for result in results):
             yield FeedResult(feed, sync_id, SyncOutcome.NOTHING_STORED)
             return
         run_id = str(uuid.uuid4())
-        yield RunStarted(run_id)
+        yield RunStart(run_id)
         published = self._execute(
             feed, run_id, [DATABASE, *map(get_export_key, SECSCORE_EXPORTS.read())], tags={PUBLISHES: sync_id}
         )
         yield published
         yield FeedResult(feed, sync_id, _get_batches_outcome(results, published))
-
-    def _execute_batch(self, feed: Feed, batch: Batch, run_id: str, sync_id: str) -> RunResult:
-        return self._execute(feed, run_id, READING, partition=batch.key, tags={SYNC: sync_id})
 
     def _execute(
         self,
@@ -330,15 +325,12 @@ def _get_batches_outcome(results: Sequence[RunResult], published: RunResult) -> 
 
 
 def _has_stored(run_id: str) -> bool:
-    """Tell whether a run that failed stored what it read of a subscription, or that one left the scope."""
-    parameters = {"run_id": run_id, "event_type": None}
+    """Tell whether a run that failed stored something all the same."""
     try:
         with Warehouse.from_environment().get_reader() as connection:
-            queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
-            counts = [execute(connection, query, parameters).fetchone() for query in queries]
+            return has_stored(connection, run_id)
     except WarehouseError:
         return False  # the run has already said what is wrong with the file
-    return any(count != (0,) for count in counts)
 
 
 def _describe_problems(result: dg.ExecuteInProcessResult) -> tuple[tuple[str, ...], tuple[FailedCheck, ...]]:

@@ -22,8 +22,6 @@ from secscore_pipeline.warehouse.connection import WarehouseError
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.tell import Delivery
 
-    pass
-
 EVERY = 60
 """How often the sensor of alerts looks, in seconds."""
 
@@ -33,7 +31,7 @@ LOOKED_BACK = timedelta(days=2)
 
 def build_alert_sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
     """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
-    status = dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED
+    status = _get_default_status()
 
     @dg.sensor(
         name="alerts",
@@ -104,7 +102,7 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         name="completed_syncs",
         job=sync_job,
         minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED,
+        default_status=_get_default_status(),
         description="Publishes, reports and exports once all batches of a sync have ended.",
     )
     def evaluate_syncs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -124,6 +122,10 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         return dg.SensorResult(run_requests=requests)
 
     return [evaluate_syncs]
+
+
+def _get_default_status() -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if SECSCORE_SCHEDULES.read() else dg.DefaultSensorStatus.STOPPED
 
 
 def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:

@@ -31,7 +31,7 @@ _PARQUET = "format parquet, compression zstd, row_group_size 100000"
 
 
 @dataclass
-class Exported:
+class ExportResult:
     """What an export came to.
 
     Attributes:
@@ -67,7 +67,7 @@ def export(
     everything: bool = False,
     views: Sequence[str] = (),
     tell: Callable[[str], object] = log.info,
-) -> Exported:
+) -> ExportResult:
     """Write what a destination does not have yet.
 
     A unit is a day of findings (UTC), or the views together for CSV and xlsx. What has been written stands in
@@ -92,32 +92,32 @@ def export(
     known = _known_units(chosen, form, destination, lake, folder, units)
     if everything:
         known = {}
-    done = Exported()
+    result = ExportResult()
     try:
         for unit, fingerprint, day in units:
             if known.get(unit) == fingerprint:
-                done.unchanged += 1
+                result.unchanged += 1
                 continue
             with _part(folder, "unit") as made:
                 if day is not None:
                     execute(connection, load_sql("exports/select_day"), {"day": day})
                 if form in OF_VIEWS:
                     rows, notes = _VIEW_WRITERS[form](connection, made, chosen)
-                    done.notes += notes
+                    result.notes += notes
                 else:
                     rows = _WRITERS[form](connection, made, unit, lake)
-                done.rows += rows
+                result.rows += rows
                 for file in sorted(path for path in made.rglob("*") if path.is_file()):
                     destination.put(file, file.relative_to(made).as_posix())
-                    done.files += 1
-                    done.bytes += file.stat().st_size
+                    result.files += 1
+                    result.bytes += file.stat().st_size
             known[unit] = fingerprint
-            done.units += 1
+            result.units += 1
             tell(f"{form}: {unit} written")
     finally:
-        if done.units:
+        if result.units:
             _put_list(destination, form, known, folder)
-    return done
+    return result
 
 
 def _known_units(

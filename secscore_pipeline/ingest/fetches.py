@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import duckdb
+
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.secure_score import EventType, Fetch, fetch_all
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
@@ -16,7 +18,7 @@ from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.connection import has_rows, select_rows
 from secscore_pipeline.warehouse.store import (
     FetchRow,
     RecordRow,
@@ -126,6 +128,14 @@ def fetch_event_type(
     if returned:
         tell(describe_returned(returned))
     return taken
+
+
+def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Tell whether a run stored what it read of a subscription, or that one left the scope."""
+    run = {"run_id": run_id, "event_type": None}
+    return any(
+        has_rows(connection, name, run) for name in ("warehouse/count_stored_fetches", "ingest/count_departures")
+    )
 
 
 def _resolve_scope(

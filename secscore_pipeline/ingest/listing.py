@@ -10,7 +10,7 @@ from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.connection import has_rows, select_rows
 from secscore_pipeline.warehouse.store import ConnectionTenant, GroupsRow, ListedRow, ListingRow, load_listing
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -54,8 +54,10 @@ def list_subscriptions(
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
     sync_id = part.sync_id if part else run_id
-    if part and has_rows(warehouse, "warehouse/count_listings", feed=azure.feed, sync_id=sync_id):
-        return None
+    if part:
+        with warehouse.get_connection() as connection:  # which makes the file where this run is the first
+            if has_rows(connection, "warehouse/count_listings", {"feed": azure.feed, "sync_id": sync_id}):
+                return None
     settings, directory = azure.settings(), azure.directory(run_id)
     seen = directory.visible
     tenant = azure.tenant()
@@ -111,9 +113,3 @@ def _place_of(subscription_id: str, hierarchies: Sequence[Hierarchy]) -> tuple[s
     """Return the management groups above a subscription, in the one hierarchy that holds it; None where none does."""
     places = (hierarchy.above(subscription_id) for hierarchy in hierarchies)
     return next((place for place in places if place is not None), None)
-
-
-def has_rows(warehouse: Warehouse, counted: str, **asked: object) -> bool:
-    """Tell whether a query that counts rows finds any."""
-    with warehouse.get_connection() as connection:
-        return execute(connection, load_sql(counted), asked).fetchone() != (0,)

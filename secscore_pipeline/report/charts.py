@@ -44,7 +44,7 @@ def build_trend_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mappin
 
 
 def build_controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe the points still to win by control: `control` and `points_to_win`, most first."""
+    """Describe the potential increase by control: `control` and `points_to_win`, most first."""
     values = [
         {"control": printable(str(control["control"])), "points": control["points_to_win"]} for control in controls
     ]

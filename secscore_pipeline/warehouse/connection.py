@@ -56,7 +56,7 @@ def list_schema_steps(folder: str) -> tuple[Step, ...]:
 
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
     """Make every table and view in an empty database, to look at rather than to keep."""
-    _make_bookkeeping(connection)
+    connection.execute(load_sql("warehouse/make_bookkeeping"))
     for step in list_schema_steps("migrations"):
         connection.execute(step.text)
     _make_views(connection)
@@ -70,7 +70,7 @@ def open_for_writing(
 
     Args:
         path: the DuckDB file.
-        lock_patience: seconds to wait for another process to let go of it.
+        lock_patience: seconds to wait for another process to close it.
         reachable: the files and folders that SQL may reach beside those in the file's own folder.
 
     Raises:
@@ -99,7 +99,7 @@ def open_for_reading(
 
     Args:
         path: the DuckDB file.
-        lock_patience: seconds to wait for another process to let go of it.
+        lock_patience: seconds to wait for another process to close it.
         reachable: the files and folders that SQL may reach beside it.
 
     Raises:
@@ -245,6 +245,11 @@ def select_rows(
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
+def has_rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object] | None = None) -> bool:
+    """Tell whether a file of SQL that counts rows, by its name for `load_sql`, finds any."""
+    return execute(connection, load_sql(name), parameters or {}).fetchone() != (0,)
+
+
 @contextmanager
 def _open(
     path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = ()
@@ -360,15 +365,6 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
-def _make_bookkeeping(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("create schema meta")
-    connection.execute(
-        "create table meta.migrations "
-        "(version integer primary key, name varchar not null, applied_at timestamptz default now())"
-    )
-    connection.execute("comment on table meta.migrations is 'One row: one step of the schema that this file has had.'")
-
-
 def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool:
     """Tell whether a store has every migration and view.
 
@@ -381,7 +377,7 @@ def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool
     """
     applied = applied_migrations(connection)
     if not applied:
-        if connection.execute(load_sql("warehouse/count_tables")).fetchone() != (0,):
+        if has_rows(connection, "warehouse/count_tables"):
             raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
         return False
     known = [step.number for step in list_schema_steps("migrations")]
@@ -437,8 +433,8 @@ def _count_fetches(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     """Give a file every migration and view that it lacks, and write all of it out."""
-    if connection.execute(load_sql("warehouse/count_tables")).fetchone() == (0,):
-        _make_bookkeeping(connection)
+    if not has_rows(connection, "warehouse/count_tables"):
+        connection.execute(load_sql("warehouse/make_bookkeeping"))
     applied = applied_migrations(connection)
     with transaction(connection):
         for step in list_schema_steps("migrations"):

@@ -26,6 +26,7 @@ from secscore_pipeline.warehouse.connection import (
     applied_migrations,
     digest_of_views,
     execute,
+    has_rows,
     list_schema_steps,
     make_folder,
     make_schema,
@@ -149,7 +150,7 @@ class Lake:
         return int(row[0]) if row else 0
 
     def compact(self, before: datetime, unused_since: datetime) -> None:
-        """Join small files, write those anew of which much was deleted, and let go of how the lake was before a moment.
+        """Join small files, write those anew of which much was deleted, and delete how the lake was before a moment.
 
         Nobody else writes during each step: DuckLake would lose what another process deletes of a file that is joined.
 
@@ -235,7 +236,7 @@ class Lake:
             make_schema(model)
             views = {name for (name,) in model.execute(load_sql("warehouse/list_views")).fetchall()}
             missing = list(list_schema_steps("migrations"))
-            if connection.execute(load_sql("warehouse/count_tables")).fetchone() == (0,):
+            if not has_rows(connection, "warehouse/count_tables"):
                 connection.execute("create schema meta")
                 connection.execute("create table meta.turns (number bigint not null)")
                 connection.execute("insert into meta.turns (number) values (0)")
@@ -287,7 +288,7 @@ class Lake:
 
 
 @dataclass
-class _Attached:
+class _Attachment:
     """A lake that is attached: its name there, and how many use it just now."""
 
     lake: Lake
@@ -304,7 +305,7 @@ class _Engine:
 
     def __init__(self, extensions: tuple[str, ...]) -> None:
         self.connection = _new_engine(extensions)
-        self._attach: dict[tuple[Lake, str], _Attached] = {}
+        self._attach: dict[tuple[Lake, str], _Attachment] = {}
         self._numbers = count(1)
         self._lock = Lock()
 
@@ -321,7 +322,7 @@ class _Engine:
                 name = f"secscore_{next(self._numbers)}"
                 with self.connection.cursor() as cursor:
                     lake.attach(cursor, name, options)
-                self._attach[lake, options] = _Attached(lake, name)
+                self._attach[lake, options] = _Attachment(lake, name)
             held = self._attach[lake, options]
             held.users += 1
         try:
@@ -331,7 +332,7 @@ class _Engine:
                 held.users -= 1
                 self._let_go(lambda one: one is held and not is_kept)
 
-    def _let_go(self, is_meant: Callable[[_Attached], bool]) -> None:
+    def _let_go(self, is_meant: Callable[[_Attachment], bool]) -> None:
         """Detach the lakes that are meant and that nobody uses."""
         for key, one in list(self._attach.items()):
             if not one.users and is_meant(one):

@@ -12,6 +12,7 @@ import msgspec
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import (
     execute,
+    has_rows,
     open_for_writing,
     quote_literal,
     replace_proven,
@@ -244,7 +245,7 @@ def load_fetches(
 
     def load() -> list[ScopeChange]:
         with transaction(connection):
-            if connection.execute(load_sql("warehouse/count_stored_fetches"), known).fetchone() != (0,):
+            if has_rows(connection, "warehouse/count_stored_fetches", known):
                 return []
             execute(connection, load_sql("warehouse/delete_failed_fetches"), known)
             execute(connection, load_sql("warehouse/load_fetches"), {**values, "file": str(spool.fetches_path)})
@@ -314,7 +315,7 @@ def load_listing(
 
     def load() -> None:
         with transaction(connection):
-            if execute(connection, load_sql("warehouse/count_listings"), values).fetchone() == (0,):
+            if not has_rows(connection, "warehouse/count_listings", values):
                 execute(connection, load_sql("warehouse/load_listing"), values)
 
     retry_on_clash(load)
@@ -410,7 +411,7 @@ def compact(path: Path) -> None:
     with open_for_writing(path) as connection, scratch_folder(target) as folder:
         new = folder / "compacted.duckdb"
         with open_for_writing(new):
-            pass  # made with the schema of today, and let go of
+            pass  # made with the schema of today, and closed
         connection.execute(f"attach {quote_literal(str(new))} as compacted")
         with transaction(connection):
             for (table,) in connection.execute(load_sql("warehouse/list_compactable_tables")).fetchall():

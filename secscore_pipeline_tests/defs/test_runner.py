@@ -8,9 +8,9 @@ from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.definitions import build_definitions
 from secscore_pipeline.defs.runner import (
     FeedResult,
-    FeedStarted,
+    FeedStart,
     RunResult,
-    RunStarted,
+    RunStart,
     SyncOutcome,
     combine_outcomes,
     run_sync,
@@ -42,8 +42,8 @@ def test_a_sync_yields_frozen_steps_and_prints_nothing(local_azure, store, capfd
     azure.faults.append(Fault(Kind.STATUS, path="/secureScoreControls", status=403))
     definitions = build_definitions(read_feeds())
     started, run_started, run, feed = run_sync(definitions, (Feed(),))
-    assert started == FeedStarted(Feed())
-    assert run_started == RunStarted(run.run_id)
+    assert started == FeedStart(Feed())
+    assert run_started == RunStart(run.run_id)
     assert (run.succeeded, run.has_stored, run.has_published) == (False, True, True)
     assert run.messages == ("No secure_score_controls could be read.",)
     assert run.failed_checks == ()
@@ -52,5 +52,5 @@ def test_a_sync_yields_frozen_steps_and_prints_nothing(local_azure, store, capfd
     with pytest.raises(dataclasses.FrozenInstanceError):
         run.succeeded = True
     azure.faults.clear()
-    assert [type(step) for step in run_sync(definitions, (Feed(),))] == [FeedStarted, RunStarted, RunResult, FeedResult]
+    assert [type(step) for step in run_sync(definitions, (Feed(),))] == [FeedStart, RunStart, RunResult, FeedResult]
     assert capfd.readouterr().out == ""

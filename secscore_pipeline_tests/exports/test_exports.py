@@ -46,7 +46,7 @@ def azure(module_azure, module_store):
     return looked_at(module_store, module_azure)
 
 
-def exported(store, form, url, **options):
+def write_export(store, form, url, **options):
     destination = Destination(str(url))
     with (
         destination.scratch_folder(store.path) as folder,
@@ -57,7 +57,7 @@ def exported(store, form, url, **options):
 
 @pytest.mark.slow
 def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_path):
-    done = exported(module_store, "jsonl", tmp_path / "out")
+    done = write_export(module_store, "jsonl", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.jsonl"))
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     assert (done.units, done.files, done.rows) == (2, 2, len(lines))
@@ -69,7 +69,7 @@ def test_every_line_is_valid_ocsf_and_none_is_missing(azure, module_store, tmp_p
 
 
 def test_parquet_is_read_back_by_all_and_has_one_schema(azure, module_store, tmp_path):
-    exported(module_store, "parquet", tmp_path / "out")
+    write_export(module_store, "parquet", tmp_path / "out")
     files = sorted((tmp_path / "out").glob("day=*/findings.parquet"))
     assert len({str(pyarrow.parquet.read_schema(file)) for file in files}) == 1
     assert pyarrow.parquet.ParquetFile(files[0]).metadata.row_group(0).column(0).compression == "ZSTD"
@@ -90,7 +90,7 @@ def test_parquet_is_read_back_by_all_and_has_one_schema(azure, module_store, tmp
 
 
 def test_the_lake_is_laid_out_and_valid_as_amazon_wants_it(azure, module_store, tmp_path):
-    exported(module_store, "security-lake", tmp_path / "out")
+    write_export(module_store, "security-lake", tmp_path / "out")
     files = sorted((tmp_path / "out").rglob("*.parquet"))
     folders = {file.parent.relative_to(tmp_path / "out").as_posix() for file in files}
     days = [
@@ -123,7 +123,7 @@ def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
     looked_at(store, local_azure)
     store.write(f"update internal.subscription_versions set name = '{EVIL}'")
     store.warehouse.publish()
-    done = exported(store, "csv", tmp_path / "out")
+    done = write_export(store, "csv", tmp_path / "out")
     with store.warehouse.get_published() as connection:
         assert done.files == len(list_views(connection))
     with (tmp_path / "out" / "current_scores.csv").open(newline="", encoding="utf-8-sig") as file:
@@ -135,16 +135,16 @@ def test_a_spreadsheet_runs_nothing_of_the_views(local_azure, store, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("form", EXPORTS)
 def test_what_is_there_is_left_and_what_grew_is_written_again(azure, module_store, tmp_path, form):
-    first = exported(module_store, form, tmp_path / "out")
+    first = write_export(module_store, form, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    again = exported(module_store, form, tmp_path / "out")
+    again = write_export(module_store, form, tmp_path / "out")
     assert (again.units, again.unchanged, again.files) == (0, first.units, 0)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     module_store.use(azure, *azure.world.subscriptions)
     module_store.sync()
-    grown = exported(module_store, form, tmp_path / "out")
+    grown = write_export(module_store, form, tmp_path / "out")
     assert (grown.units, grown.unchanged) == (1, first.units - 1)
-    assert exported(module_store, form, tmp_path / "out", everything=True).units == first.units
+    assert write_export(module_store, form, tmp_path / "out", everything=True).units == first.units
 
 
 @pytest.mark.parametrize(
@@ -164,14 +164,14 @@ def test_a_file_of_somebody_else_is_not_replaced(azure, module_store, tmp_path, 
     theirs.parent.mkdir(parents=True)
     theirs.write_text("mine")
     with pytest.raises(WarehouseError, match=r"\[export-foreign\]"):
-        exported(module_store, form, out)
+        write_export(module_store, form, out)
     assert [path for path in out.rglob("*") if path.is_file()] == [theirs]
     assert theirs.read_text() == "mine"
     theirs.unlink()
     if form == "security-lake":
         theirs.parent.rmdir()
-    exported(module_store, form, out)
-    assert exported(module_store, form, out, everything=True).units
+    write_export(module_store, form, out)
+    assert write_export(module_store, form, out, everything=True).units
 
 
 @pytest.mark.parametrize(
@@ -225,15 +225,15 @@ main(["export", "--format", "jsonl", "--output", sys.argv[1]])
     left = list((out / "_secscore").glob("export.scratch-*"))
     assert left
     assert {folder.stat().st_mode & 0o777 for folder in left} == {0o700}
-    exported(module_store, "jsonl", out)
+    write_export(module_store, "jsonl", out)
     assert list((out / "_secscore").iterdir()) == [out / "_secscore" / "jsonl.json"]
     expected = module_store.query("select metadata.uid from ocsf.assessment_findings order by all")
     assert uids(out) == [uid for (uid,) in expected]
 
 
 def test_any_file_system_of_fsspec_will_do(azure, module_store):
-    done = exported(module_store, "parquet", "memory://secscore/out")
-    assert exported(module_store, "parquet", "memory://secscore/out").unchanged == done.units == 2
+    done = write_export(module_store, "parquet", "memory://secscore/out")
+    assert write_export(module_store, "parquet", "memory://secscore/out").unchanged == done.units == 2
     memory = fsspec.filesystem("memory")
     found = memory.glob("/secscore/out/day=*/findings.parquet")
     assert len(found) == 2
@@ -257,7 +257,7 @@ def test_any_file_system_of_fsspec_will_do(azure, module_store):
 )
 def test_a_destination_that_cannot_be_used_is_explained_without_its_secrets(azure, module_store, url, why):
     with pytest.raises(WarehouseError, match=why) as raised:
-        exported(module_store, "jsonl", url)
+        write_export(module_store, "jsonl", url)
     assert "[export-unwritable]" in str(raised.value)
     assert "mark" not in str(raised.value)
 

@@ -329,7 +329,7 @@ def _refused_with_sentences(harness: Harness, ask: Callable[[], object]) -> None
 
 def _open_store() -> None:
     warehouse = Warehouse.from_environment()
-    for name in ("path", "published_path", "shown", "lake"):
+    for name in ("path", "published_path", "label", "lake"):
         getattr(warehouse, name)
 
 

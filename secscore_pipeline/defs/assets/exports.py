@@ -36,7 +36,7 @@ def _build_export_asset(form: str) -> dg.AssetsDefinition:
         owners=OWNERS,
         description=f"{_SAYS[form]} Written where SECSCORE_EXPORTS names it; what is there already stays.",
     )
-    def exported(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    def write_files(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         from secscore_pipeline.exports.destination import Destination
         from secscore_pipeline.exports.export import Lake, export
 
@@ -66,4 +66,4 @@ def _build_export_asset(form: str) -> dg.AssetsDefinition:
             }
         )
 
-    return exported
+    return write_files

@@ -9,9 +9,10 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, get_run_id
 from secscore_pipeline.defs.metadata import OWNERS, POOL, describe_columns, explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource, get_batch
+from secscore_pipeline.ingest.fetches import has_stored
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.store import delete_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
@@ -84,10 +85,7 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
 def _refuse_empty_run(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection) -> None:
     """Raise where the run was to read, could read nothing, and saw nobody leave: nothing is new for findings."""
     problems = list_unread(context)
-    asked = {"run_id": get_run_id(context), "event_type": None}
-    queries = map(load_sql, ("warehouse/count_stored_fetches", "ingest/count_departures"))
-    counts = (execute(connection, query, asked).fetchone() for query in queries)
-    if problems and all(count == (0,) for count in counts):
+    if problems and not has_stored(connection, get_run_id(context)):
         raise dg.Failure("\n".join(problems), allow_retries=False)
 
 

@@ -18,10 +18,10 @@ from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left, describe_returned, fetch_event_type
-from secscore_pipeline.ingest.listing import Listing, has_rows, list_subscriptions
+from secscore_pipeline.ingest.listing import Listing, list_subscriptions
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.connection import execute, has_rows
 from secscore_pipeline.warehouse.store import GroupsRow
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -210,6 +210,13 @@ def _describe_groups(groups: Sequence[GroupsRow]) -> str:
     return f"read of {len(groups) - len(errors)} of {len(groups)} tenants; raw.listings says why not of the others"
 
 
+def _is_stored(warehouse: Warehouse, run_id: str, event_type: EventType) -> bool:
+    """Tell whether the try before stored an event type; it may have ended before there was a file."""
+    with warehouse.get_connection() as connection:
+        run = {"run_id": run_id, "event_type": event_type.name}
+        return has_rows(connection, "warehouse/count_stored_fetches", run)
+
+
 def _materialize(
     context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, event_type: EventType
 ) -> dg.MaterializeResult[None]:
@@ -218,9 +225,7 @@ def _materialize(
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
     run_id, part = get_run_id(context), _get_part(context, warehouse)
-    if context.run.root_run_id and has_rows(
-        warehouse, "warehouse/count_stored_fetches", run_id=run_id, event_type=event_type.name
-    ):
+    if context.run.root_run_id and _is_stored(warehouse, run_id, event_type):
         context.log.info("The try before stored this event type: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
     taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)

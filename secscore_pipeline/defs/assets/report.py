@@ -23,7 +23,7 @@ SHOWN = 5
 
 @dg.asset(key=REPORT, deps=[DATABASE], group_name="posture", kinds={"html"}, owners=OWNERS)
 def report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-    """Write the report: the score and its path, what moved it, what is to win, what is missing, in one HTML file.
+    """Write the report: the score and its path, what moved it, the potential increase, the gaps, in one HTML file.
 
     It asks for nothing from any network, and can be mailed, printed and kept.
     """

@@ -3,7 +3,7 @@ create or replace temp table selected_fetches as
 from raw.fetches
 where run_id = $run_id;
 
--- One row: one record that a fetch of the run at an event type saw.
+-- One row: one record that one of those fetches saw.
 create or replace temp macro versions_seen(kind) as table
 select observations.version_id
 from internal.observations as observations

@@ -1,4 +1,4 @@
--- One row: one finding that was not met before; how it stands is filled in once its parsed_versions are.
+-- One row: one finding that was not met before; how it stands is filled in once its versions are parsed.
 insert into internal.findings (finding_id, finding_uid, event_type, subscription_id, first_seen_time)
 select
     (select coalesce(max(known.finding_id), 0) from internal.findings as known)

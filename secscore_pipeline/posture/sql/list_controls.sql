@@ -1,4 +1,4 @@
--- One row: one control with points still to win in a tenant, most first: how many, what that is worth to the tenant's
+-- One row: one control with a potential increase in a tenant, most points first: how many, what that is worth to the tenant's
 -- score (fraction, by Microsoft's weights), and the effort.
 with weights as (
     select tenant_id, subscription_id, weight, sum(weight) over (partition by tenant_id) as tenant_weight

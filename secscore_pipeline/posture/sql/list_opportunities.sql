@@ -1,4 +1,4 @@
--- One row: one secure score control with points still to win in the newest normalized sync, most points first.
+-- One row: one secure score control with a potential increase in the newest normalized sync, most points first.
 create or replace temp table selected_fetches as
 from raw.fetches
 where sync_id = internal.newest_sync('secure_score_controls');

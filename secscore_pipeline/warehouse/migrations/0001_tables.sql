@@ -376,3 +376,4 @@ comment on column meta.retentions.cutoff is 'That moment, UTC.';
 
 create table meta.views (digest varchar not null);
 comment on table meta.views is 'One row: which views this file has, as a digest of their SQL.';
+comment on column meta.views.digest is 'SHA-256 of the views'' SQL.';

@@ -36,7 +36,7 @@ create or replace macro internal.spell_id(name) as
 create or replace macro internal.spell_score(name) as
     if(lower(name) = 'ascscore', 'ascScore', internal.spell_id(name));
 
--- What is computed, rounded as Azure Resource Manager syncs what it computes: points to two digits, a percentage (0..1)
+-- What is computed, rounded as Azure Resource Manager rounds what it computes: points to two digits, a percentage (0..1)
 -- to four; without the digits that binary fractions leave, and never a negative zero.
 create or replace macro internal.round_points(points) as round(points, 2) + 0;
 create or replace macro internal.round_percentage(percentage) as round(percentage, 4) + 0;

@@ -99,7 +99,7 @@ from rated_observations;
 create or replace view ocsf.observations as
 from internal.observations_at('internal.fetches_and_departures');
 
--- The fetches at what stands now: the newest complete one of each subscription and event type.
+-- The current fetches: the newest complete one of each subscription and event type.
 create or replace view internal.current_fetches as
 select fetches.*
 from raw.fetches as fetches
@@ -113,6 +113,6 @@ comment on column ocsf.observations.left_reason is
     'Why the subscription left the scope, where that closed the finding: deleted, disabled, not_listed, moved, excluded or unknown.';
 comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
 comment on view internal.current_fetches is 'One row: the newest complete fetch of one subscription and event type that is normalized.';
-comment on view ocsf.current_observations is 'One row: one finding as it stands: as ocsf.observations, of the standing fetches.';
+comment on view ocsf.current_observations is 'One row: one finding as it stands: as ocsf.observations, of the current fetches.';
 comment on view ocsf.observations is
     'One row: one event in the life of a finding, flat and quick to query; ocsf.assessment_findings is the same as OCSF.';

@@ -1,5 +1,5 @@
 -- The scores as they stand and as they stood. A fraction is 0..1; it is null where nothing is scored (maximum 0) or no
--- score was given, and never 0 in their place. What is computed is rounded as Azure syncs: a fraction to four digits,
+-- score was given, and never 0 in their place. What is computed is rounded as Azure rounds: a fraction to four digits,
 -- points to two; what adds up or is averaged is computed of points that are not rounded.
 create schema if not exists posture;
 

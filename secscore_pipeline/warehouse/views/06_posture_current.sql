@@ -53,8 +53,8 @@ from ocsf.current_observations as observations
 left join internal.subscription_versions as entities using (subscription_version_id)
 where observations.event_type = 'secure_score_controls';
 
--- One row: one control of one subscription with points still to win. Microsoft's formula: a control's points are
--- max x healthy / (healthy + unhealthy), so each resource that is fixed wins max / (healthy + unhealthy).
+-- One row: one control of one subscription with a potential increase. Microsoft's formula: a control's points are
+-- max x healthy / (healthy + unhealthy), so each resource that is fixed gains max / (healthy + unhealthy).
 create or replace view posture.opportunities as
 select
     cloud_partition,
@@ -77,4 +77,4 @@ qualify "max" > "current";
 
 comment on view posture.current_scores is 'One row: one secure score of a subscription in scope, as the newest complete fetch of it has it; is_latest_fetch is false where a later fetch could not be made or found no score.';
 comment on view posture.current_controls is 'One row: one secure score control of a subscription in scope, as the newest complete fetch of it has it.';
-comment on view posture.opportunities is 'One row: one control of one subscription with points still to win, and what one fixed resource wins.';
+comment on view posture.opportunities is 'One row: one control of one subscription with a potential increase, and the points of one fixed resource.';

@@ -1,4 +1,4 @@
--- One row: what moved between two neighbouring complete fetches at a subscription's controls, and why: one control (or
+-- One row: what moved between two neighbouring complete fetches of a subscription's controls, and why: one control (or
 -- control_id null: what no control explains). Points add up to the score's move in points, fractions to its move in
 -- fraction: (change of points - old fraction x change of maximum) / new maximum, which is exact when summed.
 create or replace view posture.changes as
@@ -154,4 +154,4 @@ where causes.current_after <> causes.current_before
     or causes.unhealthy_after <> causes.unhealthy_before
     or causes.is_here <> causes.was_here;
 
-comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches at its subscription, and what each cause explains; the causes add up.';
+comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches of its subscription, and what each cause explains; the causes add up.';

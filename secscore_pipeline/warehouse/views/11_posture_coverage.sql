@@ -164,4 +164,4 @@ left join posture.entities as entities using (subscription_id);
 
 comment on view internal.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
 comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete fetch, its age, its last failure.';
-comment on view posture.gaps is 'One row: one day (UTC) without a complete fetch at a subscription that was in scope, which nothing can bring back.';
+comment on view posture.gaps is 'One row: one day (UTC) without a complete fetch of a subscription that was in scope, which nothing can bring back.';

@@ -1,8 +1,6 @@
 -- What the columns of views mean, for DESCRIBE-like tools and the documentation; a view made anew has lost its
 -- comments. A column that is not named here means what the first column of its name means.
 
-comment on column meta.views.digest is 'SHA-256 of the views'' SQL.';
-
 comment on column ocsf.assessment_findings.activity_name is 'Create, Update or Close.';
 comment on column ocsf.assessment_findings.category_uid is 'Always 2.';
 comment on column ocsf.assessment_findings.category_name is 'Findings.';
@@ -29,33 +27,8 @@ comment on column ocsf.assessment_findings.raw_data is 'The record''s JSON, byte
 comment on column ocsf.assessment_findings.raw_data_size is 'Its bytes.';
 comment on column ocsf.assessment_findings.raw_data_hash is 'Its SHA-256.';
 
-comment on column internal.closings.fetch_id is 'The fetch that saw it, as in raw.fetches.';
-comment on column internal.closings.version_id is 'The text it was read from, as in internal.record_versions.';
-comment on column internal.closings.last_seen_time is 'When it was last seen, epoch milliseconds; before time for a Close.';
-
-comment on column internal.control_definitions.definition_id is 'The control''s definition, as in internal.control_definitions.';
-comment on column internal.control_definitions.definition_key is 'MD5 of the definition''s text.';
-comment on column internal.control_definitions.definition is 'The definition''s fields.';
-
-comment on column internal.findings.finding_id is 'The finding''s number in this file.';
-comment on column internal.findings.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column internal.findings.event_type is 'secure_scores or secure_score_controls.';
-comment on column internal.findings.subscription_id is 'The subscription, lower case.';
-comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
-comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column internal.findings.newest_version_id is 'The version that it was last seen with.';
-comment on column internal.findings.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
-
-comment on column internal.newest_fetches.event_type is 'secure_scores or secure_score_controls.';
-comment on column internal.newest_fetches.subscription_id is 'The subscription, lower case.';
-comment on column internal.newest_fetches.fetch_id is 'The fetch that saw it, as in raw.fetches.';
-comment on column internal.newest_fetches.time is 'When it was observed, epoch milliseconds.';
-
-comment on column internal.normalized_fetches.run_id is 'The run (Dagster run id).';
-comment on column internal.normalized_fetches.event_type is 'secure_scores or secure_score_controls.';
-
 comment on column ocsf.observations.fetch_id is 'The fetch that saw it, as in raw.fetches.';
-comment on column ocsf.observations.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column ocsf.observations.run_id is 'The run that read it (Dagster run id).';
 comment on column ocsf.observations.subscription_id is 'The subscription, lower case.';
 comment on column ocsf.observations.is_control is 'Whether it is a control rather than a score.';
 comment on column ocsf.observations.observed_at is 'When it was observed, UTC.';
@@ -72,25 +45,6 @@ comment on column ocsf.observations.is_counted is 'Whether a control''s resource
 comment on column ocsf.observations.compliance_status_id is 'OCSF compliance.status_id: 1 Pass, 2 Warning, 3 Fail, 99 Other.';
 comment on column ocsf.observations.compliance_status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column ocsf.observations.severity_id is 'OCSF severity_id: 0 Unknown to 4 High.';
-
-comment on column internal.parsed_versions.version_id is 'The text it was read from, as in internal.record_versions.';
-comment on column internal.parsed_versions.finding_id is 'The finding''s number in this file.';
-comment on column internal.parsed_versions.rejection is 'Why the version cannot be a finding; null when it can.';
-comment on column internal.parsed_versions.id is 'The record''s id, as received.';
-comment on column internal.parsed_versions.name is 'The record''s name, as received.';
-comment on column internal.parsed_versions.type is 'The record''s type, as received.';
-comment on column internal.parsed_versions.display_name is 'The display name of the score or control.';
-comment on column internal.parsed_versions.score_name is 'The name of the score, or of the control''s score.';
-comment on column internal.parsed_versions.score_display_name is 'The display name of a control''s score.';
-comment on column internal.parsed_versions."current" is 'Points reached.';
-comment on column internal.parsed_versions."max" is 'Points that can be reached; 0 where nothing is scored.';
-comment on column internal.parsed_versions.percentage is 'current / max as Azure gives it, 0..1.';
-comment on column internal.parsed_versions.weight is 'Microsoft''s weight for rolling scores up.';
-comment on column internal.parsed_versions.healthy is 'Healthy resources.';
-comment on column internal.parsed_versions.unhealthy is 'Unhealthy resources.';
-comment on column internal.parsed_versions.not_applicable is 'Resources that do not count.';
-comment on column internal.parsed_versions.definition_id is 'The control''s definition, as in internal.control_definitions.';
-comment on column internal.parsed_versions.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 
 comment on column posture.SecureScoreControls.ControlId is 'The control''s GUID.';
 comment on column posture.SecureScoreControls.ControlName is 'The control''s display name.';
@@ -129,7 +83,7 @@ comment on column posture.daily_score.subscription_name is 'What the subscriptio
 comment on column posture.changes.subscription_name is 'What the subscription was called then; null where it was not known.';
 comment on column posture.changes.appeared is 'Whether the fetch before had not seen the control.';
 comment on column posture.changes.disappeared is 'Whether this fetch no longer saw the control.';
-comment on column posture.changes.points is 'Points won since the fetch before; negative: lost.';
+comment on column posture.changes.points is 'Points gained since the fetch before; negative: lost.';
 comment on column posture.changes.points_max is 'Points that could be reached, more than before; negative: fewer.';
 comment on column posture.changes.resources_fixed is 'Resources fixed; negative: broken.';
 comment on column posture.changes.resources_more is 'Resources that count, more than before; negative: fewer.';
@@ -139,14 +93,14 @@ comment on column posture.changes.points_by_maximum is 'Points moved by another 
 comment on column posture.changes.points_by_resources is 'Points moved by resources that came or went, rounding included.';
 comment on column posture.changes.fraction is 'The part of this change in the move of the score''s fraction: they add up to it.';
 comment on column posture.changes.fetch_id is 'The fetch that saw it, as in raw.fetches.';
-comment on column posture.changes.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column posture.changes.run_id is 'The run that read it (Dagster run id).';
 
 comment on column posture.control_history.observed_at is 'When it was observed, UTC.';
 comment on column posture.control_history.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.control_history.subscription_id is 'The subscription, lower case.';
 comment on column posture.control_history.control_id is 'The control''s name: the GUID of its definition.';
 comment on column posture.control_history.control is 'The control''s display name.';
-comment on column posture.control_history.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column posture.control_history.run_id is 'The run that read it (Dagster run id).';
 
 comment on column posture.coverage.subscription_id is 'The subscription, lower case.';
 comment on column posture.coverage.subscription_name is 'What the subscription is called; null where it is not known.';
@@ -167,13 +121,13 @@ comment on column posture.coverage.is_in_scope is 'Whether it is in scope, unrea
 comment on column posture.current_controls.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_controls.subscription_id is 'The subscription, lower case.';
 comment on column posture.current_controls.observed_at is 'When it was observed, UTC.';
-comment on column posture.current_controls.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column posture.current_controls.run_id is 'The run that read it (Dagster run id).';
 
 comment on column posture.current_scores.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.current_scores.subscription_id is 'The subscription, lower case.';
 comment on column posture.current_scores.observed_at is 'When it was observed, UTC.';
 comment on column posture.current_scores.is_latest_fetch is 'Whether no later fetch, failed or without a score, followed.';
-comment on column posture.current_scores.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column posture.current_scores.run_id is 'The run that read it (Dagster run id).';
 
 comment on column posture.gaps.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.gaps.day is 'The day (UTC) without a complete fetch.';
@@ -181,10 +135,10 @@ comment on column posture.gaps.subscription_id is 'The subscription, lower case.
 
 comment on column posture.opportunities.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.opportunities.subscription_id is 'The subscription, lower case.';
-comment on column posture.opportunities.points_to_win is 'Points still to win: max - current.';
+comment on column posture.opportunities.points_to_win is 'The potential increase in points: max - current.';
 comment on column posture.opportunities.unhealthy_resources is 'Resources that lose points.';
-comment on column posture.opportunities.points_per_resource is 'Points that one fixed resource wins: max / (healthy + unhealthy).';
-comment on column posture.opportunities.fraction_to_win is 'What winning them all adds to the subscription''s score, 0..1.';
+comment on column posture.opportunities.points_per_resource is 'Points that one fixed resource gains: max / (healthy + unhealthy).';
+comment on column posture.opportunities.fraction_to_win is 'The potential increase of the subscription''s score, 0..1.';
 comment on column posture.opportunities.place is 'Its place among all controls of this score in the tenant, 1 for the most points.';
 comment on column posture.opportunities.observed_at is 'When it was observed, UTC.';
 
@@ -195,34 +149,17 @@ comment on column posture.score_history.cloud_partition is 'The Azure cloud, as 
 comment on column posture.score_history.subscription_id is 'The subscription, lower case.';
 comment on column posture.score_history.score is 'The name of the score: ascScore, which totals count, or another beside it.';
 comment on column posture.score_history.fraction is 'current / max, 0..1; null where nothing is scored or no score was given.';
-comment on column posture.score_history.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column posture.score_history.run_id is 'The run that read it (Dagster run id).';
 
 comment on column posture.tenant_score.cloud_partition is 'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
 comment on column posture.tenant_score.points is 'Points of all of them together; fraction is not points / points_max, but the average by weight.';
 comment on column posture.tenant_score.points_max is 'Points that could be reached.';
 comment on column posture.tenant_score.subscriptions is 'Subscriptions that had a score.';
 
-comment on column raw.rejected.run_id is 'The run that selected_fetches (Dagster run id).';
+comment on column raw.rejected.run_id is 'The run that read it (Dagster run id).';
 comment on column raw.rejected.subscription_id is 'The subscription, lower case.';
 comment on column raw.rejected.reason is 'Why it cannot be a finding.';
 
-comment on column internal.latest_versions.event_type is 'secure_scores or secure_score_controls.';
-comment on column internal.latest_versions.subscription_id is 'The subscription, lower case.';
-comment on column internal.latest_versions.record_key is 'The record''s id in lower case; empty when it has none.';
-comment on column internal.latest_versions.occurrence is '1, or more where one fetch saw several records with the same id.';
-comment on column internal.latest_versions.version_id is 'The text it was read from, as in internal.record_versions.';
-comment on column internal.latest_versions.record_hash is 'SHA-256 of the text.';
-
-comment on column meta.migrations.version is 'The step''s number.';
-comment on column meta.migrations.name is 'The step''s file.';
-comment on column meta.migrations.applied_at is 'When it was applied, UTC.';
-
-comment on column internal.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column internal.baselines.event_type is 'secure_scores or secure_score_controls.';
-comment on column internal.baselines.subscription_id is 'The subscription, lower case.';
-comment on column internal.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
-comment on column internal.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column internal.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
 comment on column posture.score_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column posture.control_history.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
 comment on column posture.current_scores.status is 'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';

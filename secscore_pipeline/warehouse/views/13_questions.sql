@@ -72,7 +72,7 @@ where is_last_of_day
     and subscription_id in (select named.subscription_id from posture.named_subscriptions(subscription) as named)
 order by score, day;
 
--- One row: one control of one subscription with points to win, most points first.
+-- One row: one control of one subscription with a potential increase, most points first.
 create or replace macro posture.to_win(subscription) as table
 select
     control,
@@ -129,7 +129,7 @@ comment on macro table posture.path_of is
 subscription VARCHAR: name or id of a subscription, in any case
 Example: from posture.path_of(''payments-prod'');';
 comment on macro table posture.to_win is
-    'One row: one control of one subscription with points to win, most points first.
+    'One row: one control of one subscription with a potential increase, most points first.
 subscription VARCHAR: name or id of a subscription, in any case
 Example: from posture.to_win(''payments-prod'');';
 comment on macro table posture.moved_by is
