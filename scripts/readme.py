@@ -24,16 +24,16 @@ DAY = datetime(2026, 11, 1, 5, tzinfo=UTC)
 
 QUERIES = {
     "The score of each subscription now, lowest first:": """
-select subscription_name, "current", "max", round(100 * fraction, 2) as percent
+select subscription_name, "current", "max", percent
 from posture.current_scores
 where score = 'ascScore'
 order by percent;""",
     "The controls with the greatest potential increase:": """
-select control, round(sum(points_to_win), 2) as points_to_win,
+select control, round(sum(potential_increase), 2) as potential_increase,
     sum(unhealthy_resources) as unhealthy, count(*) as subscriptions
 from posture.opportunities
 where score = 'ascScore'
-group by control order by points_to_win desc limit 5;""",
+group by control order by potential_increase desc limit 5;""",
     "How findings stand, by severity (OCSF events; the newest of each finding counts):": """
 with newest as (
     from ocsf.assessment_findings
@@ -48,7 +48,7 @@ select subscription_name, result, outcome, http_status, error_code
 from posture.read_results
 where result <> 'read' order by all;""",
     "The score of the tenant, day by day, as Microsoft rolls it up:": """
-select day, subscriptions, round(100 * fraction, 2) as percent
+select day, subscriptions, percent
 from posture.tenant_score
 where score = 'ascScore'
 order by day desc limit 3;""",

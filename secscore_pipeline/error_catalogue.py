@@ -644,8 +644,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "query-subscription",
             "The question names a subscription that is not stored",
-            "A macro such as posture.to_win takes the id or the name of a subscription, in any case; an empty answer "
-            "would look like one that has nothing to do.",
+            "A macro such as posture.potential_increase takes the id or the name of a subscription, in any case; an "
+            "empty answer would look like one that has nothing to do.",
             "List them: select subscription_id, subscription_name from posture.read_results.",
         ),
         Failure(

@@ -111,9 +111,9 @@ def _describe_departure(row: Row) -> str:
 
 
 def _describe_drop(row: Row) -> str:
-    points = 100 * (row["fraction"] - row["fraction_before"])
+    points = 100 * (row["percentage"] - row["percentage_before"])
     return (
-        f"{printable(row['subscription'])}: {100 * row['fraction_before']:.2f} % to {100 * row['fraction']:.2f} % "
+        f"{printable(row['subscription'])}: {100 * row['percentage_before']:.2f} % to {100 * row['percentage']:.2f} % "
         f"({points:+.2f} percentage points)"
     )
 
@@ -189,10 +189,10 @@ def write_briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Aler
     controls = select_rows(connection, load_sql("posture/list_controls"), {})
     lines: list[str] = []
     for tenant_id in dict.fromkeys(day["tenant_id"] for day in days):
-        path = [day for day in days if day["tenant_id"] == tenant_id]
-        lines += _tenant(path, [row for row in changes if row["tenant_id"] == tenant_id])
+        trend = [day for day in days if day["tenant_id"] == tenant_id]
+        lines += _tenant(trend, [row for row in changes if row["tenant_id"] == tenant_id])
         lines += [
-            f"To win: {printable(row['control'])}, {row['points_to_win']:.2f} points by "
+            f"Potential increase: {printable(row['control'])}, {row['potential_increase']:.2f} points by "
             f"{row['unhealthy_resources']} resources in {row['subscriptions']} subscriptions"
             for row in [row for row in controls if row["tenant_id"] == tenant_id][:BEST]
         ]
@@ -200,14 +200,16 @@ def write_briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Aler
     return Alert(f"briefing/{due:%Y-%m-%dT%H:%MZ}", "briefing", f"Secure score, {newest}", tuple(lines), advice)
 
 
-def _tenant(path: list[Row], changes: list[Row]) -> Iterator[str]:
+def _tenant(trend: list[Row], changes: list[Row]) -> Iterator[str]:
     """Say a tenant's score, its change in seven days, and the three controls that moved it most."""
-    newest = path[-1]
-    before = [day for day in path if (newest["day"] - day["day"]).days >= 7]
+    newest = trend[-1]
+    before = [day for day in trend if (newest["day"] - day["day"]).days >= 7]
     moved = (
-        f", {100 * (newest['fraction'] - before[-1]['fraction']):+.2f} percentage points in 7 days" if before else ""
+        f", {100 * (newest['percentage'] - before[-1]['percentage']):+.2f} percentage points in 7 days"
+        if before
+        else ""
     )
-    yield f"Tenant {newest['tenant_id']}: {100 * newest['fraction']:.2f} %{moved}"
+    yield f"Tenant {newest['tenant_id']}: {100 * newest['percentage']:.2f} %{moved}"
     for change in changes[:3]:
         control = printable(change["control"] or "what no control explains")
         yield f"Moved: {control}, {change['points']:+.2f} points in {change['subscriptions']} subscriptions"

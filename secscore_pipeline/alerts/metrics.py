@@ -122,9 +122,9 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
     counts = {(row["feed"], row["event_type"], row["outcome"]): row["subscriptions"] for row in fetches}
     by_feed = [_feed_samples(feed, attempts.get(feed.feed, 0), counts) for feed in freshness]
     ratios = [
-        Sample("secscore_score_ratio", row["fraction"], {"tenant_id": row["tenant_id"]})
+        Sample("secscore_score_ratio", row["percentage"], {"tenant_id": row["tenant_id"]})
         for row in scores
-        if row["fraction"] is not None
+        if row["percentage"] is not None
     ]
     return [*(sample for samples in by_feed for sample in samples), *ratios, *stored]
 

@@ -122,8 +122,8 @@ def _print_summary() -> None:
     if causes:
         console.print("Simulated too: `secscore status` lists it, and exits with 1 for it.")
     for row in select_named("posture/list_tenant_scores"):
-        if row["fraction"] is not None:
-            percent = f"{100 * row['fraction']:.2f} %"
+        if row["percentage"] is not None:
+            percent = f"{100 * row['percentage']:.2f} %"
             console.print(f"Score of the tenant: {percent}, over {row['subscriptions']} subscriptions.")
 
 

@@ -31,7 +31,7 @@ SQL, ended with ;     from posture.current_scores;   Lines without ; are continu
 \\x                    print every column, a record after the other where it is wide; \\x again: as before
 help                  this text
 quit                  leave (also: exit, \\q, Ctrl-D); Ctrl-C clears the line or leaves
-Tab completes names. Begin with: from posture.current_scores; from posture.to_win('NAME OF A SUBSCRIPTION');
+Tab completes names. Begin with: from posture.current_scores; from posture.potential_increase('NAME OF A SUBSCRIPTION');
 What each table holds: docs/tables.md"""
 
 _QUIT_COMMANDS = {"\\q", "quit", "exit", ".quit", ".exit", "q", ":q", "\\quit", "bye"}

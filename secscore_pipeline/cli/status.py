@@ -119,9 +119,9 @@ def _print_status(found: "Status", feeds: tuple[Feed, ...]) -> None:
         table.add_row(Text(printable(row["feed"])), schedules.get(row["feed"], "not configured"), observed_at, *numbers)
     result_console.print(table)
     for row in found.scores:
-        before = row["fraction_before"]
-        change = "" if before is None else f", {100 * (row['fraction'] - before):+.2f} percentage points in 7 days"
-        line = f"Tenant {row['tenant_id']}: {100 * row['fraction']:.2f} %{change} ({row['day']})"
+        before = row["percentage_before"]
+        change = "" if before is None else f", {100 * (row['percentage'] - before):+.2f} percentage points in 7 days"
+        line = f"Tenant {row['tenant_id']}: {100 * row['percentage']:.2f} %{change} ({row['day']})"
         result_console.print(Text(printable(line), style="bold"), soft_wrap=True)
     for line in found.attention:
         result_console.print(Text(f"! {printable(line)}", style="yellow"), soft_wrap=True)

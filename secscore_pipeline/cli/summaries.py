@@ -43,7 +43,7 @@ def print_scores(limit: int = 20) -> None:
     for name in ("Points", "Percent", "Status", "Score"):
         table.add_column(name, justify="right" if name in ("Points", "Percent") else "left", no_wrap=True)
     for row in scores[:limit]:
-        percent = "–" if row["fraction"] is None else f"{100 * row['fraction']:.2f} %"
+        percent = "–" if row["percentage"] is None else f"{100 * row['percentage']:.2f} %"
         points = "–" if None in (row["current"], row["max"]) else f"{row['current']:g} / {row['max']:g}"
         names = [row["subscription_name"] or ""] if has_names else []
         cells = (row["subscription_id"][:id_length], *names, points, percent, row["status"], str(row["score"]))
@@ -58,15 +58,15 @@ def print_scores(limit: int = 20) -> None:
 
 def print_trend() -> None:
     """Print the tenants' score day by day as a line of bars between the lowest and the highest."""
-    days = [row for row in select_named("posture/list_tenant_trend") if row["percentage"] is not None]
+    days = [row for row in select_named("posture/list_tenant_trend") if row["percent"] is not None]
     if len(days) < 2:
         return
-    percents = [float(row["percentage"]) for row in days]
+    percents = [float(row["percent"]) for row in days]
     low, high = min(percents), max(percents)
     step = -(-len(percents) // (console.width - 2))  # days for each bar, the last day among them
     shown = percents[::-1][::step][::-1]
     heights = (round((percent - low) / ((high - low) or 1) * (len(_BARS) - 1)) for percent in shown)
-    first, last = (f"{row['day']} ({row['percentage']:.2f} %)" for row in (days[0], days[-1]))
+    first, last = (f"{row['day']} ({row['percent']:.2f} %)" for row in (days[0], days[-1]))
     console.print(f"\nScore from {first} to {last}")
     console.print("".join(_BARS[height] for height in heights))
     console.print(f"lowest {low:.2f} %, highest {high:.2f} %\n")
@@ -78,6 +78,6 @@ def print_opportunities(limit: int = 5) -> None:
     for name in ("Control", "Points", "Unhealthy resources", "Subscriptions"):
         table.add_column(name, justify="left" if name == "Control" else "right")
     for row in select_named("posture/list_opportunities", {"limit": limit}):
-        numbers = (f"{row['points_to_win']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
+        numbers = (f"{row['potential_increase']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
         table.add_row(Text(printable(str(row["control"]))), *numbers)
     console.print(table)

@@ -16,18 +16,18 @@ _ROOM = {"left": 24, "right": 24, "top": 5, "bottom": 5}
 
 
 def build_trend_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe the path of a tenant's score.
+    """Describe the trend of a tenant's score.
 
     Args:
-        days: `day` (date) and `fraction` (0..1), oldest first.
-        events: `day`, `fraction` and `number` of each day on which something moved it.
+        days: `day` (date) and `percentage` (0..1), oldest first.
+        events: `day`, `percentage` and `number` of each day on which something moved it.
 
     Returns:
         A Vega-Lite specification.
     """
-    points = [{"day": day["day"].isoformat(), "percent": 100 * day["fraction"]} for day in days]
+    points = [{"day": day["day"].isoformat(), "percent": 100 * day["percentage"]} for day in days]
     marks = [
-        {"day": event["day"].isoformat(), "percent": 100 * event["fraction"], "number": str(event["number"])}
+        {"day": event["day"].isoformat(), "percent": 100 * event["percentage"], "number": str(event["number"])}
         for event in events
     ]
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b", tickCount=6, grid=False))
@@ -44,9 +44,9 @@ def build_trend_chart(days: Sequence[Mapping[str, Any]], events: Sequence[Mappin
 
 
 def build_controls_chart(controls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe the potential increase by control: `control` and `points_to_win`, most first."""
+    """Describe the potential increase by control: `control` and `potential_increase`, most first."""
     values = [
-        {"control": printable(str(control["control"])), "points": control["points_to_win"]} for control in controls
+        {"control": printable(str(control["control"])), "points": control["potential_increase"]} for control in controls
     ]
     bars = alt.Chart(alt.InlineData(values)).encode(
         y=alt.Y("control:N", sort=None, title=None, axis=alt.Axis(labelLimit=300, ticks=False, domain=False)),
@@ -64,19 +64,19 @@ def render_svg(chart: Mapping[str, Any], name: str = "chart") -> str:
 
 
 SMALL_POINTS = 50
-"""How many days the small picture of a path shows at most."""
+"""How many days the small picture of a trend shows at most."""
 
 
 def draw_small_trend(days: Sequence[Mapping[str, Any]]) -> str:
-    """Draw the path of a score as an SVG of well below 1,000 characters, with colours of its own.
+    """Draw the trend of a score as an SVG of well below 1,000 characters, with colours of its own.
 
     Dagster's UI shows Markdown where it stands, and not behind a link, up to that length only.
 
     Args:
-        days: `day` (date) and `fraction` (0..1), oldest first; where they are many, evenly picked ones are drawn.
+        days: `day` (date) and `percentage` (0..1), oldest first; where they are many, evenly picked ones are drawn.
     """
     shown = days[:: -len(days) // SMALL_POINTS][::-1]  # from the newest backwards
-    percents = [100 * day["fraction"] for day in shown]
+    percents = [100 * day["percentage"] for day in shown]
     low, high = min(percents), max(percents)
     spread = max(high - low, 0.1)
     points = " ".join(

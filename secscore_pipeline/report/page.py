@@ -29,7 +29,7 @@ from secscore_pipeline.warehouse.connection import select_rows
 Row = dict[str, Any]
 
 EVENTS = 6
-"""How many of the days that moved a score most the path names."""
+"""How many of the days that moved a score most the chart names."""
 
 LEFT = 20
 """How many of the subscriptions that left the scope it names."""
@@ -38,15 +38,15 @@ CONTROLS = 10
 """How many controls the chart shows; the table has them all."""
 
 NOTEWORTHY = 0.001
-"""From which move of the score (fraction) a day is worth naming."""
+"""From which move of the score (percentage) a day is worth naming."""
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """What the report says of one tenant; fractions are 0..1.
+    """What the report says of one tenant; percentages are 0..1.
 
     Attributes:
-        days: its path, a row a day, oldest first.
+        days: its trend, a row a day, oldest first.
         events: the days that moved its score most, with their numbers in the chart and what moved it.
         subscriptions, controls, changes, gaps, left: a row each, in the order in which they are shown.
     """
@@ -63,21 +63,21 @@ class Tenant:
 
     @property
     def newest(self) -> Row | None:
-        """The newest day of its path; None while nothing is scored."""
+        """The newest day of its trend; None while nothing is scored."""
         return self.days[-1] if self.days else None
 
-    def won_since(self, days: int) -> float | None:
-        """Return how much its score has moved in that many days, as a fraction; None where that is not known."""
+    def change_since(self, days: int) -> float | None:
+        """Return how much its score has moved in that many days, as a percentage; None where that is not known."""
         if not self.days:
             return None
         then = self.days[-1]["day"] - timedelta(days=days)
         before = [day for day in self.days if day["day"] <= then]
-        moved: float | None = self.days[-1]["fraction"] - before[-1]["fraction"] if before else None
+        moved: float | None = self.days[-1]["percentage"] - before[-1]["percentage"] if before else None
         return moved
 
     @cached_property
-    def path(self) -> dict[str, Any]:
-        """The chart of its path."""
+    def trend(self) -> dict[str, Any]:
+        """The chart of its trend."""
         return build_trend_chart(self.days, self.events)
 
     @property
@@ -143,8 +143,8 @@ def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Rep
         }.items()
     }
     moves = {}
-    for tenant_id, path in _by_tenant(days).items():
-        moves[tenant_id] = _find_moves(path)
+    for tenant_id, trend in _by_tenant(days).items():
+        moves[tenant_id] = _find_moves(trend)
     moved_on = sorted({move["day"] for found in moves.values() for move in found})
     causes = {
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
@@ -153,17 +153,17 @@ def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Rep
     tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"], *parts["left"]]})
     tenants = []
     for tenant_id in tenant_ids:
-        path = _by_tenant(days).get(tenant_id, [])
+        trend = _by_tenant(days).get(tenant_id, [])
         events = [
             {
                 **move,
                 "number": number,
-                "says": _describe_cause(move, causes.get((tenant_id, move["day"], move["won"] > 0))),
+                "says": _describe_cause(move, causes.get((tenant_id, move["day"], move["percentage_change"] > 0))),
             }
             for number, move in enumerate(moves.get(tenant_id, []), 1)
         ]
         mine = {name: [row for row in rows if row["tenant_id"] == tenant_id] for name, rows in parts.items()}
-        tenants.append(Tenant(tenant_id, path[-1]["cloud_partition"] if path else "", path, events, **mine))
+        tenants.append(Tenant(tenant_id, trend[-1]["cloud_partition"] if trend else "", trend, events, **mine))
     return Report(made_at, source, tenants)
 
 
@@ -182,7 +182,7 @@ def write_report(report: Report, path: Path) -> int:
 
 
 def draw_trend(report: Report) -> str | None:
-    """Return the path of the tenant's score as a small SVG; None where there is none yet, or several tenants."""
+    """Return the trend of the tenant's score as a small SVG; None where there is none yet, or several tenants."""
     days = report.tenants[0].days if len(report.tenants) == 1 else []
     return draw_small_trend(days) if len(days) > 1 else None
 
@@ -194,18 +194,22 @@ def _by_tenant(days: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _find_moves(path: Sequence[Row]) -> list[Row]:
-    """Return the days that moved a path most, oldest first, each with the move and the subscriptions that came."""
+def _find_moves(trend: Sequence[Row]) -> list[Row]:
+    """Return the days that moved a score most, oldest first, each with the move and the subscriptions that came."""
     moves = [
-        {**day, "won": day["fraction"] - before["fraction"], "came": day["subscriptions"] - before["subscriptions"]}
-        for before, day in pairwise(path)
+        {
+            **day,
+            "percentage_change": day["percentage"] - before["percentage"],
+            "came": day["subscriptions"] - before["subscriptions"],
+        }
+        for before, day in pairwise(trend)
     ]
     largest = sorted(moves, key=_size, reverse=True)[:EVENTS]
     return sorted((move for move in largest if _size(move) >= NOTEWORTHY), key=_day)
 
 
 def _size(move: Row) -> float:
-    return abs(float(move["won"]))
+    return abs(float(move["percentage_change"]))
 
 
 def _day(move: Row) -> date:
@@ -230,15 +234,15 @@ def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def _percent(fraction: float | None) -> str:
-    return "no score" if fraction is None else f"{100 * fraction:.2f} %"
+def _percent(percentage: float | None) -> str:
+    return "no score" if percentage is None else f"{100 * percentage:.2f} %"
 
 
-def _format_move(fraction: float | None) -> str:
+def _format_move(percentage: float | None) -> str:
     """Say a move of the score in percentage points."""
-    if fraction is None:
+    if percentage is None:
         return "not known"
-    rounded = round(100 * fraction, 2)
+    rounded = round(100 * percentage, 2)
     return "unchanged" if rounded == 0 else f"{rounded:+.2f} pp".replace("-", "−")
 
 

@@ -451,10 +451,10 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view anew; a column that its file says nothing about means what its namesake means."""
+    """Make every view anew, and comment the columns of those that pass on another's columns."""
     for view in list_schema_steps("views"):
         connection.execute(view.text)
-    for (statement,) in connection.execute(load_sql("warehouse/list_shared_comments")).fetchall():
+    for (statement,) in connection.execute(load_sql("warehouse/list_inherited_comments")).fetchall():
         connection.execute(statement)
 
 

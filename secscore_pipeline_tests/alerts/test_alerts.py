@@ -218,7 +218,7 @@ def test_the_briefing_comes_once_when_it_is_due_and_late_if_nobody_looked(world,
     assert alert["kind"] == "briefing"
     assert any(line.startswith("Tenant ") and " %" in line for line in alert["lines"])
     assert any(line.startswith("Moved: Enable MFA") for line in alert["lines"])
-    assert any(line.startswith("To win: Enable MFA") for line in alert["lines"])
+    assert any(line.startswith("Potential increase: Enable MFA") for line in alert["lines"])
 
 
 def test_a_credential_is_warned_of_four_times():

@@ -50,7 +50,7 @@ def test_a_wide_answer_is_a_table_that_fits_and_says_what_it_left_out(eight, mod
     text = shown(module_store, tmp_path, "query", "from posture.current_scores")
     header, *lines = text.splitlines()
     assert max(map(len, [header, *lines])) <= 80
-    assert {"subscription_name", "score", "current", "max", "fraction"} <= set(header.split())
+    assert {"subscription_name", "score", "current", "max", "percentage"} <= set(header.split())
     assert any(line.startswith(eight.name) for line in lines)
     assert len([line for line in lines if "ascScore" in line]) == 7
     note = " ".join(text.partition("In every row:")[2].split())
@@ -123,11 +123,11 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
         (b"weight", b""),
         (b"sql> ", b"DESCRIBE posture.current_scores;\n"),
         (b"The subscription, lower case.", b""),
-        (b"sql> ", b"\\d to_win\n"),
+        (b"sql> ", b"\\d potential_increase\n"),
         (b"name or id of a subscription, in any case", b""),
-        (b"from posture.to_win('payments-prod');", b""),
-        (b"sql> ", b"\\d move_by\n"),
-        (b"Did you mean posture.moved_by", b""),
+        (b"from posture.potential_increase('payments-prod');", b""),
+        (b"sql> ", b"\\d change_cause\n"),
+        (b"Did you mean posture.change_causes", b""),
         (b"sql> ", b"\\d curent_scores\n"),
         (b"Did you mean posture.current_scores", b""),
         (b"sql> ", b"current_scores\n"),
@@ -140,7 +140,7 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
         (b"Did you mean", b""),
         (b"sql> ", b"select fractoin from posture.current_scores;\n"),
         (b"Candidate bindings", b""),
-        (b"sql> ", f"from posture.to_win('{name[:-1]}');\n".encode()),
+        (b"sql> ", f"from posture.potential_increase('{name[:-1]}');\n".encode()),
         (f"No such subscription: {name[:-1]}. The nearest names: {name}".encode(), b""),
         (b"sql> ", b"select 6 * 7\n"),
         (b"...> ", b"\n"),
@@ -158,7 +158,7 @@ def test_the_prompt_knows_what_people_type(eight, module_store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("question", ["to_win($)", "path_of($)", "moved_by($, '2026-01-01')"])
+@pytest.mark.parametrize("question", ["potential_increase($)", "score_trend($)", "change_causes($, '2026-01-01')"])
 def test_a_macro_says_that_there_is_no_such_subscription(eight, module_store, tmp_path, question):
     asked = f"from posture.{question.replace('$', repr(eight.name.upper() + 'x'))}"
     done = secscore("query", asked, cwd=tmp_path, env=module_store.settings, check=1)
@@ -166,7 +166,7 @@ def test_a_macro_says_that_there_is_no_such_subscription(eight, module_store, tm
     assert "[query-subscription]" in done.stderr
     found = module_store.query(f"from posture.{question.replace('$', repr(eight.name.upper()))}")
     assert found == module_store.query(f"from posture.{question.replace('$', repr(eight.subscription_id.upper()))}")
-    assert found or question.startswith("moved_by")  # on two days a subscription may have stayed as it was
+    assert found or question.startswith("change_causes")  # on two days a subscription may have stayed as it was
     assert {row[-2:] for row in found} <= {(eight.subscription_id, eight.name)}
 
 

@@ -138,7 +138,7 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         assert "posture/report" in {key.to_user_string() for key in shows.asset_selection}
         shown = run_it(definitions, instance, shows)
         assert shown.success
-        numbers = {"scores", "score_percentage"}
+        numbers = {"scores", "score_percent"}
         assert numbers <= metadata_of(shown, "posture/database").keys()
         assert not numbers & metadata_of(read, "ocsf/assessment_findings").keys()
         assert store.one("select count(distinct sync_id) from raw.fetches") == 1

@@ -153,16 +153,16 @@ def test_scores_roll_up_by_tag_and_by_management_group(azure, store):
         (score,) = azure.world.scores(subscription)
         expected[subscription.group] = score["properties"]
     by_group = dict(
-        store.query("select management_group_id, fraction from posture.management_group_score order by all")
+        store.query("select management_group_id, percentage from posture.management_group_score order by all")
     )
     assert set(by_group) == {"landing-zones", "corp", "platform"}
     assert by_group["corp"] == by_group["landing-zones"]
     assert by_group["corp"] == round(expected["corp"]["score"]["current"] / expected["corp"]["score"]["max"], 4)
-    ((fraction, weight, subscriptions),) = store.query(
-        "select fraction, weight, subscriptions from posture.tag_score where tag = 'stage' and value = 'test'"
+    ((percentage, weight, subscriptions),) = store.query(
+        "select percentage, weight, subscriptions from posture.tag_score where tag = 'stage' and value = 'test'"
     )
-    assert (fraction, weight, subscriptions) == store.query(
-        "select fraction, weight, subscriptions from posture.tenant_score"
+    assert (percentage, weight, subscriptions) == store.query(
+        "select percentage, weight, subscriptions from posture.tenant_score"
     )[0]
 
 

@@ -84,9 +84,14 @@ def test_every_view_can_be_read_in_full_and_adds_up_to_finite_numbers(hostile):
     for view in views:
         assert hostile.query(f"from {view}") is not None, view
     assert hostile.one("select count(*) from posture.tenant_score") > 0
-    finite = "isfinite(fraction) and isfinite(points) and isfinite(points_max) and isfinite(cast(weight as double))"
+    finite = "isfinite(percentage) and isfinite(points) and isfinite(points_max) and isfinite(cast(weight as double))"
     assert hostile.one(f"select count(*) from posture.tenant_score where not ({finite})") == 0
-    assert hostile.one("select count(*) from posture.changes where not isfinite(points) or not isfinite(fraction)") == 0
+    assert (
+        hostile.one(
+            "select count(*) from posture.changes where not isfinite(points) or not isfinite(percentage_change)"
+        )
+        == 0
+    )
 
 
 def test_every_record_is_kept_as_it_came(hostile):

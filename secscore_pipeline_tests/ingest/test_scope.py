@@ -76,7 +76,7 @@ def assert_a_rebuild_tells_the_same(store, azure):
 
 @pytest.fixture
 def azure(local_azure):
-    """Four subscriptions in which one control has ten points to win, together."""
+    """Four subscriptions in which one control has a potential increase of ten points, together."""
     world = World(subscriptions=4)
     for number, one in enumerate(world.subscriptions.values()):
         one.counts = {MFA: Counts(0, 4, 0) if number < 2 else Counts(3, 1, 0)}
@@ -89,7 +89,7 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     gone, off, one, other = azure.world.subscriptions
     store.use(azure, "*")
     store.sync()
-    assert store.one("select sum(points_to_win) from posture.opportunities") == 10 + 10 + 2.5 + 2.5
+    assert store.one("select sum(potential_increase) from posture.opportunities") == 10 + 10 + 2.5 + 2.5
     del azure.world.subscriptions[gone]
     azure.world.subscriptions[off].state = State.DISABLED
     capfd.readouterr()
@@ -109,8 +109,8 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert store.query(CURRENT) == current
     for view in ("current_controls", "opportunities", "daily_score"):
         assert store.query(f"select distinct subscription_id from posture.{view} order by all") == current
-    assert store.one("select sum(points_to_win) from posture.opportunities") == 5
-    assert store.query("select subscriptions, fraction from posture.tenant_score") == [(2, 0.75)]
+    assert store.one("select sum(potential_increase) from posture.opportunities") == 5
+    assert store.query("select subscriptions, percentage from posture.tenant_score") == [(2, 0.75)]
     report = (store.path.parents[1] / "report.html").read_text()
     assert re.search(r"Subscriptions read</dt><dd>2 of 2<", report)
     assert "a-prod</bdi>: no longer listed, since " in report
@@ -119,7 +119,7 @@ def test_who_left_counts_nowhere_and_is_told_once_with_the_reason(azure, store, 
     assert off not in report
     with store.warehouse.get_published() as connection:
         shown = read_status(connection, [Feed()], utc_now())
-    assert (shown.attention, [row["fraction"] for row in shown.scores]) == ([], [0.75])
+    assert (shown.attention, [row["percentage"] for row in shown.scores]) == ([], [0.75])
     assert store.one("select count(*) from posture.score_history where subscription_id in (?, ?)", gone, off) == 2
     store.sync()
     assert "left the scope" not in capfd.readouterr().err

@@ -98,8 +98,8 @@ def test_each_subscription_has_its_own_tenant_everywhere(provider, store):
     assert all(f"Tenant {tenant}" in page for tenant in rolled_up)
     shown = {one.asset_key.path[-1]: one.materialization.metadata for one in result.get_asset_materialization_events()}
     for asset in ("assessment_findings", "report"):
-        scores = {name for name in shown[asset] if name.startswith("score_percentage")}
-        assert scores == {f"score_percentage_{tenant}" for tenant in rolled_up}, asset
+        scores = {name for name in shown[asset] if name.startswith("score_percent")}
+        assert scores == {f"score_percent_{tenant}" for tenant in rolled_up}, asset
     assert shown["subscriptions"]["management_groups"].value.startswith("read of 1 of 4 tenants")
 
 

@@ -118,7 +118,7 @@ def test_a_materialization_shows_the_scores_the_trend_and_plots_of_its_numbers(u
         expect(trend).to_have_js_property("naturalWidth", 340)
         page.goto(f"{ui.url}/assets/posture/report")
         page.get_by_role("button", name="Plots").click()
-        expect(page.get_by_text("score_percentage")).to_be_visible()
+        expect(page.get_by_text("score_percent")).to_be_visible()
         expect(page.locator("canvas").first).to_be_visible()
 
 
@@ -182,8 +182,8 @@ def test_the_report_is_readable_light_and_dark_wide_and_narrow(ui, chromium, loo
         assert page.evaluate(TOO_PALE) == []
         is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 27)"
         assert is_dark is (look == "dark")
-        path = page.locator(".path")
-        assert path.evaluate("it => it.scrollLeft + it.clientWidth >= it.scrollWidth - 1")
+        trend = page.locator(".trend")
+        assert trend.evaluate("it => it.scrollLeft + it.clientWidth >= it.scrollWidth - 1")
 
 
 @pytest.mark.parametrize("width", [360, 500])
@@ -209,7 +209,7 @@ def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
     expect(skip).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
-    page.locator("summary", has_text="The path as a table").click()
+    page.locator("summary", has_text="The trend as a table").click()
     levels = page.get_by_role("heading").evaluate_all("all => all.map((one) => Number(one.tagName[1]))")
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
@@ -226,7 +226,7 @@ def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
             - group "The score by day":
               - img /The score by day, from .* % on .* to .* % on .*/
         - region "What is missing"
-        - region "Where points are still to win"
+        - region "Potential increase by control"
         - region "What changed this week"
         - region "Subscriptions":
           - searchbox "Filter by name, id, owner, group or outcome"

@@ -48,8 +48,8 @@ def test_status_says_how_things_stand_and_what_wants_attention(world, store, tmp
     done = secscore("status", cwd=tmp_path, env=store.settings)
     assert "default" in done.stdout
     assert "0 5 * * * UTC" in done.stdout
-    ((fraction,),) = store.query("select fraction from posture.tenant_score where lower(score) = 'ascscore'")
-    assert f"{100 * fraction:.2f} %" in done.stdout
+    ((percentage,),) = store.query("select percentage from posture.tenant_score where lower(score) = 'ascscore'")
+    assert f"{100 * percentage:.2f} %" in done.stdout
     next(iter(world.subscriptions.values())).state = State.FORBIDDEN
     store.sync()
     done = secscore("status", "--json", cwd=tmp_path, env=store.settings, check=1)

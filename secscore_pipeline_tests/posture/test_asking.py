@@ -35,7 +35,7 @@ def test_it_lists_what_can_be_asked(ask):
         ("from posture.read_result", "posture.read_results"),
         ("select * from results", "posture.read_results"),
         ('from "raw"."entitys"', "posture.entities"),
-        ("from posture.pathof('x')", "posture.path_of"),
+        ("from posture.pathof('x')", "posture.score_trend"),
         ("from current.tenant_score", "posture.tenant_score"),
         ("describe posture.read_result", "posture.read_results"),
         ("\\d read_result", "posture.read_results"),
@@ -45,7 +45,7 @@ def test_it_lists_what_can_be_asked(ask):
     assert "Did you mean" not in ask("from nowhere", check=1).stderr
 
 
-NAMES = "select subscription_name, observed_at, fraction, null as nothing from posture.current_scores order by 1"
+NAMES = "select subscription_name, observed_at, percentage, null as nothing from posture.current_scores order by 1"
 
 
 @pytest.mark.slow
@@ -55,10 +55,10 @@ def test_each_form_holds_the_same_rows(ask):
     assert held[0]["nothing"] is None
     assert held[0]["observed_at"].endswith("+00:00")
     read = list(csv.DictReader(io.StringIO(ask(NAMES, "--format", "csv").stdout)))
-    assert [float(row["fraction"]) for row in read] == [row["fraction"] for row in held]
+    assert [float(row["percentage"]) for row in read] == [row["percentage"] for row in held]
     assert read[0]["subscription_name"] == "'=cmd|'/c calc'!A1"
     lines = ask(NAMES, "--format", "markdown").stdout.splitlines()
-    assert lines[:2] == ["| subscription_name | observed_at | fraction | nothing |", "| --- | --- | --- | --- |"]
+    assert lines[:2] == ["| subscription_name | observed_at | percentage | nothing |", "| --- | --- | --- | --- |"]
     assert lines[2].startswith("| =cmd\\|'/c calc'!A1 | ")
     assert "=cmd|'/c calc'!A1" in ask(NAMES).stdout
 

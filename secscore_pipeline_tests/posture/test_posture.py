@@ -47,7 +47,7 @@ def twenty_days(module_azure, module_store):
 def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, module_store):
     moves = module_store.query(
         "select sum(points), sum(points_by_fixes) + sum(points_by_controls) + sum(points_by_maximum) + "
-        "sum(points_by_resources), sum(points_max), sum(fraction), subscription_id, cast(observed_at as date) "
+        "sum(points_by_resources), sum(points_max), sum(percentage_change), subscription_id, cast(observed_at as date) "
         "from posture.changes where score = 'ascScore' group by subscription_id, observed_at"
     )
     scores = {
@@ -57,12 +57,12 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, modul
         )
     }
     assert len(moves) > 40
-    for points, explained, points_max, fraction, subscription, day in moves:
+    for points, explained, points_max, percentage, subscription, day in moves:
         after, before = scores[subscription, day], scores[subscription, day - timedelta(days=1)]
         assert points == pytest.approx(explained, abs=1e-9)
         assert points == pytest.approx(after[0] - before[0], abs=1e-6)
         assert points_max == pytest.approx(after[1] - before[1])
-        assert fraction == pytest.approx(after[0] / after[1] - before[0] / before[1], abs=1e-9)
+        assert percentage == pytest.approx(after[0] / after[1] - before[0] / before[1], abs=1e-9)
     moved = {(subscription, day) for *_, subscription, day in moves}
     still = {place for place in scores if place[1] > FIRST.date()} - moved
     for subscription, day in still:
@@ -77,31 +77,33 @@ def test_every_move_of_a_score_is_explained_to_the_last_point(twenty_days, modul
 
 def test_macros_answer_the_common_questions(twenty_days, module_store):
     first, last = FIRST.date(), FIRST.date() + timedelta(days=19)
-    scores = module_store.query("select subscription_id, score, fraction from posture.scores_on($day)", {"day": last})
+    scores = module_store.query("select subscription_id, score, percentage from posture.scores_on($day)", {"day": last})
     assert sorted(scores) == sorted(
-        module_store.query("select subscription_id, score, fraction from posture.score_history where day = ?", last)
+        module_store.query("select subscription_id, score, percentage from posture.score_history where day = ?", last)
     )
-    moved = module_store.query("select * from posture.moved_between($first, $last)", {"first": first, "last": last})
+    moved = module_store.query("select * from posture.score_changes($first, $last)", {"first": first, "last": last})
     assert {row[1] for row in moved} == {row[0] for row in scores}
-    for *_, before, after, won in moved:
-        assert won == (None if None in (before, after) else pytest.approx(after - before))
+    for *_, before, after, change, percent_before, percent, percent_change in moved:
+        assert change == (None if None in (before, after) else pytest.approx(after - before))
+        assert percent_change == (None if change is None else pytest.approx(percent - percent_before))
+        assert percent == (None if after is None else pytest.approx(100 * after))
     one = twenty_days.world.subscriptions[scores[0][0]]
     for whose in (one.subscription_id, one.subscription_id.upper()):
-        path = module_store.query(
-            "select day, fraction from posture.path_of($whose) where score = 'ascScore'", {"whose": whose}
+        trend = module_store.query(
+            "select day, percentage from posture.score_trend($whose) where score = 'ascScore'", {"whose": whose}
         )
-        assert [day for day, _ in path] == [first + timedelta(days=number) for number in range(20)]
-    won = module_store.query(
-        "select control, points_to_win from posture.to_win($whose)", {"whose": one.subscription_id}
+        assert [day for day, _ in trend] == [first + timedelta(days=number) for number in range(20)]
+    increases = module_store.query(
+        "select control, potential_increase from posture.potential_increase($whose)", {"whose": one.subscription_id}
     )
-    assert won == sorted(won, key=lambda row: (-row[1], row[0]))
-    assert won
+    assert increases == sorted(increases, key=lambda row: (-row[1], row[0]))
+    assert increases
     asked = {"whose": one.subscription_id, "since": first + timedelta(days=1)}
     explained = module_store.query(
-        "select sum(points) from posture.moved_by($whose, $since) where score = 'ascScore'", asked
+        "select sum(points) from posture.change_causes($whose, $since) where score = 'ascScore'", asked
     )
     points = module_store.query(
-        "select \"current\" from posture.path_of($whose) where score = 'ascScore' order by day",
+        "select \"current\" from posture.score_trend($whose) where score = 'ascScore' order by day",
         {"whose": asked["whose"]},
     )
     assert explained[0][0] == pytest.approx(points[-1][0] - points[0][0], abs=1e-6)
@@ -120,7 +122,7 @@ def test_no_view_shows_digits_that_azure_would_not(twenty_days, module_store):
         digits[view, column] = max((len(text.partition(".")[2]) for text in shown), default=0)
         computed += bool(shown)
     assert computed > 20
-    adds_up = {("changes", "fraction"): 10}  # rounded like the others, those of many controls would not add up
+    adds_up = {("changes", "percentage_change"): 10}  # rounded like the others, those of many controls would not add up
     assert {place: most for place, most in digits.items() if most > adds_up.get(place, 4)} == {}
 
 
@@ -179,10 +181,10 @@ def test_the_tenant_score_is_microsofts_weighted_roll_up(twenty_days, module_sto
         weight = Decimal(score["weight"])
         expected += Decimal(str(score["score"]["current"])) / Decimal(score["score"]["max"]) * weight
         weights += weight
-    ((fraction, subscriptions),) = module_store.query(
-        "select fraction, subscriptions from posture.tenant_score where score = 'ascScore' order by day desc limit 1"
+    ((percentage, subscriptions),) = module_store.query(
+        "select percentage, subscriptions from posture.tenant_score where score = 'ascScore' order by day desc limit 1"
     )
-    assert fraction == float(round(expected / weights, 4))
+    assert percentage == float(round(expected / weights, 4))
     assert subscriptions == len(world.subscriptions) - 2
     assert module_store.one("select count(*) from posture.tenant_score where score = 'ascScore'") == 20
 
@@ -193,11 +195,11 @@ def test_what_is_not_scored_is_never_counted_as_nothing(local_azure, store):
     first.counts = {name: Counts(0, 0, 3) for name in first.counts}
     snapshot(store, azure, FIRST)
     assert (
-        store.one("select fraction from posture.current_scores where subscription_id = ?", first.subscription_id)
+        store.one("select percentage from posture.current_scores where subscription_id = ?", first.subscription_id)
         is None
     )
     score = azure.world.scores(second)[0]["properties"]["score"]
-    assert store.query("select fraction, subscriptions from posture.tenant_score") == [
+    assert store.query("select percentage, subscriptions from posture.tenant_score") == [
         (round(score["current"] / score["max"], 4), 1)
     ]
 
@@ -209,8 +211,8 @@ def test_opportunities_follow_microsofts_formula(local_azure, store):
     subscription.counts = {MFA: Counts(6, 4, 9), "52901099-235c-4971-b9d5-a33fca3a936e": Counts(3, 1, 0)}
     snapshot(store, azure, FIRST)
     assert store.query(
-        "select control, points_to_win, points_per_resource, unhealthy_resources, place, fraction_to_win "
-        "from posture.opportunities order by place"
+        "select control, potential_increase, points_per_resource, unhealthy_resources, place, "
+        "potential_increase_percentage from posture.opportunities order by place"
     ) == [
         ("Enable MFA", 4.0, 1.0, 4, 1, round(4 / 18, 4)),
         ("Secure management ports", 2.0, 2.0, 1, 2, round(2 / 18, 4)),
@@ -331,9 +333,9 @@ def test_whatever_has_a_subscription_has_its_name_beside_its_id(twenty_days, mod
         "database_name = current_database()"
     )
     relations = [f"posture.{view}" for (view,) in listed] + [
-        "posture.named_subscriptions('x')", "posture.scores_on('2026-03-01')", "posture.path_of('x')",
-        "posture.moved_between('2026-03-01', '2026-03-02')", "posture.to_win('x')",
-        "posture.moved_by('x', '2026-03-01')",
+        "posture.find_subscriptions('x')", "posture.scores_on('2026-03-01')", "posture.score_trend('x')",
+        "posture.score_changes('2026-03-01', '2026-03-02')", "posture.potential_increase('x')",
+        "posture.change_causes('x', '2026-03-01')",
     ]  # fmt: skip
     columns = {one: [row[0] for row in module_store.query(f"describe from {one}")] for one in relations}
     having = {one: names for one, names in columns.items() if "subscription_id" in names}

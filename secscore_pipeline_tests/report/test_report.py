@@ -45,15 +45,15 @@ def page_of(store):
 @pytest.mark.slow
 def test_it_says_the_score_what_moved_it_what_is_to_win_and_what_is_missing(two_days, module_store):
     page = page_of(module_store)
-    ((fraction,),) = module_store.query(
-        "select fraction from posture.tenant_score where lower(score) = 'ascscore' order by day desc limit 1"
+    ((percentage,),) = module_store.query(
+        "select percentage from posture.tenant_score where lower(score) = 'ascscore' order by day desc limit 1"
     )
-    assert f"<dd>{100 * fraction:.2f} %</dd>" in page
+    assert f"<dd>{100 * percentage:.2f} %</dd>" in page
     events = re.search(r'<ol class="events">(.*?)</ol>', page, re.DOTALL)
     assert events is not None
     assert "most by Enable MFA" in events[1]
     ((control, points),) = module_store.query(
-        "select control, sum(points_to_win) from posture.opportunities group by all order by 2 desc limit 1"
+        "select control, sum(potential_increase) from posture.opportunities group by all order by 2 desc limit 1"
     )
     assert f">{control}</bdi></td>" in page
     assert f">{points:.2f}</td>" in page
@@ -149,7 +149,7 @@ def test_an_empty_database_and_one_day_are_reports_too(local_azure, store, tmp_p
     assert "not known" in page
     with store.warehouse.get_reader() as connection:
         made = read_report(connection, utc_now() + timedelta(days=1))
-    assert made.tenants[0].won_since(7) is None
+    assert made.tenants[0].change_since(7) is None
     assert not made.tenants[0].events
     from secscore_pipeline.warehouse.connection import open_for_writing
 
@@ -165,9 +165,9 @@ def test_the_asset_writes_it_for_its_owner_and_shows_a_preview(local_azure, stor
     assert metadata["report"].value == path.as_uri()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text().startswith("<!doctype html>")
-    assert "| control | points to win | resources to fix |" in metadata["preview"].value
-    assert metadata["score_percentage"].value == round(
-        100 * store.one("select fraction from posture.tenant_score where lower(score) = 'ascscore'"), 2
+    assert "| control | potential increase | resources to fix |" in metadata["preview"].value
+    assert metadata["score_percent"].value == round(
+        100 * store.one("select percentage from posture.tenant_score where lower(score) = 'ascscore'"), 2
     )
 
 

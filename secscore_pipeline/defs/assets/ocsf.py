@@ -103,9 +103,9 @@ def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
     """Return the numbers that are plotted: points and resources add up over tenants, each has a score of its own."""
     numbers: dict[str, float] = {}
     for tenant in tenants:
-        tenant_id, score = tenant.pop("tenant_id"), tenant.pop("score_percentage")
+        tenant_id, score = tenant.pop("tenant_id"), tenant.pop("score_percent")
         if score is not None:
-            numbers["score_percentage" if len(tenants) == 1 else f"score_percentage_{tenant_id}"] = float(score)
+            numbers["score_percent" if len(tenants) == 1 else f"score_percent_{tenant_id}"] = float(score)
         for name, number in tenant.items():
             if number is not None:
                 numbers[name] = numbers.get(name, 0) + float(number)
@@ -114,10 +114,10 @@ def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
 
 def _describe_score(score: dict[str, Any]) -> dict[str, Any]:
     """Return what a materialization says of a score: what people look for first, and no wider than the page."""
-    fraction = score["fraction"]
+    percentage = score["percentage"]
     return {
         "name": score["subscription_name"],
-        "percent": None if fraction is None else round(100 * fraction, 2),
+        "percent": None if percentage is None else round(100 * percentage, 2),
         "points": None if None in (score["current"], score["max"]) else f"{score['current']:g} / {score['max']:g}",
         "score": score["score"],
         "subscription_id": score["subscription_id"],

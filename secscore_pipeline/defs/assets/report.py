@@ -38,8 +38,8 @@ def report(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> d
     picture = page.draw_trend(made)
     context.log.info("report: %s (%.1f MB)", path, size / 1e6)
     scores = {
-        f"score_percentage_{tenant.tenant_id}" if len(made.tenants) > 1 else "score_percentage": round(
-            100 * tenant.newest["fraction"], 2
+        f"score_percent_{tenant.tenant_id}" if len(made.tenants) > 1 else "score_percent": round(
+            100 * tenant.newest["percentage"], 2
         )
         for tenant in made.tenants
         if tenant.newest
@@ -61,18 +61,18 @@ def _summary(tenant: "page.Tenant", *, is_one_of_many: bool) -> str:
     """Say the most important of one tenant in Markdown, and which it is where there are others."""
     if tenant.newest is None:
         return f"**{tenant.tenant_id}**: no score yet."
-    week = tenant.won_since(7)
+    week = tenant.change_since(7)
     moved = "" if week is None else f", {100 * week:+.2f} percentage points in 7 days"
     lines = [
         *([f"Tenant {tenant.tenant_id}:", ""] if is_one_of_many else []),
-        f"**{100 * tenant.newest['fraction']:.2f} %**{moved}; {tenant.coverage.sentence}.",
+        f"**{100 * tenant.newest['percentage']:.2f} %**{moved}; {tenant.coverage.sentence}.",
         "",
-        "| control | points to win | resources to fix |",
+        "| control | potential increase | resources to fix |",
         "|---|---|---|",
     ]
     for control in tenant.controls[:SHOWN]:
         name = in_markdown(str(control["control"]))
-        lines.append(f"| {name} | {control['points_to_win']:.2f} | {control['unhealthy_resources']} |")
+        lines.append(f"| {name} | {control['potential_increase']:.2f} | {control['unhealthy_resources']} |")
     return "\n".join(lines)
 
 

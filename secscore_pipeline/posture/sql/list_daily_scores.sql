@@ -3,7 +3,7 @@ select
     tenant_id,
     cloud_partition,
     day,
-    fraction,
+    percentage,
     points,
     points_max,
     subscriptions

@@ -5,7 +5,7 @@ where sync_id = internal.newest_sync('secure_score_controls');
 
 select
     any_value(display_name) as control,
-    sum("max" - "current") as points_to_win,
+    sum("max" - "current") as potential_increase,
     sum(unhealthy) as unhealthy_resources,
     count(*) as subscriptions
 from internal.observations_at('selected_fetches')
@@ -14,5 +14,5 @@ where event_type = 'secure_score_controls'
     and lower(score_name) = 'ascscore'
     and "max" > "current"
 group by split_part(finding_uid, '/', -1)
-order by points_to_win desc, control
+order by potential_increase desc, control
 limit $limit;

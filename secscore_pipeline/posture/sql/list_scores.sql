@@ -22,12 +22,12 @@ select
     observations.score_name as score,
     "current",
     "max",
-    "current" / nullif("max", 0) as fraction,
+    "current" / nullif("max", 0) as percentage,
     weight,
     compliance_status as status,
     observed_at
 from internal.observations_at('selected_fetches') as observations
 left join internal.subscription_versions as entities using (subscription_version_id)
 where activity_id <> 3
-order by fraction nulls last, subscription_id, score
+order by percentage nulls last, subscription_id, score
 limit $limit;

@@ -17,7 +17,7 @@ select
         100 * sum("current" / "max" * weight) filter (where not is_control and "max" > 0)
         / nullif(sum(weight) filter (where not is_control and "max" > 0 and "current" is not null), 0),
         2
-    ) as score_percentage,
+    ) as score_percent,
     sum("current") filter (where not is_control) as points_current,
     sum("max") filter (where not is_control) as points_max,
     sum(unhealthy) filter (where is_control) as unhealthy_resources

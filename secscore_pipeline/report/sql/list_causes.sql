@@ -9,7 +9,7 @@ moves as (
         changes.tenant_id,
         changes.day,
         changes.control,
-        sum(changes.fraction * weights.weight) as won,
+        sum(changes.percentage_change * weights.weight) as percentage_change,
         sum(changes.resources_fixed) as resources_fixed
     from posture.changes as changes
     join weights using (subscription_id)
@@ -21,9 +21,9 @@ moves as (
 select
     tenant_id,
     day,
-    won > 0 as is_upwards,
-    max_by(control, abs(won)) as control,
-    max_by(resources_fixed, abs(won)) as resources_fixed
+    percentage_change > 0 as is_upwards,
+    max_by(control, abs(percentage_change)) as control,
+    max_by(resources_fixed, abs(percentage_change)) as resources_fixed
 from moves
-where won <> 0
+where percentage_change <> 0
 group by tenant_id, day, is_upwards;

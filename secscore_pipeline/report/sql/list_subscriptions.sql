@@ -1,12 +1,12 @@
 -- One row: one subscription that the newest run of its feed read, with its score now and a week before, lowest first;
 -- those without a score come last.
 with scored_subscriptions as (
-    select subscription_id, subscription_name, "current", "max", fraction
+    select subscription_id, subscription_name, "current", "max", percentage
     from posture.current_scores
     where lower(score) = 'ascscore'
 ),
 earlier_scores as (
-    select subscription_id, max_by(fraction, day) as fraction
+    select subscription_id, max_by(percentage, day) as percentage
     from posture.daily_score
     where lower(score) = 'ascscore'
         and day between cast($day as date) - 37 and cast($day as date) - 7
@@ -26,8 +26,8 @@ select
     entities.management_group_path,
     scored_subscriptions."current",
     scored_subscriptions."max",
-    scored_subscriptions.fraction,
-    scored_subscriptions.fraction - earlier_scores.fraction as fraction_won,
+    scored_subscriptions.percentage,
+    scored_subscriptions.percentage - earlier_scores.percentage as percentage_change,
     failing_controls.unhealthy,
     coverage.last_complete_at,
     coalesce(results.outcome, coverage.last_outcome) as last_outcome,
@@ -40,4 +40,4 @@ left join failing_controls using (subscription_id)
 left join posture.entities as entities using (subscription_id)
 where coverage.event_type = 'secure_scores'
     and coverage.is_in_scope
-order by scored_subscriptions.fraction nulls last, name, coverage.subscription_id;
+order by scored_subscriptions.percentage nulls last, name, coverage.subscription_id;

@@ -41,6 +41,12 @@ create or replace macro internal.spell_score(name) as
 create or replace macro internal.round_points(points) as round(points, 2) + 0;
 create or replace macro internal.round_percentage(percentage) as round(percentage, 4) + 0;
 
+-- A score in both forms: 0..1, as Azure has it, and 0..100, as people read it; null where nothing is scored.
+create or replace macro internal.as_percent(percentage) as round(100 * round(percentage, 4), 2) + 0;
+create or replace macro internal.percentage_of(points, points_max) as
+    internal.round_percentage(points / nullif(points_max, 0));
+create or replace macro internal.percent_of(points, points_max) as internal.as_percent(points / nullif(points_max, 0));
+
 -- Whether a number can be one of a secure score: sums and ratios of any others like it stay finite.
 create or replace macro internal.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);

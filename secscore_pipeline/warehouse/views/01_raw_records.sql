@@ -55,23 +55,27 @@ from internal.departures as departures
 join raw.fetches as fetches on fetches.fetch_id = departures.last_fetch_id;
 
 comment on view raw.current_scope is 'One row: one subscription that was ever read: whether it is in scope, of which feed, and since when.';
+comment on column raw.current_scope.subscription_id is 'The subscription, lower case.';
+comment on column raw.current_scope.feed is 'The feed whose scope it is in, or left.';
+comment on column raw.current_scope.state is 'in_scope or left.';
+comment on column raw.current_scope.reason is
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), or unknown.';
 comment on column raw.current_scope.since is 'Since when, UTC: when it was noticed.';
+comment on column raw.current_scope.fetch_id is 'The number of the newest row of raw.scope_changes about it.';
 comment on view internal.fetches_and_departures is
     'One row: one fetch, or one departure: a subscription that left the scope and one event type (outcome: left).';
 comment on view raw.records is 'One row: one record as Azure sent it, of either event type.';
-comment on view raw.secure_scores is 'One row: one secure score as Azure sent it.';
-comment on view raw.secure_score_controls is 'One row: one secure score control, its definition included, as Azure sent it.';
+comment on column raw.records.event_type is 'The event type: secure_scores or secure_score_controls.';
 comment on column raw.records.run_id is 'The run that read it (Dagster run id).';
+comment on column raw.records.tenant_id is
+    'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
 comment on column raw.records.subscription_id is 'The subscription that was read, lower case.';
 comment on column raw.records.record_id is 'The record''s own id, as received; null when it has none.';
 comment on column raw.records.name is 'The record''s own name, as received; null when it has none.';
 comment on column raw.records.observed_at is 'When the subscription was read, UTC: one instant a fetch.';
+comment on column raw.records.page is 'The page it came on, from 1.';
+comment on column raw.records.position is 'Its place on the page, from 1.';
 comment on column raw.records.request_id is 'x-ms-request-id of that page.';
-comment on column raw.secure_scores.run_id is 'The run that read it (Dagster run id).';
-comment on column raw.secure_scores.subscription_id is 'The subscription that was read, lower case.';
-comment on column raw.secure_scores.name is 'The record''s own name, as received; null when it has none.';
-comment on column raw.secure_scores.observed_at is 'When the subscription was read, UTC: one instant a fetch.';
-comment on column raw.secure_score_controls.run_id is 'The run that read it (Dagster run id).';
-comment on column raw.secure_score_controls.subscription_id is 'The subscription that was read, lower case.';
-comment on column raw.secure_score_controls.name is 'The record''s own name, as received; null when it has none.';
-comment on column raw.secure_score_controls.observed_at is 'When the subscription was read, UTC: one instant a fetch.';
+comment on column raw.records.record is 'The record''s JSON, byte for byte.';
+comment on view raw.secure_scores is 'One row: one secure score as Azure sent it.';
+comment on view raw.secure_score_controls is 'One row: one secure score control, its definition included, as Azure sent it.';

@@ -16,3 +16,9 @@ join internal.normalized_fetches as normalized
 where parsed.rejection is not null;
 
 comment on view raw.rejected is 'One row: one raw record that cannot become a finding, and why. The record itself stays in its raw table.';
+comment on column raw.rejected.run_id is 'The run that read it (Dagster run id).';
+comment on column raw.rejected.subscription_id is 'The subscription, lower case.';
+comment on column raw.rejected.event_type is 'secure_scores or secure_score_controls.';
+comment on column raw.rejected.page is 'The page it came on, from 1.';
+comment on column raw.rejected.position is 'Its place on the page, from 1.';
+comment on column raw.rejected.reason is 'Why it cannot be a finding.';

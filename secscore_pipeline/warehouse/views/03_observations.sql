@@ -109,10 +109,59 @@ create or replace view ocsf.current_observations as
 from internal.observations_at('internal.current_fetches')
 where activity_id <> 3;
 
-comment on column ocsf.observations.left_reason is
-    'Why the subscription left the scope, where that closed the finding: deleted, disabled, not_listed, moved, excluded or unknown.';
-comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
 comment on view internal.current_fetches is 'One row: the newest complete fetch of one subscription and event type that is normalized.';
 comment on view ocsf.current_observations is 'One row: one finding as it stands: as ocsf.observations, of the current fetches.';
 comment on view ocsf.observations is
     'One row: one event in the life of a finding, flat and quick to query; ocsf.assessment_findings is the same as OCSF.';
+comment on column ocsf.observations.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column ocsf.observations.run_id is 'The run that read it (Dagster run id).';
+comment on column ocsf.observations.tenant_id is
+    'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
+comment on column ocsf.observations.subscription_id is 'The subscription, lower case.';
+comment on column ocsf.observations.event_type is 'secure_scores or secure_score_controls.';
+comment on column ocsf.observations.is_control is 'Whether it is a control rather than a score.';
+comment on column ocsf.observations.observed_at is 'When it was observed, UTC.';
+comment on column ocsf.observations.day is 'The day (UTC) of observed_at.';
+comment on column ocsf.observations.time is 'When it was observed, epoch milliseconds.';
+comment on column ocsf.observations.stored_at is 'When its run was stored, UTC.';
+comment on column ocsf.observations.arm_endpoint is 'The Azure Resource Manager that was asked.';
+comment on column ocsf.observations.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column ocsf.observations.feed is 'The feed that read it.';
+comment on column ocsf.observations.subscription_version_id is
+    'How the subscription was listed last before, as in internal.subscription_versions; null when it never was.';
+comment on column ocsf.observations.informational_from is 'The threshold that rated it: Informational from here.';
+comment on column ocsf.observations.low_from is 'The threshold that rated it: Low from here.';
+comment on column ocsf.observations.medium_from is 'The threshold that rated it: Medium from here, High below.';
+comment on column ocsf.observations.extension_version is 'metadata.extensions[0].version of its OCSF event.';
+comment on column ocsf.observations.activity_id is '1 Create, 2 Update, 3 Close.';
+comment on column ocsf.observations.left_reason is
+    'Why the subscription left the scope, where that closed the finding: deleted, disabled, not_listed, moved, excluded or unknown.';
+comment on column ocsf.observations.finding_id is 'The finding''s number in this database.';
+comment on column ocsf.observations.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
+comment on column ocsf.observations.first_seen_time is 'When this database first saw the finding, epoch milliseconds.';
+comment on column ocsf.observations.last_seen_time is
+    'When it was last seen, epoch milliseconds; before time for a Close.';
+comment on column ocsf.observations.modified_time is
+    'When its numbers last changed, epoch milliseconds; null if never.';
+comment on column ocsf.observations.version_id is 'The text it was read from, as in internal.record_versions.';
+comment on column ocsf.observations.id is 'The record''s id, as received.';
+comment on column ocsf.observations.name is 'The record''s name, as received.';
+comment on column ocsf.observations.type is 'The record''s type, as received.';
+comment on column ocsf.observations.display_name is 'The display name of the score or control.';
+comment on column ocsf.observations.score_name is 'The name of the score, or of the control''s score.';
+comment on column ocsf.observations.score_display_name is 'The display name of a control''s score.';
+comment on column ocsf.observations.current is 'Points reached.';
+comment on column ocsf.observations.max is 'Points that can be reached; 0 where nothing is scored.';
+comment on column ocsf.observations.percentage is 'current / max as Azure gives it, 0..1.';
+comment on column ocsf.observations.weight is 'Microsoft''s weight for rolling scores up.';
+comment on column ocsf.observations.healthy is 'Healthy resources.';
+comment on column ocsf.observations.unhealthy is 'Unhealthy resources.';
+comment on column ocsf.observations.not_applicable is 'Resources that do not count.';
+comment on column ocsf.observations.definition_id is 'The control''s definition, as in internal.control_definitions.';
+comment on column ocsf.observations.is_counted is 'Whether a control''s resources were counted.';
+comment on column ocsf.observations.compliance_status_id is
+    'OCSF compliance.status_id: 1 Pass, 2 Warning, 3 Fail, 99 Other.';
+comment on column ocsf.observations.compliance_status is
+    'Pass (100 %), Fail (less), Warning, Not applicable or Not scored.';
+comment on column ocsf.observations.severity_id is 'OCSF severity_id: 0 Unknown to 4 High.';

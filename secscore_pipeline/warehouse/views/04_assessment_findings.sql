@@ -209,3 +209,34 @@ from internal.as_findings('ocsf.observations');
 
 comment on view ocsf.assessment_findings is
     'One row: one OCSF event of class Assessment Finding (99402001), an observation of a secure score or control. Filter by time: it is quick.';
+comment on column ocsf.assessment_findings.activity_id is '1 Create, 2 Update, 3 Close.';
+comment on column ocsf.assessment_findings.activity_name is 'Create, Update or Close.';
+comment on column ocsf.assessment_findings.category_uid is 'Always 2.';
+comment on column ocsf.assessment_findings.category_name is 'Findings.';
+comment on column ocsf.assessment_findings.class_uid is 'Always 99402001.';
+comment on column ocsf.assessment_findings.class_name is 'Assessment Finding.';
+comment on column ocsf.assessment_findings.type_uid is 'class_uid * 100 + activity_id.';
+comment on column ocsf.assessment_findings.type_name is 'Assessment Finding and the activity.';
+comment on column ocsf.assessment_findings.time is 'When it was observed, epoch milliseconds.';
+comment on column ocsf.assessment_findings.time_dt is 'time as a timestamp, UTC.';
+comment on column ocsf.assessment_findings.timezone_offset is '0: all times are UTC.';
+comment on column ocsf.assessment_findings.severity_id is 'OCSF severity_id: 0 Unknown to 4 High.';
+comment on column ocsf.assessment_findings.severity is 'Caption of severity_id.';
+comment on column ocsf.assessment_findings.status_id is '1 New, 4 Resolved.';
+comment on column ocsf.assessment_findings.status is 'Caption of status_id.';
+comment on column ocsf.assessment_findings.status_detail is 'The observation in one sentence.';
+comment on column ocsf.assessment_findings.message is 'The observation in one sentence.';
+comment on column ocsf.assessment_findings.metadata is
+    'The event itself: identifiers, product, log, version, the run (correlation_uid).';
+comment on column ocsf.assessment_findings.cloud is
+    'Provider, partition, subscription (account.uid), tenant (org.uid).';
+comment on column ocsf.assessment_findings.finding_info is
+    'The finding: identifier, title, first, last and modified times.';
+comment on column ocsf.assessment_findings.compliance is 'Status, standard, control and the checks behind it.';
+comment on column ocsf.assessment_findings.resources is 'The subscription.';
+comment on column ocsf.assessment_findings.observables is 'What to search for: the subscription''s ids.';
+comment on column ocsf.assessment_findings.remediation is 'What to do about a failing one.';
+comment on column ocsf.assessment_findings.unmapped is 'secure_score: the typed numbers, which OCSF has no place for.';
+comment on column ocsf.assessment_findings.raw_data is 'The record''s JSON, byte for byte.';
+comment on column ocsf.assessment_findings.raw_data_size is 'Its bytes.';
+comment on column ocsf.assessment_findings.raw_data_hash is 'Its SHA-256.';

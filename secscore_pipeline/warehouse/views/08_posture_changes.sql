@@ -1,6 +1,6 @@
 -- One row: what moved between two neighbouring complete fetches of a subscription's controls, and why: one control (or
--- control_id null: what no control explains). Points add up to the score's move in points, fractions to its move in
--- fraction: (change of points - old fraction x change of maximum) / new maximum, which is exact when summed.
+-- control_id null: what no control explains). Points add up to the score's move in points, percentages to its move in
+-- percentage: (change of points - old percentage x change of maximum) / new maximum, which is exact when summed.
 create or replace view posture.changes as
 with fetches as (
     select
@@ -143,7 +143,7 @@ select
     round((
         causes.current_after - causes.current_before
         - causes.score_before / nullif(causes.score_max_before, 0) * (causes.max_after - causes.max_before)
-    ) / nullif(causes.score_max_after, 0), 10) + 0 as fraction,
+    ) / nullif(causes.score_max_after, 0), 10) + 0 as percentage_change,
     causes.fetch_id,
     causes.run_id
 from causes
@@ -155,3 +155,29 @@ where causes.current_after <> causes.current_before
     or causes.is_here <> causes.was_here;
 
 comment on view posture.changes is 'One row: one control that moved between two neighbouring complete fetches of its subscription, and what each cause explains; the causes add up.';
+comment on column posture.changes.observed_at is 'When it was observed, UTC.';
+comment on column posture.changes.day is 'The day (UTC) of observed_at.';
+comment on column posture.changes.previous_observed_at is 'When the fetch before was made, UTC.';
+comment on column posture.changes.tenant_id is
+    'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
+comment on column posture.changes.subscription_id is 'The subscription, lower case.';
+comment on column posture.changes.subscription_name is
+    'The subscription''s name at that time; null where it was not known.';
+comment on column posture.changes.score is 'The name of the score: ascScore, which totals count, or another beside it.';
+comment on column posture.changes.control_id is 'The control''s name: the GUID of its definition.';
+comment on column posture.changes.control is 'The control''s display name.';
+comment on column posture.changes.appeared is 'Whether the fetch before had not seen the control.';
+comment on column posture.changes.disappeared is 'Whether this fetch no longer saw the control.';
+comment on column posture.changes.points is 'Points gained since the fetch before; negative: lost.';
+comment on column posture.changes.points_max is 'Points that could be reached, more than before; negative: fewer.';
+comment on column posture.changes.resources_fixed is 'Resources fixed; negative: broken.';
+comment on column posture.changes.resources_more is 'Resources that count, more than before; negative: fewer.';
+comment on column posture.changes.points_by_fixes is 'Points moved by resources fixed or broken.';
+comment on column posture.changes.points_by_controls is 'Points moved since the control appeared or disappeared.';
+comment on column posture.changes.points_by_maximum is 'Points moved by another maximum.';
+comment on column posture.changes.points_by_resources is
+    'Points moved by resources that came or went, rounding included.';
+comment on column posture.changes.percentage_change is
+    'The part of this change in the move of the score''s percentage: they add up to it.';
+comment on column posture.changes.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column posture.changes.run_id is 'The Dagster run that read it.';

@@ -13,7 +13,7 @@ select
     cast(null as varchar) as _IsBillable,
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
-    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
+    internal.percentage_of(observations."current", observations."max") as PercentageScore,
     json_extract(versions.record, '$.properties') as Properties,
     cast(null as varchar) as _ResourceId,
     observations.type as ResourceProviderType,
@@ -45,7 +45,7 @@ select
     true as IsSnapshot,
     try_cast(observations."max" as integer) as MaxScore,
     try_cast(observations.not_applicable as integer) as NotApplicableResources,
-    internal.round_percentage(observations."current" / nullif(observations."max", 0)) as PercentageScore,
+    internal.percentage_of(observations."current", observations."max") as PercentageScore,
     json_extract(versions.record, '$.properties') as Properties,
     to_json(list_transform(
         definitions.definition.check_uids,
@@ -68,4 +68,50 @@ where observations.event_type = 'secure_score_controls'
     and observations.activity_id <> 3;
 
 comment on view posture.SecureScores is 'One row: one observation of one secure score, as Log Analytics'' table SecureScores has it.';
+comment on column posture.SecureScores.AssessedResourceId is 'The record''s id.';
+comment on column posture.SecureScores._BilledSize is 'Always null: nothing is billed here.';
+comment on column posture.SecureScores.CurrentScore is 'Points reached.';
+comment on column posture.SecureScores.DisplayName is 'The initiative''s name.';
+comment on column posture.SecureScores.Environment is 'Azure.';
+comment on column posture.SecureScores._IsBillable is 'Always null: nothing is billed here.';
+comment on column posture.SecureScores.IsSnapshot is 'Always true: every observation is part of a whole run.';
+comment on column posture.SecureScores.MaxScore is 'Points that can be reached.';
+comment on column posture.SecureScores.PercentageScore is 'current / max, 0..1; null where nothing is scored.';
+comment on column posture.SecureScores.Properties is 'The record''s properties, as received.';
+comment on column posture.SecureScores._ResourceId is 'Always null.';
+comment on column posture.SecureScores.ResourceProviderType is 'The record''s type.';
+comment on column posture.SecureScores.SecureScoresSubscriptionId is 'The subscription.';
+comment on column posture.SecureScores.SourceSystem is 'Always null: no agent collected it.';
+comment on column posture.SecureScores._SubscriptionId is 'The subscription.';
+comment on column posture.SecureScores.TenantId is 'Always null: there is no Log Analytics workspace.';
+comment on column posture.SecureScores.TimeGenerated is 'When it was observed, UTC.';
+comment on column posture.SecureScores.Type is 'The table''s name.';
+comment on column posture.SecureScores.Weight is 'Microsoft''s weight for rolling scores up.';
 comment on view posture.SecureScoreControls is 'One row: one observation of one secure score control, as Log Analytics'' table SecureScoreControls has it.';
+comment on column posture.SecureScoreControls.AssessedResourceId is 'The record''s id.';
+comment on column posture.SecureScoreControls._BilledSize is 'Always null: nothing is billed here.';
+comment on column posture.SecureScoreControls.ControlId is 'The control''s GUID.';
+comment on column posture.SecureScoreControls.ControlName is 'The control''s display name.';
+comment on column posture.SecureScoreControls.ControlType is 'The kind of definition, such as BuiltIn.';
+comment on column posture.SecureScoreControls.CurrentScore is 'Points reached.';
+comment on column posture.SecureScoreControls.Description is 'The control''s description.';
+comment on column posture.SecureScoreControls.Environment is 'Azure.';
+comment on column posture.SecureScoreControls.HealthyResources is 'Healthy resources.';
+comment on column posture.SecureScoreControls._IsBillable is 'Always null: nothing is billed here.';
+comment on column posture.SecureScoreControls.IsSnapshot is 'Always true: every observation is part of a whole run.';
+comment on column posture.SecureScoreControls.MaxScore is 'Points that can be reached.';
+comment on column posture.SecureScoreControls.NotApplicableResources is 'Resources that do not count.';
+comment on column posture.SecureScoreControls.PercentageScore is 'current / max, 0..1; null where nothing is scored.';
+comment on column posture.SecureScoreControls.Properties is 'The record''s properties, as received.';
+comment on column posture.SecureScoreControls.RecommendationResourceIds is
+    'The recommendations of the control, in this subscription.';
+comment on column posture.SecureScoreControls._ResourceId is 'Always null.';
+comment on column posture.SecureScoreControls.ResourceProviderType is 'The record''s type.';
+comment on column posture.SecureScoreControls.SecureScoresSubscriptionId is 'The subscription.';
+comment on column posture.SecureScoreControls.SourceSystem is 'Always null: no agent collected it.';
+comment on column posture.SecureScoreControls._SubscriptionId is 'The subscription.';
+comment on column posture.SecureScoreControls.TenantId is 'Always null: there is no Log Analytics workspace.';
+comment on column posture.SecureScoreControls.TimeGenerated is 'When it was observed, UTC.';
+comment on column posture.SecureScoreControls.Type is 'The table''s name.';
+comment on column posture.SecureScoreControls.UnhealthyResources is 'Unhealthy resources.';
+comment on column posture.SecureScoreControls.Weight is 'Microsoft''s weight for rolling scores up.';

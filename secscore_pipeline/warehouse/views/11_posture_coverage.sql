@@ -163,5 +163,37 @@ left join missed_days using (subscription_id, event_type)
 left join posture.entities as entities using (subscription_id);
 
 comment on view internal.subscription_scope is 'One row: one subscription that was ever read: whose it is, whether it is in scope now, since when, and why not.';
+comment on column internal.subscription_scope.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column internal.subscription_scope.subscription_id is 'The subscription that was read, lower case.';
+comment on column internal.subscription_scope.feed is 'The feed that read it.';
+comment on column internal.subscription_scope.state is 'in_scope or left.';
+comment on column internal.subscription_scope.reason is
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), or unknown.';
+comment on column internal.subscription_scope.since is 'Since when, UTC: when it was noticed.';
 comment on view posture.coverage is 'One row: one subscription and event type: whether it is in scope, has left or cannot be read, since when and why; its last complete fetch, its age, its last failure.';
+comment on column posture.coverage.feed is 'The feed that read it.';
+comment on column posture.coverage.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.coverage.subscription_id is 'The subscription, lower case.';
+comment on column posture.coverage.subscription_name is 'The subscription''s display name; null where it is not known.';
+comment on column posture.coverage.event_type is 'The event type: secure_scores or secure_score_controls.';
+comment on column posture.coverage.state is
+    'in_scope; left (out of scope: no current view has it); or unreadable (in scope, but the last fetch failed).';
+comment on column posture.coverage.reason is
+    'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), unknown; why it is unreadable: the outcome of the last fetch.';
+comment on column posture.coverage.since is 'Since when it is in that state, UTC: when it was noticed.';
+comment on column posture.coverage.last_complete_at is 'The last complete fetch, UTC.';
+comment on column posture.coverage.age is 'How long ago that was.';
+comment on column posture.coverage.last_fetch_at is 'The last fetch, UTC.';
+comment on column posture.coverage.last_outcome is 'How the last fetch ended.';
+comment on column posture.coverage.last_failure_at is 'The last fetch that failed, UTC.';
+comment on column posture.coverage.last_failure is 'Why it failed and what to do.';
+comment on column posture.coverage.days_complete is 'Days (UTC) with a complete fetch.';
+comment on column posture.coverage.days_missed is
+    'Days without one since the first, while it was in scope: as many as in posture.gaps; 0 where days_complete is 0.';
+comment on column posture.coverage.is_in_scope is 'Whether it is in scope, unreadable or not.';
 comment on view posture.gaps is 'One row: one day (UTC) without a complete fetch of a subscription that was in scope, which nothing can bring back.';
+comment on column posture.gaps.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.gaps.subscription_id is 'The subscription, lower case.';
+comment on column posture.gaps.subscription_name is 'The subscription''s display name; null where it is not known.';
+comment on column posture.gaps.event_type is 'The event type: secure_scores or secure_score_controls.';
+comment on column posture.gaps.day is 'The day (UTC) without a complete fetch.';

@@ -49,12 +49,19 @@ left join internal.subscription_versions as entities using (subscription_version
 left join posture.entities as listed on listed.subscription_id = subscriptions.subscription_id;
 
 comment on view posture.read_results is 'One row: one subscription in the newest sync of its feed: whether it was read, and if not, why.';
-comment on column posture.read_results.result is 'read, no_score, or not_read where one of the event types could not be read.';
+comment on column posture.read_results.feed is 'The feed that read it.';
+comment on column posture.read_results.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column posture.read_results.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.read_results.subscription_id is 'The subscription, lower case.';
+comment on column posture.read_results.subscription_name is
+    'The subscription''s display name; null where it is not known.';
+comment on column posture.read_results.result is
+    'read, no_score, or not_read where one of the event types could not be read.';
 comment on column posture.read_results.outcome is 'How the fetch ended: as in raw.fetches; of two, the worse.';
 comment on column posture.read_results.http_status is 'Status of the last answer; null when there was none.';
 comment on column posture.read_results.error_code is 'Azure''s error code; null when there was none.';
 comment on column posture.read_results.failure is 'The entry in docs/troubleshooting.md; null where nothing failed.';
 comment on column posture.read_results.error is 'What happened and what to do; null where nothing failed.';
-comment on column posture.read_results.subscription_name is 'What the subscription is called; null where it is not known.';
 comment on column posture.read_results.observed_at is 'When that fetch was made, UTC.';
 comment on column posture.read_results.sync_id is 'The sync: raw.fetches.sync_id.';
