@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import open_for_writing

@@ -204,8 +204,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "event-types-malformed",
             "The event types cannot be read",
-            "There are two: the scores, and the controls they are made of.",
-            "Use secure_scores or secure_score_controls, or both, separated by a comma.",
+            "There are three: the scores, the controls they are made of, and the recommendations that these count.",
+            "Use one or more of secure_scores, secure_score_controls and assessments, separated by commas.",
         ),
         Failure(
             "cloud-unknown",
@@ -572,6 +572,14 @@ PARTS: dict[str, tuple[Failure, ...]] = {
             "Check AZURE_SUBSCRIPTION_IDS and SECSCORE_ARM_ENDPOINT.",
         ),
         Failure(
+            "api-version-refused",
+            "Azure does not know the api-version of the list",
+            "This cloud serves the list in another version, or not at all. Older versions were tried where there are "
+            "some.",
+            "Check AZURE_CLOUD and SECSCORE_ARM_ENDPOINT. Where this cloud has no recommendations, leave assessments "
+            "out of SECSCORE_EVENT_TYPES.",
+        ),
+        Failure(
             "azure-failing",
             "Azure failed, its retries included",
             "An error of Azure's own (5xx), or one that this program does not know.",
@@ -612,7 +620,8 @@ PARTS: dict[str, tuple[Failure, ...]] = {
         Failure(
             "next-link",
             "A page points where the next one cannot be",
-            "A token never leaves the host it was made for, and pages must end.",
+            "A token never leaves the host it was made for, and pages must end: after a bounded number of them, and of "
+            "those without records.",
             "This is not how Azure behaves: check SECSCORE_ARM_ENDPOINT and the proxies on the way.",
         ),
         Failure(

@@ -43,11 +43,17 @@ from secscore_pipeline.text import printable
 log = logging.getLogger(__name__)
 
 MAX_PAGES = 1000
+"""How many pages a list may have, where its bounds do not say otherwise."""
+
+MAX_EMPTY_PAGES = 100
+"""How many pages without records may follow each other. Azure was seen to send them again and again, a minute each
+(Azure/azure-sdk-for-js#17907); how many was not reported."""
+
 MAX_PAGE_BYTES = 32 * 1024 * 1024
 """How much one page may hold, unpacked: a hundred times what Azure was seen to send."""
 
 MAX_LIST_BYTES = 128 * 1024 * 1024
-"""How much all pages of one list may hold: they are kept in memory until the last one is there."""
+"""How much all pages of one list may hold, where its bounds do not say otherwise: some lists are kept in memory."""
 
 _RETRY = Retry(
     total=5,
@@ -75,6 +81,24 @@ class Patience:
     read_timeout: float = 60
     deadline: float = 300
     list_deadline: float = 900
+
+
+@dataclass(frozen=True)
+class ListBounds:
+    """What a list may come to before it is given up as one without end.
+
+    Attributes:
+        pages: how many.
+        size: bytes of all pages, unpacked.
+        deadlines: how many times `Patience.list_deadline` all pages may take.
+    """
+
+    pages: int = MAX_PAGES
+    size: int = MAX_LIST_BYTES
+    deadlines: int = 1
+
+
+USUAL_BOUNDS = ListBounds()
 
 
 @dataclass(frozen=True)
@@ -140,6 +164,9 @@ class ArmClient:
         max_connections: how many requests may be under way at once, fewer while Azure refuses some (429). One that
             waits for its next try is not.
         patience: how long to keep trying.
+
+    Attributes:
+        refused_versions: the collections and api-versions that this Azure was seen not to know.
     """
 
     def __init__(
@@ -154,6 +181,7 @@ class ArmClient:
         self._tokens = tokens
         self._pace = Pace(max_connections, time.monotonic)
         self._patience = patience or Patience()
+        self.refused_versions: set[tuple[str, str]] = set()
         self._stop = threading.Event()
         self._session = Session(
             ca_bundle,
@@ -187,43 +215,43 @@ class ArmClient:
         self._stop.set()
         self._tokens.stop()
 
-    def pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
-        """Yield the pages of the list at `path`, following `nextLink` to the end.
+    def pages(self, path: str, params: Mapping[str, str], bounds: ListBounds = USUAL_BOUNDS) -> Iterator[Page]:
+        """Yield the pages of the list at `path` as they arrive, following `nextLink` to the end.
 
         Args:
             path: the path below the ARM endpoint, beginning with a slash.
             params: the query's parameters, `api-version` included.
+            bounds: what the list may come to.
 
         Raises:
             RequestError: a page could not be had or understood, or its `nextLink` was not to be trusted.
             NoScoreYet: ARM says there is no secure score.
         """
         with convert_unforeseen_errors(f"The answer of GET {path} could not be understood", "answer-unusable"):
-            yield from self._pages(path, params)
+            yield from self._pages(path, params, bounds)
 
-    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Page]:
+    def _pages(self, path: str, params: Mapping[str, str], bounds: ListBounds) -> Iterator[Page]:
         url = self._cloud.arm_endpoint + path
-        ends_at = time.monotonic() + self._patience.list_deadline
+        ends_at = time.monotonic() + bounds.deadlines * self._patience.list_deadline
         answer = self._get(url, params, ends_at)
         seen = {url}
-        bytes_left = MAX_LIST_BYTES
-        for number in range(1, MAX_PAGES + 1):
+        bytes_left = bounds.size
+        empty = 0
+        for number in range(1, bounds.pages + 1):
             bytes_left -= len(answer.body)
             if bytes_left < 0:
-                raise self._too_large(url, MAX_LIST_BYTES, _ids(answer))
+                raise self._too_large(url, bounds.size, _ids(answer))
             page = self._decode(url, answer)
             yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value or ()))
             if not page.nextLink:
                 return
+            empty = 0 if page.value else empty + 1
+            if empty == MAX_EMPTY_PAGES:
+                raise _make_link_error(f"{path} has {empty} pages without records one after the other", answer)
             url = self._check_link(page.nextLink, seen, answer)
             seen.add(url)
             answer = self._get(url, {}, ends_at)
-        raise RequestError(
-            f"{path} did not end after {MAX_PAGES} pages.",
-            "next-link",
-            http_status=answer.status,
-            request_ids=_ids(answer),
-        )
+        raise _make_link_error(f"{path} did not end after {bounds.pages} pages", answer)
 
     def _check_link(self, next_link: str, seen: set[str], answer: _Answer) -> str:
         """Return `next_link` if a token may be sent there: same scheme, host and port, and not seen before."""
@@ -236,12 +264,7 @@ class ArmClient:
             problem = "leads back to a page that was read already"
         if problem is None:
             return next_link
-        raise RequestError(
-            f"A nextLink {problem}.",
-            "next-link",
-            http_status=answer.status,
-            request_ids=_ids(answer),
-        )
+        raise _make_link_error(f"A nextLink {problem}", answer)
 
     def _decode(self, url: str, answer: _Answer) -> _List:
         if answer.page is None:
@@ -400,6 +423,10 @@ def _places(url: str, message: str | None) -> dict[str, str]:
     if identity := re.search(r"object id '([0-9a-f-]{36})'", message or "", re.IGNORECASE):
         found["object_id"] = identity[1]
     return found
+
+
+def _make_link_error(what: str, answer: _Answer) -> RequestError:
+    return RequestError(f"{what}.", "next-link", http_status=answer.status, request_ids=_ids(answer))
 
 
 def _ids(answer: _Answer) -> tuple[str, ...]:

@@ -179,6 +179,10 @@ _BY_CODE = {
     "readonlydisabledsubscription": Verdict(Outcome.DISABLED, "subscription-disabled"),
     "subscriptionnotactive": Verdict(Outcome.DISABLED, "subscription-disabled"),
     "invalidauthenticationtokentenant": Verdict(Outcome.FAILED, "wrong-tenant"),
+    "invalidapiversionparameter": Verdict(Outcome.FAILED, "api-version-refused"),
+    "noregisteredproviderfound": Verdict(Outcome.FAILED, "api-version-refused"),
+    "unsupportedapiversion": Verdict(Outcome.FAILED, "api-version-refused"),
+    "invalidresourcetype": Verdict(Outcome.NOT_FOUND, "api-version-refused"),
 }
 
 _BY_STATUS = {

@@ -13,7 +13,7 @@ from secscore_pipeline.azure.credentials import (
     ManagedIdentity,
     WorkloadIdentity,
 )
-from secscore_pipeline.azure.secure_score import EventType
+from secscore_pipeline.azure.event_types import EventType
 from secscore_pipeline.config import registry
 from secscore_pipeline.config.kinds import SettingsError, refuse
 from secscore_pipeline.config.scope import Scope

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secscore_pipeline.azure.clouds import CLOUDS, Cloud
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.config import kinds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.setting import Group, Setting

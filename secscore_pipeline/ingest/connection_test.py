@@ -17,7 +17,7 @@ from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadResult, RequestError, SignInError
-from secscore_pipeline.azure.secure_score import Fetch, fetch_all
+from secscore_pipeline.azure.event_types import Fetch, fetch_all
 from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.azure_settings import AzureSettings

@@ -3,12 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import duckdb
 
+from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
-from secscore_pipeline.azure.secure_score import EventType, Fetch, fetch_all
+from secscore_pipeline.azure.event_types import EventType, Fetch, fetch_all
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
@@ -109,7 +111,9 @@ def fetch_event_type(
         "subscriptions_in_scope": len(in_scope),
     }
     with open_spool(warehouse.path) as spool:
-        looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
+        looks = fetch_all(
+            azure.client(), event_type, subscription_ids, clock, settings.max_connections, partial(_spool_page, spool)
+        )
         for done, look in enumerate(looks, 1):
             _spool_fetch(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
             outcomes[look.outcome] += 1
@@ -198,7 +202,7 @@ def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, s
 
 
 def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
-    """Keep a fetch and its records until everything is read; `known` is what all fetches of the run share."""
+    """Keep a fetch until everything is read; `known` is what all fetches of the run share."""
     spool.add_fetch(
         FetchRow(
             **known,
@@ -210,13 +214,14 @@ def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
             http_status=look.http_status,
             error_code=look.error_code,
             error=look.error,
-            pages=len(look.pages),
+            pages=look.pages,
             records=look.records,
             request_ids=look.request_ids,
         )
     )
-    for page in look.pages:
-        for position, record in enumerate(page.records, 1):
-            spool.add_record(
-                RecordRow(subscription_id=look.subscription_id, page=page.number, position=position, record=record)
-            )
+
+
+def _spool_page(spool: Spool, subscription_id: str, page: Page) -> None:
+    """Keep the records of a page as it arrives; those of a fetch that fails later are left out when it is loaded."""
+    for position, record in enumerate(page.records, 1):
+        spool.add_record(RecordRow(subscription_id=subscription_id, page=page.number, position=position, record=record))

@@ -1,5 +1,6 @@
 """What is done with the store: what a run reads is spooled to disk, then loaded in one transaction."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -168,7 +169,10 @@ class RecordRow(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """Holds what a run reads on disk, so that memory does not grow and no database is open."""
+    """Holds what a run reads on disk, so that memory does not grow and no database is open.
+
+    Several threads may add to it at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.fetches_path = folder / "fetches.jsonl"
@@ -177,6 +181,7 @@ class Spool:
         # Written out seldom: each time, the threads that read would take their turn first.
         self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
         self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
+        self._lock = threading.Lock()
         self.longest_line = 0
 
     def add_fetch(self, row: FetchRow) -> None:
@@ -194,8 +199,9 @@ class Spool:
 
     def _write(self, file: BinaryIO, row: msgspec.Struct) -> None:
         line = self._encoder.encode(row) + b"\n"
-        self.longest_line = max(self.longest_line, len(line))
-        file.write(line)
+        with self._lock:
+            self.longest_line = max(self.longest_line, len(line))
+            file.write(line)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import threading
+from collections import defaultdict
 from dataclasses import replace
 
 import hypothesis
@@ -12,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure.arm import MAX_PAGES, ArmClient, Patience
+from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
 from secscore_pipeline.azure.errors import Outcome
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch, fetch_all
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, discard_page, fetch, fetch_all
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
@@ -44,8 +45,19 @@ def client_of(azure, patience=QUICK, arm_endpoint=None):
     return ArmClient(cloud, tokens_of(azure, patience), str(azure.ca_bundle), 8, patience)
 
 
-def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
-    return fetch(client_of(azure, patience), event_type, next(iter(azure.world.subscriptions)), utc_now)
+class KeptRecords(defaultdict):
+    """The records of each page of each subscription, as they arrived; an instance is what `fetch` calls."""
+
+    def __init__(self):
+        super().__init__(list)
+
+    def __call__(self, subscription_id, page):
+        assert page.number == len(self[subscription_id]) + 1  # each page once, in order
+        self[subscription_id].append(page.records)
+
+
+def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK, keep=discard_page):
+    return fetch(client_of(azure, patience), event_type, next(iter(azure.world.subscriptions)), utc_now, keep)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +87,15 @@ def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK):
 )
 def test_a_passing_fault_leaves_no_trace(local_azure, fault):
     azure = local_azure(World(subscriptions=1))
-    undisturbed = look(azure)
+    undisturbed, disturbed = KeptRecords(), KeptRecords()
+    look(azure, keep=undisturbed)
     fault.struck = 0
     azure.faults.append(fault)
-    disturbed = look(azure, patience=HASTY if fault.kind is Kind.STALL else QUICK)
+    found = look(azure, patience=HASTY if fault.kind is Kind.STALL else QUICK, keep=disturbed)
     assert fault.struck == fault.times
-    assert disturbed.outcome is Outcome.COMPLETE
-    assert [page.records for page in disturbed.pages] == [page.records for page in undisturbed.pages]
+    assert found.outcome is Outcome.COMPLETE
+    assert disturbed == undisturbed
+    assert found.records == sum(map(len, *disturbed.values())) > 0
 
 
 @pytest.mark.parametrize(
@@ -193,26 +207,33 @@ def test_a_next_link_in_a_circle_ends(local_azure):
     assert "was read already" in (look(azure, SECURE_SCORES).error or "")
 
 
-def test_a_list_that_never_ends_is_given_up(local_azure):
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ([{"name": "ascScore"}], f"did not end after {MAX_PAGES} pages"),
+        ([], f"{MAX_EMPTY_PAGES} pages without records one after the other"),
+    ],
+)
+def test_a_list_that_never_ends_is_given_up(local_azure, value, problem):
     azure = local_azure(World(subscriptions=1))
     (subscription_id,) = azure.world.subscriptions
     list_url = f"{azure.url}/subscriptions/{subscription_id}/providers/Microsoft.Security/secureScores"
 
     def one_more(count):
         link = f"{list_url}?api-version=2020-01-01&$skipToken={count}"
-        azure.arm.verbatim[subscription_id, "secureScores"] = json.dumps({"value": [], "nextLink": link}).encode()
+        azure.arm.verbatim[subscription_id, "secureScores"] = json.dumps({"value": value, "nextLink": link}).encode()
 
     azure.on_arm_request = one_more
     found = look(azure, SECURE_SCORES)
-    assert found.outcome is Outcome.FAILED
-    assert f"did not end after {MAX_PAGES} pages" in (found.error or "")
+    assert (found.outcome, found.failure, found.pages, found.records) == (Outcome.FAILED, "next-link", 0, 0)
+    assert problem in (found.error or "")
 
 
 def test_a_list_that_takes_too_long_is_given_up_between_pages(local_azure):
     azure = local_azure(World(subscriptions=1), page_size=1, latency=0.2)
     found = look(azure, SECURE_SCORE_CONTROLS, replace(QUICK, list_deadline=1.0))
     assert found.outcome is Outcome.FAILED
-    assert found.pages == ()
+    assert (found.pages, found.records) == (0, 0)
 
 
 JSON = st.recursive(
@@ -239,9 +260,10 @@ def test_whatever_the_body_is_the_look_ends_with_an_outcome_and_records_as_recei
     @given(body=BODY)
     def any_body(body):
         azure.arm.verbatim[subscription_id, "secureScores"] = body
-        found = fetch(client, SECURE_SCORES, subscription_id, utc_now)
+        kept = KeptRecords()
+        found = fetch(client, SECURE_SCORES, subscription_id, utc_now, kept)
         assert found.outcome in (Outcome.COMPLETE, Outcome.NO_SCORE) or found.error
-        for record in (record for page in found.pages for record in page.records):
+        for record in (record for page in kept[subscription_id] for record in page):
             assert record.encode() in body
 
     any_body()
@@ -356,8 +378,10 @@ def test_a_tenth_of_faults_leaves_the_data_as_it_would_have_been(local_azure):
     patient = replace(QUICK, retry=QUICK.retry.new(total=9))
 
     def records():
-        looks = fetch_all(client_of(azure, patient), SECURE_SCORE_CONTROLS, ids, utc_now, 8)
-        return {found.subscription_id: [page.records for page in found.pages] for found in looks}
+        kept = KeptRecords()
+        looks = fetch_all(client_of(azure, patient), SECURE_SCORE_CONTROLS, ids, utc_now, 8, kept)
+        assert {found.subscription_id: found.pages for found in looks} == {one: len(kept[one]) for one in ids}
+        return kept
 
     undisturbed = records()
     azure.faults += [

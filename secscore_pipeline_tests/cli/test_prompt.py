@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.cli.terminal_table import fit_answer
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection

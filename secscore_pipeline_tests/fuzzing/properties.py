@@ -19,7 +19,7 @@ import duckdb
 from secscore_pipeline.alerts.channels import ChannelError, make_channels
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import read_feeds

@@ -9,7 +9,7 @@ import pytest
 
 from secscore_pipeline.alerts.events import find_alerts
 from secscore_pipeline.azure.errors import AzureError
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.defs.resources import build_connection_resource

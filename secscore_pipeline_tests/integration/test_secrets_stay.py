@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from secscore_pipeline.azure.errors import Outcome, RequestError, SignInError
-from secscore_pipeline.azure.secure_score import SECURE_SCORES, fetch
+from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
@@ -205,8 +205,9 @@ def test_a_body_that_holds_the_token_is_not_stored(azure):
     client = client_of(azure)
     body = json.dumps({"value": [{"name": client._tokens.token()}]}).encode()
     azure.faults.append(Fault(Kind.STATUS, "secureScores", status=200, body=body))
-    found = fetch(client, SECURE_SCORES, first_of(azure), utc_now)
-    assert (found.outcome, found.failure, found.pages) == (Outcome.FAILED, "secret-echoed", ())
+    kept = []
+    found = fetch(client, SECURE_SCORES, first_of(azure), utc_now, lambda *page: kept.append(page))
+    assert (found.outcome, found.failure, found.pages, kept) == (Outcome.FAILED, "secret-echoed", 0, [])
 
 
 UNFORESEEN = {

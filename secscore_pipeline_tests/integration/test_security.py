@@ -10,7 +10,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from secscore_pipeline.azure.secure_score import SECURE_SCORES, fetch
+from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.emulator.faults import Fault, Kind

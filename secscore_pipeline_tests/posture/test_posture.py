@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import fetch_event_type

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from secscore_pipeline.azure.errors import AzureError, Outcome
-from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
+from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
