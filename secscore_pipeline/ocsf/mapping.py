@@ -1,7 +1,9 @@
 """How raw records become findings: the SQL of the mapping, in the order it runs in, and what it can be told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from secscore_pipeline.ocsf.plain_text import convert_html
 from secscore_pipeline.system.sql_files import load_sql
 
 
@@ -11,13 +13,17 @@ class Mapping:
 
     Attributes:
         versions: of record versions, in the order they run in.
-        fetches: of the fetches that they were observed in, after those.
+        events: of the fetches that they were observed in, after those: what has changed, and what is gone.
+        notes: what is noted in the end.
         parameters: of all of them, by name.
+        functions: those that they call beside DuckDB's own, each from text to text, by name.
     """
 
     versions: tuple[str, ...]
-    fetches: tuple[str, ...]
+    events: tuple[str, ...]
+    notes: tuple[str, ...]
     parameters: dict[str, object]
+    functions: dict[str, Callable[[str], str | None]]
 
 
 @dataclass(frozen=True)
@@ -39,15 +45,24 @@ class Normalization:
         """Return the mapping's SQL, in the order it runs in, with its parameters."""
         return Mapping(
             versions=_load(
-                "select_new_versions", "load_definitions", "load_findings", "parse_versions", "update_findings"
+                "select_new_versions",
+                "select_new_assessments",
+                "load_definitions",
+                "load_findings",
+                "parse_versions",
+                "update_findings",
+                "parse_assessments",
+                "parse_metadata",
             ),
-            fetches=_load("close_findings", "note_normalized", "load_subscription_versions"),
+            events=_load("close_findings", "load_recommendation_events"),
+            notes=_load("note_normalized", "load_subscription_versions"),
             parameters={
                 "informational_from": self.informational_from,
                 "low_from": self.low_from,
                 "medium_from": self.medium_from,
                 "extension_version": self.extension_version,
             },
+            functions={"plain_text": convert_html},
         )
 
 

@@ -37,8 +37,14 @@ _DERIVED = (
     "normalized_fetches",
     "subscription_versions",
     "departures",
+    "parsed_assessments",
+    "parsed_metadata",
+    "recommendation_events",
 )
 """The working tables that a rebuild makes anew."""
+
+KEPT_AS_SPANS = ("assessments", "assessment_metadata")
+"""The event types whose records are stored as spans (`internal.record_spans`): there are many, and few change."""
 
 VERSIONS_PER_SLICE = 32_000
 """How many new record versions are parsed at a time: it bounds the memory, not the result."""
@@ -227,7 +233,8 @@ def load_fetches(
 
     A record's text is stored where it differs from the one before. A subscription's time does not run backwards in the
     store: what was read by a clock that is behind that of the fetch before counts as observed a millisecond after it.
-    What is stored already is left as it is, but for one that could read nothing: this one takes its place.
+    What is stored already is left as it is, but for one that could read nothing: this one takes its place. What a run
+    reads in several parts is loaded part by part, where no subscription is in two of them.
     A subscription's tenant is what the list says; else what is known of it; else the connection's.
 
     Args:
@@ -241,9 +248,9 @@ def load_fetches(
     Returns:
         The subscriptions that had left the scope and are back: who is read is in scope.
     """
-    known = {"run_id": run_id, "event_type": event_type}
     values = {
-        **known,
+        "run_id": run_id,
+        "event_type": event_type,
         "line_bytes": max(spool.longest_line + 1, 1 << 16),
         "stored_at": stored_at,
         "tenant_id": tenant and tenant.tenant_id,
@@ -251,11 +258,13 @@ def load_fetches(
 
     def load() -> list[ScopeChange]:
         with transaction(connection):
-            if has_rows(connection, "warehouse/count_stored_fetches", known):
+            fetches = {**values, "file": str(spool.fetches_path)}
+            if has_rows(connection, "warehouse/count_spooled_fetches", fetches):
                 return []
-            execute(connection, load_sql("warehouse/delete_failed_fetches"), known)
-            execute(connection, load_sql("warehouse/load_fetches"), {**values, "file": str(spool.fetches_path)})
-            for name in ("load_incoming", "load_record_versions", "load_observations"):
+            execute(connection, load_sql("warehouse/delete_failed_fetches"), fetches)
+            execute(connection, load_sql("warehouse/load_fetches"), fetches)
+            kept = "load_spans" if event_type in KEPT_AS_SPANS else "load_observations"
+            for name in ("load_incoming", "load_record_versions", kept):
                 execute(connection, load_sql(f"warehouse/{name}"), {**values, "file": str(spool.records_path)})
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
@@ -341,8 +350,10 @@ class Mapping(Protocol):
     """The SQL that makes findings of what is not normalized yet: `ocsf.mapping` has it."""
 
     versions: tuple[str, ...]
-    fetches: tuple[str, ...]
+    events: tuple[str, ...]
+    notes: tuple[str, ...]
     parameters: dict[str, object]
+    functions: dict[str, Callable[[str], str | None]]
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
@@ -370,14 +381,29 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                     execute(connection, text, part)
 
     def note() -> int:
-        looks, *noted = mapping.fetches
-        execute(connection, looks, mapping.parameters)
+        for text in mapping.events:
+            execute(connection, text, mapping.parameters)
         added = connection.execute(load_sql("warehouse/count_pending_events")).fetchone()
-        for text in noted:
+        for text in mapping.notes:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
-    return _limit_memory(connection, add)
+    with _functions(connection, mapping.functions):
+        return _limit_memory(connection, add)
+
+
+@contextmanager
+def _functions(
+    connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str | None]]
+) -> Iterator[None]:
+    """Let SQL call functions of Python while the block runs; null stays null."""
+    for name, function in functions.items():
+        connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
+    try:
+        yield
+    finally:
+        for name in functions:
+            connection.remove_function(name)
 
 
 def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:

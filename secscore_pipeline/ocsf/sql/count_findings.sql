@@ -5,6 +5,7 @@ select
         select coalesce(sum(fetches.records), 0)
         from raw.fetches as fetches
         join internal.normalized_fetches as normalized using (run_id, event_type)
+        where fetches.event_type in ('secure_scores', 'secure_score_controls')
     ) - (
         select count(*)
         from internal.observations as observations
@@ -13,4 +14,7 @@ select
     ) + (
         select count(*)
         from internal.closings as closings
+    ) + (
+        select count(activity_id)
+        from internal.recommendation_events as changes
     ) as findings;

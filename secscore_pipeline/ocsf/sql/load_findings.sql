@@ -7,7 +7,13 @@ select
     any_value(new_versions.event_type),
     any_value(new_versions.subscription_id),
     min(new_versions.time)
-from new_versions
+from (
+    select finding_uid, event_type, subscription_id, version_id, time, rejection
+    from new_versions
+    union all
+    select finding_uid, event_type, subscription_id, version_id, time, rejection
+    from new_assessments
+) as new_versions
 anti join internal.findings as known using (finding_uid)
 where new_versions.rejection is null
 group by new_versions.finding_uid;

@@ -11,5 +11,11 @@ from internal.observations_at('sampled_fetches')
 order by compliance_status_id = 1, finding_uid
 limit $limit;
 
+create or replace temp table sampled_changes as
+from internal.recommendation_events_at('sampled_fetches')
+where activity_id is not null
+order by state = 'healthy', finding_uid
+limit $limit;
+
 select to_json(findings) as finding
-from internal.as_findings('sampled_observations') as findings;
+from internal.as_findings('sampled_observations', 'sampled_changes') as findings;

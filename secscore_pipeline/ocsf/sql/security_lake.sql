@@ -70,6 +70,7 @@ select
         'type': one.type,
         'cloud_partition': one.cloud_partition,
         'name': one.name,
+        'group': one."group",
         'owner': one.owner
     }) as resources,
     list_transform(observables, lambda one: {
@@ -98,6 +99,14 @@ select
                 'key': 'secure_score.not_applicable_resource_count',
                 'value': cast(unmapped.secure_score.not_applicable_resource_count as varchar)
             },
+            {'key': 'recommendation.id', 'value': unmapped.recommendation.id},
+            {'key': 'recommendation.user_impact', 'value': unmapped.recommendation.user_impact},
+            {
+                'key': 'recommendation.implementation_effort',
+                'value': unmapped.recommendation.implementation_effort
+            },
+            {'key': 'recommendation.preview', 'value': cast(unmapped.recommendation.preview as varchar)},
+            {'key': 'recommendation.risk_level', 'value': unmapped.recommendation.risk.level},
             {'key': 'metadata.original_event_uid', 'value': metadata.original_event_uid}
         ],
         lambda entry: entry.value is not null
@@ -106,5 +115,5 @@ select
     $region as region,
     'external_' || cloud.account.uid as "accountId",
     strftime(time_dt, '%Y%m%d') as "eventDay"
-from internal.as_findings('exported_observations')
+from internal.as_findings('exported_observations', 'exported_changes')
 order by cloud.account.uid, time, metadata.uid

@@ -1,8 +1,11 @@
--- One row: one version that is not worked out yet, its fields typed, or the reason it cannot be a finding.
+-- One row: one version of a score or control that is not worked out yet, its fields typed, or the reason it cannot be a finding.
 -- Versions are taken in slices, so that memory does not grow with their number.
 -- A JSON string is text and a JSON number is a number; anything else in a field's place counts as absent.
 create or replace temp macro text_of(field) as
     case when starts_with(cast(field as varchar), '"') then field ->> '$' end;
+
+create or replace temp macro texts_of(fields) as
+    list_filter(list_transform(fields, lambda field: text_of(field)), lambda text: text is not null);
 
 -- A number that no sum or ratio of many can make infinite or overflow; a larger one, or one too near to 0, counts as
 -- absent too. The record keeps it.
@@ -29,6 +32,7 @@ with pending_versions as (
     join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
     where versions.version_id > $after
         and versions.version_id <= $upto
+        and fetches.event_type in ('secure_scores', 'secure_score_controls')
 ),
 -- One reading of the record, and no more, since each costs time and memory; null where it is no JSON object.
 parsed_records as (

@@ -35,7 +35,7 @@ comment on column raw.fetches.run_id is
 comment on column raw.fetches.tenant_id is
     'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
 comment on column raw.fetches.subscription_id is 'The subscription that was read, lower case.';
-comment on column raw.fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column raw.fetches.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column raw.fetches.started_at is 'When the fetch began, UTC.';
 comment on column raw.fetches.finished_at is 'When the fetch ended, UTC.';
 comment on column raw.fetches.observed_at is
@@ -75,7 +75,7 @@ create table raw.scope_changes (
 comment on table raw.scope_changes is
     'One row: one change of a subscription''s place in the scope: it was read, or it left, and why. Append-only.';
 comment on column raw.scope_changes.fetch_id is
-    'The change''s number among those of raw.fetches, in the order they were stored; the number after it is the change''s too.';
+    'The change''s number among those of raw.fetches, in the order they were stored; the two numbers after it are the change''s too.';
 comment on column raw.scope_changes.run_id is 'The run that noticed it (Dagster run id).';
 comment on column raw.scope_changes.feed is 'The feed whose scope it is.';
 comment on column raw.scope_changes.subscription_id is 'The subscription, lower case.';
@@ -161,6 +161,26 @@ comment on column internal.observations.page is 'The page it came on, from 1.';
 comment on column internal.observations.position is 'Its place on the page, from 1.';
 comment on column internal.observations.version_id is 'The record version, as in internal.record_versions.';
 
+create table internal.record_spans (
+    version_id bigint not null,
+    event_type varchar not null,
+    subscription_id varchar not null,
+    page integer not null,
+    position integer not null,
+    first_fetch_id bigint not null,
+    ended_fetch_id bigint
+);
+comment on table internal.record_spans is
+    'One row: one record version for as long as each complete fetch saw it. It costs what changes, not what is read: assessments and their metadata are stored so.';
+comment on column internal.record_spans.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.record_spans.event_type is 'assessments or assessment_metadata.';
+comment on column internal.record_spans.subscription_id is 'The subscription, lower case.';
+comment on column internal.record_spans.page is 'The page it came on in the first of those fetches, from 1.';
+comment on column internal.record_spans.position is 'Its place on that page, from 1.';
+comment on column internal.record_spans.first_fetch_id is 'The first fetch that saw it, as in raw.fetches.';
+comment on column internal.record_spans.ended_fetch_id is
+    'The first complete fetch after it that no longer saw it, or the departure of its subscription; null: it is current.';
+
 create table internal.latest_versions (
     event_type varchar not null,
     subscription_id varchar not null,
@@ -170,7 +190,7 @@ create table internal.latest_versions (
     record_hash blob not null
 );
 comment on table internal.latest_versions is 'One row: the newest version of one record, to tell whether the next one differs.';
-comment on column internal.latest_versions.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.latest_versions.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.latest_versions.subscription_id is 'The subscription, lower case.';
 comment on column internal.latest_versions.record_key is 'The record''s id in lower case; empty when it has none.';
 comment on column internal.latest_versions.occurrence is '1, or more where one fetch had several records with the same id.';
@@ -188,7 +208,7 @@ create table internal.normalized_fetches (
 comment on table internal.normalized_fetches is
     'One row: one event type of one run that is normalized, and how it was rated.';
 comment on column internal.normalized_fetches.run_id is 'The run (Dagster run id).';
-comment on column internal.normalized_fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.normalized_fetches.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.normalized_fetches.informational_from is
     'A failing finding with current / max from here: Informational.';
 comment on column internal.normalized_fetches.low_from is 'From here: Low.';
@@ -248,6 +268,117 @@ comment on column internal.parsed_versions.not_applicable is 'Resources that do 
 comment on column internal.parsed_versions.definition_id is 'The control''s definition, as in internal.control_definitions.';
 comment on column internal.parsed_versions.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 
+create table internal.parsed_assessments (
+    version_id bigint not null,
+    finding_id bigint,
+    rejection varchar,
+    id varchar,
+    recommendation_id varchar,
+    type varchar,
+    display_name varchar,
+    status_code varchar,
+    cause varchar,
+    status_description varchar,
+    first_evaluated_at timestamptz,
+    status_changed_at timestamptz,
+    source varchar,
+    resource_id varchar,
+    resource_name varchar,
+    resource_type varchar,
+    account_id varchar,
+    risk_level varchar,
+    risk_factors varchar[],
+    attack_paths bigint,
+    portal_url varchar,
+    modified_time bigint
+);
+comment on table internal.parsed_assessments is
+    'One row: one version of an assessment parsed: its fields typed, or why it cannot be a finding.';
+comment on column internal.parsed_assessments.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.parsed_assessments.finding_id is 'The finding''s number in this file.';
+comment on column internal.parsed_assessments.rejection is 'Why the record cannot be a finding; null when it can.';
+comment on column internal.parsed_assessments.id is 'The record''s id, as received.';
+comment on column internal.parsed_assessments.recommendation_id is
+    'The recommendation: the record''s name, in lower case; its metadata has the same.';
+comment on column internal.parsed_assessments.type is 'The record''s type, as received.';
+comment on column internal.parsed_assessments.display_name is 'The recommendation''s display name.';
+comment on column internal.parsed_assessments.status_code is 'Healthy, Unhealthy, NotApplicable, or what Azure sent instead.';
+comment on column internal.parsed_assessments.cause is 'Why it has that status, such as Exempt or OffByPolicy, as received.';
+comment on column internal.parsed_assessments.status_description is 'The same in a sentence, as received.';
+comment on column internal.parsed_assessments.first_evaluated_at is 'When Azure first evaluated it, UTC; null where it does not say.';
+comment on column internal.parsed_assessments.status_changed_at is
+    'When its status last changed, by Azure, UTC; null where it does not say.';
+comment on column internal.parsed_assessments.source is 'Where the resource is: Azure, Aws, Gcp, OnPremise or OnPremiseSql.';
+comment on column internal.parsed_assessments.resource_id is 'The resource''s id, as received.';
+comment on column internal.parsed_assessments.resource_name is 'The resource''s name.';
+comment on column internal.parsed_assessments.resource_type is 'The resource''s type, with its provider where known.';
+comment on column internal.parsed_assessments.account_id is
+    'The connector of a resource that is not in Azure; null where it is in Azure.';
+comment on column internal.parsed_assessments.risk_level is
+    'None, Low, Medium, High or Critical, as Defender CSPM rates the resource''s risk; null without it.';
+comment on column internal.parsed_assessments.risk_factors is 'What the risk is made of, as received.';
+comment on column internal.parsed_assessments.attack_paths is 'How many attack paths lead over the resource; null where it is not known.';
+comment on column internal.parsed_assessments.portal_url is 'The assessment in the Azure portal; null where Azure gave no link.';
+comment on column internal.parsed_assessments.modified_time is
+    'When its status last changed, epoch milliseconds: by Azure''s date, else when this store first saw it; null if never.';
+
+create table internal.parsed_metadata (
+    version_id bigint not null,
+    recommendation_id varchar,
+    display_name varchar,
+    severity varchar,
+    user_impact varchar,
+    effort varchar,
+    description varchar,
+    remediation varchar,
+    categories varchar[],
+    threats varchar[],
+    tactics varchar[],
+    techniques varchar[],
+    assessment_type varchar,
+    policy_definition_id varchar,
+    is_preview boolean
+);
+comment on table internal.parsed_metadata is 'One row: one version of a recommendation''s metadata parsed: its fields typed.';
+comment on column internal.parsed_metadata.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.parsed_metadata.recommendation_id is 'The recommendation: the record''s name, in lower case.';
+comment on column internal.parsed_metadata.display_name is 'The recommendation''s display name.';
+comment on column internal.parsed_metadata.severity is 'Low, Medium, High or Critical.';
+comment on column internal.parsed_metadata.user_impact is 'Effect on users: Low, Moderate or High.';
+comment on column internal.parsed_metadata.effort is 'Effort of implementing it: Low, Moderate or High.';
+comment on column internal.parsed_metadata.description is 'What it is about, as plain text.';
+comment on column internal.parsed_metadata.remediation is 'What to do, as plain text.';
+comment on column internal.parsed_metadata.categories is 'What it concerns, such as Compute or IdentityAndAccess.';
+comment on column internal.parsed_metadata.threats is 'Threats that it counters.';
+comment on column internal.parsed_metadata.tactics is 'MITRE ATT&CK tactics that it counters, by name.';
+comment on column internal.parsed_metadata.techniques is 'MITRE ATT&CK techniques that it counters, by name.';
+comment on column internal.parsed_metadata.assessment_type is 'Who makes it, such as BuiltIn or CustomPolicy.';
+comment on column internal.parsed_metadata.policy_definition_id is 'The policy definition behind it, as received.';
+comment on column internal.parsed_metadata.is_preview is 'Whether it is a preview, which never counts for a score.';
+
+create table internal.recommendation_events (
+    fetch_id bigint not null,
+    finding_id bigint not null,
+    version_id bigint not null,
+    previous_version_id bigint,
+    change varchar not null,
+    activity_id integer,
+    last_seen_time bigint
+);
+comment on table internal.recommendation_events is
+    'One row: one change of one recommendation on one resource: it came, its status or text changed, or it is gone.';
+comment on column internal.recommendation_events.fetch_id is 'The fetch that saw it, or the departure, as in raw.fetches.';
+comment on column internal.recommendation_events.finding_id is 'The finding''s number in this file.';
+comment on column internal.recommendation_events.version_id is
+    'The record version from then on; of one that is gone, the last.';
+comment on column internal.recommendation_events.previous_version_id is 'The record version before; null where there was none.';
+comment on column internal.recommendation_events.change is
+    'broke (became unhealthy), fixed, exempted, not_applicable, came, went, left (with its subscription) or updated.';
+comment on column internal.recommendation_events.activity_id is
+    'The OCSF activity: 1 Create, 2 Update, 3 Close; null: the change is no event, since the finding was never unhealthy.';
+comment on column internal.recommendation_events.last_seen_time is
+    'Of one that is gone: when it was last seen, epoch milliseconds.';
+
 create table internal.findings (
     finding_id bigint not null,
     finding_uid varchar not null,
@@ -262,7 +393,7 @@ comment on table internal.findings is
     'One row: one finding, where it belongs and how it stands; times in epoch milliseconds.';
 comment on column internal.findings.finding_id is 'The finding''s number in this file.';
 comment on column internal.findings.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column internal.findings.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.findings.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.findings.subscription_id is 'The subscription, lower case.';
 comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
 comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
@@ -299,7 +430,7 @@ comment on table internal.departures is
     'One row: one subscription that left the scope and one event type of which it had been read: it closes the findings.';
 comment on column internal.departures.fetch_id is
     'Its number among those of raw.fetches: that of raw.scope_changes, or the one after it.';
-comment on column internal.departures.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.departures.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.departures.subscription_id is 'The subscription, lower case.';
 comment on column internal.departures.run_id is 'The run that noticed it (Dagster run id).';
 comment on column internal.departures.feed is 'The feed whose scope it left.';
@@ -317,7 +448,7 @@ create table internal.newest_fetches (
 );
 comment on table internal.newest_fetches is
     'One row: the newest complete fetch of a subscription and event type that is normalized.';
-comment on column internal.newest_fetches.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.newest_fetches.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.newest_fetches.subscription_id is 'The subscription, lower case.';
 comment on column internal.newest_fetches.fetch_id is 'The fetch, as in raw.fetches.';
 comment on column internal.newest_fetches.time is 'When it was observed, epoch milliseconds.';
@@ -333,7 +464,7 @@ create table internal.baselines (
 comment on table internal.baselines is
     'One row: one finding as it stood at the last fetch that a retention deleted; a rebuild begins there.';
 comment on column internal.baselines.finding_uid is 'The finding''s identifier: the record''s id in lower case.';
-comment on column internal.baselines.event_type is 'secure_scores or secure_score_controls.';
+comment on column internal.baselines.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.baselines.subscription_id is 'The subscription, lower case.';
 comment on column internal.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
 comment on column internal.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';

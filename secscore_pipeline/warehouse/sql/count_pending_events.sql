@@ -10,4 +10,8 @@ select
         select count(*)
         from internal.closings as closings
         where closings.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
+    ) + (
+        select count(activity_id)
+        from internal.recommendation_events as changes
+        where changes.fetch_id in (select fetch_pairs.fetch_id from fetch_pairs)
     ) as events;

@@ -4,8 +4,15 @@ with sources(schema_name, table_name, source_schema, source_table) as (
     values
         ('raw', 'secure_scores', 'raw', 'records'),
         ('raw', 'secure_score_controls', 'raw', 'records'),
+        ('raw', 'assessment_metadata', 'raw', 'assessments'),
         ('internal', 'current_fetches', 'raw', 'fetches'),
         ('internal', 'fetches_and_departures', 'raw', 'fetches'),
+        ('internal', 'recommendations', 'internal', 'parsed_metadata'),
+        ('internal', 'recommendation_changes', 'raw', 'fetches'),
+        ('internal', 'recommendation_changes', 'internal', 'findings'),
+        ('internal', 'recommendation_changes', 'internal', 'parsed_metadata'),
+        ('internal', 'recommendation_changes', 'internal', 'parsed_assessments'),
+        ('internal', 'recommendation_changes', 'internal', 'recommendation_events'),
         ('ocsf', 'current_observations', 'ocsf', 'observations')
 )
 select

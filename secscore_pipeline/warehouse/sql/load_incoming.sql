@@ -30,6 +30,8 @@ join raw.fetches as fetches
     on fetches.run_id = $run_id
     and fetches.event_type = $event_type
     and fetches.subscription_id = numbered_records.subscription_id
+    -- What was read before a fetch failed is not kept.
+    and fetches.outcome = 'complete'
 left join internal.latest_versions as latest_versions
     on latest_versions.event_type = $event_type
     and latest_versions.subscription_id = numbered_records.subscription_id

@@ -36,6 +36,51 @@ create or replace macro internal.spell_id(name) as
 create or replace macro internal.spell_score(name) as
     if(lower(name) = 'ascscore', 'ascScore', internal.spell_id(name));
 
+-- The state of a resource in a recommendation: unhealthy, healthy, exempt, not_applicable, or unknown where Azure sent a
+-- status that is none of these.
+create or replace macro internal.state_of(status_code, cause) as
+    case lower(status_code)
+        when 'unhealthy' then 'unhealthy'
+        when 'healthy' then 'healthy'
+        when 'notapplicable' then if(lower(cause) = 'exempt', 'exempt', 'not_applicable')
+        else 'unknown'
+    end;
+
+-- 1 where a condition is met, else 0: to add up.
+create or replace macro internal.counts_as(condition) as if(coalesce(condition, false), 1, 0);
+
+-- The one spelling of a level: Low, Moderate, High …, whatever case Azure writes it in.
+create or replace macro internal.spell_level(level) as upper(level[1]) || lower(level[2:]);
+
+-- The type of an Azure resource by its id: the provider and each second name after it.
+create or replace macro internal.resource_type_of(resource_id) as
+    case
+        when regexp_matches(resource_id, '/providers/[^/]+/[^/]+', 'i')
+        then array_to_string(
+            list_filter(
+                string_split(regexp_extract(resource_id, '^.*/providers/([^/]+/.*)$', 1, 'i'), '/'),
+                lambda segment, place: place = 1 or place % 2 = 0
+            ),
+            '/'
+        )
+        when regexp_matches(resource_id, '^/subscriptions/[^/]+/resourceGroups/[^/]+/?$', 'i')
+        then 'Microsoft.Resources/resourceGroups'
+        when regexp_matches(resource_id, '^/subscriptions/[^/]+/?$', 'i')
+        then 'Microsoft.Resources/subscriptions'
+    end;
+
+-- The resource group in the id of an Azure resource, lower case: Azure writes one group in more than one way.
+create or replace macro internal.resource_group_of(resource_id) as
+    nullif(lower(regexp_extract(resource_id, '/resourceGroups/([^/]+)', 1, 'i')), '');
+
+-- A resource in the Azure portal; null where the cloud has no portal that is known, or the resource is not in Azure.
+create or replace macro internal.portal_url_of(cloud_partition, tenant_id, resource_id) as
+    case cloud_partition
+        when 'AzureCloud' then 'https://portal.azure.com'
+        when 'AzureUSGovernment' then 'https://portal.azure.us'
+        when 'AzureChinaCloud' then 'https://portal.azure.cn'
+    end || case when starts_with(lower(resource_id), '/subscriptions/') then '/#@' || tenant_id || '/resource' || resource_id end;
+
 -- What is computed, rounded as Azure Resource Manager rounds what it computes: points to two digits, a percentage (0..1)
 -- to four; without the digits that binary fractions leave, and never a negative zero.
 create or replace macro internal.round_points(points) as round(points, 2) + 0;
@@ -51,10 +96,10 @@ create or replace macro internal.percent_of(points, points_max) as internal.as_p
 create or replace macro internal.is_plausible(number) as
     abs(number) <= 1e12 and (number = 0 or abs(number) >= 1e-9);
 
--- The highest number that a fetch has, or a change of the scope, which has two.
+-- The highest number that a fetch has, or a change of the scope, which has three: one an event type with findings.
 create or replace macro internal.last_fetch_id() as (
     select greatest(
         coalesce((select max(fetches.fetch_id) from raw.fetches as fetches), 0),
-        coalesce((select max(changes.fetch_id) + 1 from raw.scope_changes as changes), 0)
+        coalesce((select max(changes.fetch_id) + 2 from raw.scope_changes as changes), 0)
     )
 );

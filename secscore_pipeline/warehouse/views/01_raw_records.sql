@@ -1,4 +1,4 @@
--- One row: one record as Azure sent it, of either event type.
+-- One row: one record as Azure sent it, of a score or control.
 create or replace view raw.records as
 select
     fetches.event_type,
@@ -21,6 +21,36 @@ select * exclude (event_type) from raw.records where event_type = 'secure_scores
 
 create or replace view raw.secure_score_controls as
 select * exclude (event_type) from raw.records where event_type = 'secure_score_controls';
+
+-- One row: one version of a record that is stored for as long as each complete fetch saw it.
+create or replace macro internal.spanning_records(kind) as table
+select
+    fetches.run_id,
+    fetches.tenant_id,
+    spans.subscription_id,
+    case when json_valid(versions.record) then versions.record ->> '$.id' end as record_id,
+    case when json_valid(versions.record) then versions.record ->> '$.name' end as name,
+    fetches.observed_at,
+    endings.observed_at as ended_at,
+    spans.page,
+    spans.position,
+    fetches.request_ids[spans.page] as request_id,
+    versions.record
+from internal.record_spans as spans
+join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
+left join (
+    select fetch_id, observed_at from raw.fetches
+    union all
+    select fetch_id + 2 as fetch_id, observed_at from raw.scope_changes
+) as endings on endings.fetch_id = spans.ended_fetch_id
+join internal.record_versions as versions using (version_id)
+where spans.event_type = kind;
+
+create or replace view raw.assessments as
+from internal.spanning_records('assessments');
+
+create or replace view raw.assessment_metadata as
+from internal.spanning_records('assessment_metadata');
 
 -- One row: one subscription: whether it is in scope, of which feed, and since when.
 create or replace view raw.current_scope as
@@ -64,6 +94,22 @@ comment on column raw.current_scope.since is 'Since when, UTC: when it was notic
 comment on column raw.current_scope.fetch_id is 'The number of the newest row of raw.scope_changes about it.';
 comment on view internal.fetches_and_departures is
     'One row: one fetch, or one departure: a subscription that left the scope and one event type (outcome: left).';
+comment on view raw.assessments is
+    'One row: one version of an assessment (a recommendation on a resource) as Azure sent it, for as long as each complete fetch saw it.';
+comment on column raw.assessments.run_id is 'The Dagster run that read it first.';
+comment on column raw.assessments.tenant_id is 'The Entra tenant that the subscription belonged to then: a GUID, lower case.';
+comment on column raw.assessments.subscription_id is 'The subscription that was read, lower case.';
+comment on column raw.assessments.record_id is 'The record''s own id, as received; null when it has none.';
+comment on column raw.assessments.name is 'The record''s own name, as received: the recommendation; null when it has none.';
+comment on column raw.assessments.observed_at is 'When it was first read so, UTC.';
+comment on column raw.assessments.ended_at is
+    'When a complete fetch no longer saw it so, or its subscription left the scope, UTC; null while it is current.';
+comment on column raw.assessments.page is 'The page it came on first, from 1.';
+comment on column raw.assessments.position is 'Its place on that page, from 1.';
+comment on column raw.assessments.request_id is 'x-ms-request-id of that page.';
+comment on column raw.assessments.record is 'The record''s JSON, byte for byte.';
+comment on view raw.assessment_metadata is
+    'One row: one version of a recommendation''s metadata as Azure sent it, for as long as each complete fetch saw it.';
 comment on view raw.records is 'One row: one record as Azure sent it, of either event type.';
 comment on column raw.records.event_type is 'The event type: secure_scores or secure_score_controls.';
 comment on column raw.records.run_id is 'The run that read it (Dagster run id).';

@@ -13,6 +13,18 @@ join raw.fetches as fetches using (fetch_id)
 join internal.normalized_fetches as normalized
     on normalized.run_id = fetches.run_id
     and normalized.event_type = fetches.event_type
+where parsed.rejection is not null
+union all
+select
+    fetches.run_id,
+    spans.subscription_id,
+    spans.event_type,
+    spans.page,
+    spans.position,
+    parsed.rejection as reason
+from internal.parsed_assessments as parsed
+join internal.record_spans as spans using (version_id)
+join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
 where parsed.rejection is not null;
 
 comment on view raw.rejected is 'One row: one raw record that cannot become a finding, and why. The record itself stays in its raw table.';

@@ -1,0 +1,627 @@
+-- Recommendations: which resources, since when, how hard, and what to do. An assessment is one recommendation on one
+-- resource. Points are those of the controls: only Microsoft's own numbers count.
+
+-- One row: one assessment of a subscription in scope, as the newest complete fetch of it has it, with its metadata.
+create or replace view internal.current_assessments as
+select
+    fetches.cloud_partition,
+    fetches.feed,
+    fetches.tenant_id,
+    spans.subscription_id,
+    fetches.subscription_version_id,
+    parsed.finding_id,
+    parsed.version_id,
+    parsed.recommendation_id,
+    coalesce(parsed.display_name, metadata.display_name, parsed.recommendation_id) as recommendation,
+    internal.state_of(parsed.status_code, parsed.cause) as state,
+    parsed.status_code,
+    parsed.cause,
+    parsed.status_description,
+    parsed.resource_id,
+    lower(coalesce(parsed.resource_id, parsed.id)) as resource_key,
+    parsed.resource_name,
+    parsed.resource_type,
+    parsed.source,
+    parsed.risk_level,
+    parsed.portal_url,
+    coalesce(parsed.first_evaluated_at, make_timestamptz(findings.first_seen_time * 1000)) as first_seen_at,
+    coalesce(
+        parsed.status_changed_at, make_timestamptz(parsed.modified_time * 1000), parsed.first_evaluated_at,
+        make_timestamptz(findings.first_seen_time * 1000)
+    ) as since,
+    metadata.severity,
+    metadata.effort,
+    metadata.user_impact,
+    metadata.description,
+    metadata.remediation,
+    coalesce(metadata.is_preview, false) as is_preview,
+    newest.observed_at
+from internal.record_spans as spans
+join internal.parsed_assessments as parsed using (version_id)
+join internal.findings as findings using (finding_id)
+join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
+join internal.current_fetches as newest
+    on newest.event_type = 'assessments'
+    and newest.subscription_id = spans.subscription_id
+left join internal.recommendations as metadata
+    on metadata.tenant_id = fetches.tenant_id
+    and metadata.recommendation_id = parsed.recommendation_id
+where spans.event_type = 'assessments'
+    and spans.ended_fetch_id is null;
+
+-- One row: one recommendation in one secure score control of one subscription, as it is now, with the control's numbers.
+create or replace view internal.current_control_recommendations as
+select
+    observations.subscription_id,
+    internal.spell_id(observations.name) as control_id,
+    observations.display_name as control,
+    observations."current",
+    observations."max",
+    coalesce(observations.healthy, 0) as healthy,
+    coalesce(observations.unhealthy, 0) as unhealthy,
+    observations."max" / nullif(observations.healthy + observations.unhealthy, 0) as points_per_resource,
+    lower(checks.recommendation_id) as recommendation_id
+from ocsf.current_observations as observations
+join internal.control_definitions as definitions using (definition_id),
+    unnest(definitions.definition.check_uids) as checks(recommendation_id)
+where observations.is_control
+    and lower(observations.score_name) = 'ascscore';
+
+-- One row: one resource in one secure score control: how many of its recommendations that count are unhealthy, and which if
+-- there is one. Previews never count, nor do those that are neither healthy nor unhealthy.
+create or replace view internal.current_control_resources as
+select
+    assessments.tenant_id,
+    assessments.subscription_id,
+    members.control_id,
+    any_value(members.control) as control,
+    any_value(members.points_per_resource) as points_per_resource,
+    assessments.resource_key,
+    count(*) filter (where assessments.state = 'unhealthy') as unhealthy_recommendations,
+    any_value(assessments.finding_id) filter (where assessments.state = 'unhealthy') as unhealthy_finding_id,
+    max(assessments.since) as last_changed_at
+from internal.current_assessments as assessments
+join internal.current_control_recommendations as members using (subscription_id, recommendation_id)
+where not assessments.is_preview
+    and assessments.state in ('healthy', 'unhealthy')
+group by assessments.tenant_id, assessments.subscription_id, members.control_id, assessments.resource_key;
+
+-- One row: one resource that the fix of one recommendation would turn healthy in a control, and the points that gains.
+create or replace view posture.last_unhealthy as
+select
+    assessments.cloud_partition,
+    assessments.feed,
+    assessments.tenant_id,
+    assessments.subscription_id,
+    entities.name as subscription_name,
+    entities.owner,
+    resources.control_id,
+    resources.control,
+    assessments.recommendation_id,
+    assessments.recommendation,
+    assessments.severity,
+    assessments.effort,
+    assessments.user_impact,
+    assessments.resource_id,
+    assessments.resource_name,
+    assessments.resource_type,
+    internal.resource_group_of(assessments.resource_id) as resource_group,
+    assessments.since,
+    round(resources.points_per_resource, 4) as potential_increase,
+    assessments.observed_at
+from internal.current_control_resources as resources
+join internal.current_assessments as assessments on assessments.finding_id = resources.unhealthy_finding_id
+left join internal.subscription_versions as entities using (subscription_version_id)
+where resources.unhealthy_recommendations = 1;
+
+-- One row: one recommendation in one subscription in scope, as it is now.
+create or replace view posture.recommendations as
+with counted_assessments as (
+    select
+        any_value(cloud_partition) as cloud_partition,
+        any_value(feed) as feed,
+        any_value(tenant_id) as tenant_id,
+        subscription_id,
+        max(subscription_version_id) as subscription_version_id,
+        recommendation_id,
+        any_value(recommendation) as recommendation,
+        any_value(severity) as severity,
+        any_value(effort) as effort,
+        any_value(user_impact) as user_impact,
+        any_value(is_preview) as is_preview,
+        count(*) filter (where state = 'unhealthy') as unhealthy_resources,
+        count(*) filter (where state = 'healthy') as healthy_resources,
+        count(*) filter (where state = 'not_applicable') as not_applicable_resources,
+        count(*) filter (where state = 'exempt') as exempt_resources,
+        min(since) filter (where state = 'unhealthy') as oldest_since,
+        any_value(remediation) as remediation,
+        max(observed_at) as observed_at
+    from internal.current_assessments
+    group by subscription_id, recommendation_id
+),
+increases as (
+    select subscription_id, recommendation_id, sum(potential_increase) as potential_increase
+    from posture.last_unhealthy
+    group by subscription_id, recommendation_id
+),
+memberships as (
+    select
+        subscription_id,
+        recommendation_id,
+        list(control order by "max" desc, control_id) as controls
+    from internal.current_control_recommendations
+    group by subscription_id, recommendation_id
+),
+score_maxima as (
+    select subscription_id, "max"
+    from posture.current_scores
+    where score = 'ascScore'
+)
+select
+    counted.cloud_partition,
+    counted.feed,
+    counted.tenant_id,
+    counted.subscription_id,
+    entities.name as subscription_name,
+    entities.owner,
+    counted.recommendation_id,
+    counted.recommendation,
+    memberships.controls[1] as control,
+    coalesce(memberships.controls, []) as controls,
+    memberships.controls is not null and not counted.is_preview as is_scored,
+    counted.is_preview,
+    counted.severity,
+    counted.effort,
+    counted.user_impact,
+    counted.unhealthy_resources,
+    counted.healthy_resources,
+    counted.not_applicable_resources,
+    counted.exempt_resources,
+    counted.oldest_since,
+    date_diff('day', counted.oldest_since, counted.observed_at) as oldest_days,
+    internal.round_points(
+        if(memberships.controls is not null and not counted.is_preview, coalesce(increases.potential_increase, 0), null)
+    ) as potential_increase,
+    internal.percent_of(
+        if(memberships.controls is not null and not counted.is_preview, coalesce(increases.potential_increase, 0), null),
+        score_maxima."max"
+    ) as potential_increase_percent,
+    counted.remediation,
+    counted.observed_at
+from counted_assessments as counted
+left join increases using (subscription_id, recommendation_id)
+left join memberships using (subscription_id, recommendation_id)
+left join score_maxima using (subscription_id)
+left join internal.subscription_versions as entities using (subscription_version_id);
+
+-- One row: one resource that is unhealthy in one recommendation now.
+create or replace view posture.unhealthy_resources as
+with memberships as (
+    select
+        subscription_id,
+        recommendation_id,
+        list(control order by "max" desc, control_id) as controls
+    from internal.current_control_recommendations
+    group by subscription_id, recommendation_id
+)
+select
+    assessments.cloud_partition,
+    assessments.feed,
+    assessments.tenant_id,
+    assessments.subscription_id,
+    entities.name as subscription_name,
+    entities.owner,
+    assessments.recommendation_id,
+    assessments.recommendation,
+    memberships.controls[1] as control,
+    memberships.controls is not null and not assessments.is_preview as is_scored,
+    assessments.is_preview,
+    assessments.severity,
+    assessments.effort,
+    assessments.user_impact,
+    assessments.resource_id,
+    assessments.resource_name,
+    assessments.resource_type,
+    internal.resource_group_of(assessments.resource_id) as resource_group,
+    assessments.since,
+    date_diff('day', assessments.since, assessments.observed_at) as days,
+    assessments.first_seen_at,
+    assessments.risk_level,
+    assessments.cause,
+    assessments.remediation,
+    coalesce(
+        assessments.portal_url,
+        internal.portal_url_of(assessments.cloud_partition, assessments.tenant_id, assessments.resource_id)
+    ) as portal_url,
+    assessments.observed_at
+from internal.current_assessments as assessments
+left join memberships using (subscription_id, recommendation_id)
+left join internal.subscription_versions as entities using (subscription_version_id)
+where assessments.state = 'unhealthy';
+
+-- One row: one change of one recommendation on one resource, and what it was before.
+create or replace view posture.recommendation_changes as
+select
+    fetches.observed_at,
+    internal.day_of(fetches.observed_at) as day,
+    fetches.tenant_id,
+    fetches.subscription_id,
+    entities.name as subscription_name,
+    parsed.recommendation_id,
+    coalesce(parsed.display_name, metadata.display_name, parsed.recommendation_id) as recommendation,
+    metadata.severity,
+    parsed.resource_id,
+    parsed.resource_name,
+    parsed.resource_type,
+    internal.resource_group_of(parsed.resource_id) as resource_group,
+    changes.change,
+    internal.state_of(previous.status_code, previous.cause) as state_before,
+    if(changes.change in ('went', 'left'), null, internal.state_of(parsed.status_code, parsed.cause)) as state,
+    parsed.cause,
+    parsed.status_changed_at,
+    changes.fetch_id,
+    fetches.run_id
+from internal.recommendation_events as changes
+join internal.fetches_and_departures as fetches using (fetch_id)
+join internal.parsed_assessments as parsed using (version_id)
+left join internal.parsed_assessments as previous on previous.version_id = changes.previous_version_id
+left join internal.recommendations as metadata
+    on metadata.tenant_id = fetches.tenant_id
+    and metadata.recommendation_id = parsed.recommendation_id
+left join internal.subscription_versions as entities using (subscription_version_id)
+where changes.change <> 'updated'
+    and fetches.event_type = 'assessments';
+
+-- One row: how many resources one recommendation had in each state in one subscription, from one fetch that changed it on.
+create or replace view posture.recommendation_history as
+with moves as (
+    select
+        changes.fetch_id,
+        parsed.recommendation_id,
+        any_value(parsed.display_name) as recommendation,
+        sum(internal.counts_as(changes.change not in ('went', 'left') and state = 'unhealthy')
+            - internal.counts_as(previous_state = 'unhealthy')) as unhealthy,
+        sum(internal.counts_as(changes.change not in ('went', 'left') and state = 'healthy')
+            - internal.counts_as(previous_state = 'healthy')) as healthy,
+        sum(internal.counts_as(changes.change not in ('went', 'left') and state = 'not_applicable')
+            - internal.counts_as(previous_state = 'not_applicable')) as not_applicable,
+        sum(internal.counts_as(changes.change not in ('went', 'left') and state = 'exempt')
+            - internal.counts_as(previous_state = 'exempt')) as exempt
+    from (
+        select
+            events.*,
+            internal.state_of(now.status_code, now.cause) as state,
+            internal.state_of(previous.status_code, previous.cause) as previous_state
+        from internal.recommendation_events as events
+        join internal.parsed_assessments as now using (version_id)
+        left join internal.parsed_assessments as previous on previous.version_id = events.previous_version_id
+    ) as changes
+    join internal.parsed_assessments as parsed using (version_id)
+    where changes.change <> 'updated'
+    group by changes.fetch_id, parsed.recommendation_id
+)
+select
+    fetches.observed_at,
+    internal.day_of(fetches.observed_at) as day,
+    fetches.tenant_id,
+    fetches.subscription_id,
+    entities.name as subscription_name,
+    moves.recommendation_id,
+    coalesce(moves.recommendation, moves.recommendation_id) as recommendation,
+    sum(moves.unhealthy) over history as unhealthy_resources,
+    sum(moves.healthy) over history as healthy_resources,
+    sum(moves.not_applicable) over history as not_applicable_resources,
+    sum(moves.exempt) over history as exempt_resources,
+    fetches.run_id
+from moves
+join internal.fetches_and_departures as fetches using (fetch_id)
+left join internal.subscription_versions as entities using (subscription_version_id)
+where fetches.event_type = 'assessments'
+window history as (
+    partition by fetches.subscription_id, moves.recommendation_id order by moves.fetch_id rows unbounded preceding
+);
+
+-- One row: how long the findings of one severity in one tenant stayed open before they were fixed, and how old the open
+-- ones are. Azure's own dates count where it gives them.
+create or replace view posture.time_to_fix as
+with state_changes as (
+    select
+        changes.finding_id,
+        changes.fetch_id,
+        changes.change not in ('went', 'left') and internal.state_of(parsed.status_code, parsed.cause) = 'unhealthy'
+            as is_open,
+        changes.change = 'fixed' as is_fixed,
+        coalesce(
+            if(changes.change not in ('went', 'left'), parsed.status_changed_at, null), fetches.observed_at
+        ) as changed_at,
+        fetches.tenant_id,
+        parsed.recommendation_id
+    from internal.recommendation_events as changes
+    join internal.fetches_and_departures as fetches using (fetch_id)
+    join internal.parsed_assessments as parsed using (version_id)
+    where changes.change <> 'updated'
+        and fetches.event_type = 'assessments'
+),
+periods as (
+    select
+        *,
+        lead(changed_at) over history as ended_at,
+        lead(is_fixed) over history as ends_fixed
+    from state_changes
+    window history as (partition by finding_id order by fetch_id)
+),
+open_periods as (
+    select
+        periods.tenant_id,
+        coalesce(metadata.severity, 'Unknown') as severity,
+        periods.ended_at is null as is_still_open,
+        coalesce(periods.ends_fixed, false) as is_fixed,
+        greatest(epoch(coalesce(periods.ended_at, newest.observed_at)) - epoch(periods.changed_at), 0) / 86400 as days
+    from periods
+    cross join (
+        select max(observed_at) as observed_at
+        from raw.fetches
+        where event_type = 'assessments'
+    ) as newest
+    left join internal.recommendations as metadata
+        on metadata.tenant_id = periods.tenant_id
+        and metadata.recommendation_id = periods.recommendation_id
+    where periods.is_open
+)
+select
+    tenant_id,
+    severity,
+    count(*) filter (where is_fixed) as fixed,
+    round(median(days) filter (where is_fixed), 1) as median_days,
+    round(quantile_cont(days, 0.9) filter (where is_fixed), 1) as p90_days,
+    count(*) filter (where is_still_open) as still_open,
+    count(*) filter (where is_still_open and days < 7) as open_under_7_days,
+    count(*) filter (where is_still_open and days >= 7 and days < 30) as open_7_to_30_days,
+    count(*) filter (where is_still_open and days >= 30 and days < 90) as open_30_to_90_days,
+    count(*) filter (where is_still_open and days >= 90) as open_over_90_days
+from open_periods
+group by tenant_id, severity;
+
+comment on view internal.current_assessments is
+    'One row: one recommendation on one resource of a subscription in scope, as the newest complete fetch has it.';
+comment on column internal.current_assessments.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column internal.current_assessments.feed is 'The feed that read it.';
+comment on column internal.current_assessments.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column internal.current_assessments.subscription_id is 'The subscription, lower case.';
+comment on column internal.current_assessments.subscription_version_id is
+    'How the subscription was listed, as in internal.subscription_versions.';
+comment on column internal.current_assessments.finding_id is 'The finding''s number in this database.';
+comment on column internal.current_assessments.version_id is 'The record version, as in internal.record_versions.';
+comment on column internal.current_assessments.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column internal.current_assessments.recommendation is 'The recommendation''s display name.';
+comment on column internal.current_assessments.state is 'unhealthy, healthy, exempt, not_applicable or unknown.';
+comment on column internal.current_assessments.status_code is
+    'Healthy, Unhealthy, NotApplicable, or what Azure sent instead.';
+comment on column internal.current_assessments.cause is
+    'Why it has that status, such as Exempt or OffByPolicy, as received.';
+comment on column internal.current_assessments.status_description is 'The same in a sentence, as received.';
+comment on column internal.current_assessments.resource_id is 'The resource''s id, as received.';
+comment on column internal.current_assessments.resource_key is
+    'The same in lower case: Azure compares ids without regard to case.';
+comment on column internal.current_assessments.resource_name is 'The resource''s name.';
+comment on column internal.current_assessments.resource_type is 'The resource''s type.';
+comment on column internal.current_assessments.source is
+    'Where the resource is: Azure, Aws, Gcp, OnPremise or OnPremiseSql.';
+comment on column internal.current_assessments.risk_level is
+    'None, Low, Medium, High or Critical, as Defender CSPM rates the resource''s risk; null without it.';
+comment on column internal.current_assessments.portal_url is
+    'The assessment or its resource in the Azure portal; null where neither is known.';
+comment on column internal.current_assessments.first_seen_at is
+    'When Azure first evaluated it, else when this database first saw it, UTC.';
+comment on column internal.current_assessments.since is
+    'Since when it has its status: by Azure, else since this database saw it so, UTC.';
+comment on column internal.current_assessments.severity is 'Low, Medium, High or Critical; null without metadata.';
+comment on column internal.current_assessments.effort is
+    'Effort of implementing it: Low, Moderate or High; null where Azure does not say.';
+comment on column internal.current_assessments.user_impact is
+    'Effect on users: Low, Moderate or High; null where Azure does not say.';
+comment on column internal.current_assessments.description is 'What it is about, as plain text.';
+comment on column internal.current_assessments.remediation is 'What to do, as plain text; null without metadata.';
+comment on column internal.current_assessments.is_preview is 'Whether it is a preview, which never counts for a score.';
+comment on column internal.current_assessments.observed_at is 'When it was observed, UTC.';
+comment on view internal.current_control_recommendations is
+    'One row: one recommendation in one secure score control of one subscription now, with the control''s numbers.';
+comment on column internal.current_control_recommendations.subscription_id is 'The subscription, lower case.';
+comment on column internal.current_control_recommendations.control_id is
+    'The control''s name: the GUID of its definition.';
+comment on column internal.current_control_recommendations.control is 'The control''s display name.';
+comment on column internal.current_control_recommendations.current is 'Points reached.';
+comment on column internal.current_control_recommendations.max is 'Points that can be reached.';
+comment on column internal.current_control_recommendations.healthy is 'Healthy resources of the control.';
+comment on column internal.current_control_recommendations.unhealthy is 'Unhealthy resources of the control.';
+comment on column internal.current_control_recommendations.points_per_resource is
+    'Points that one resource gains when it turns healthy.';
+comment on column internal.current_control_recommendations.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on view internal.current_control_resources is
+    'One row: one resource in one secure score control now, by the recommendations that count.';
+comment on column internal.current_control_resources.tenant_id is
+    'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column internal.current_control_resources.subscription_id is 'The subscription, lower case.';
+comment on column internal.current_control_resources.control_id is 'The control''s name: the GUID of its definition.';
+comment on column internal.current_control_resources.control is 'The control''s display name.';
+comment on column internal.current_control_resources.points_per_resource is
+    'Points that it gains when it turns healthy.';
+comment on column internal.current_control_resources.resource_key is
+    'The same in lower case: Azure compares ids without regard to case.';
+comment on column internal.current_control_resources.unhealthy_recommendations is
+    'How many recommendations of the control are unhealthy on it.';
+comment on column internal.current_control_resources.unhealthy_finding_id is
+    'One of those findings; null where there is none.';
+comment on column internal.current_control_resources.last_changed_at is
+    'When the status of one of them last changed, UTC.';
+comment on view posture.last_unhealthy is
+    'One row: one resource that one fix would turn healthy in a control: the one recommendation that is left, and the points that gains.';
+comment on column posture.last_unhealthy.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column posture.last_unhealthy.feed is 'The feed that read it.';
+comment on column posture.last_unhealthy.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.last_unhealthy.subscription_id is 'The subscription, lower case.';
+comment on column posture.last_unhealthy.subscription_name is
+    'The subscription''s display name; null where it is not known.';
+comment on column posture.last_unhealthy.owner is
+    'The subscription''s owner: the value of the tag that SECSCORE_OWNER_TAG names.';
+comment on column posture.last_unhealthy.control_id is 'The control''s name: the GUID of its definition.';
+comment on column posture.last_unhealthy.control is 'The control''s display name.';
+comment on column posture.last_unhealthy.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column posture.last_unhealthy.recommendation is 'The recommendation''s display name.';
+comment on column posture.last_unhealthy.severity is 'Low, Medium, High or Critical; null without metadata.';
+comment on column posture.last_unhealthy.effort is
+    'Effort of implementing it: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.last_unhealthy.user_impact is
+    'Effect on users: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.last_unhealthy.resource_id is 'The resource''s id, as received.';
+comment on column posture.last_unhealthy.resource_name is 'The resource''s name.';
+comment on column posture.last_unhealthy.resource_type is 'The resource''s type.';
+comment on column posture.last_unhealthy.resource_group is
+    'The resource group, lower case; null where the resource is in none.';
+comment on column posture.last_unhealthy.since is
+    'Since when it has its status: by Azure, else since this database saw it so, UTC.';
+comment on column posture.last_unhealthy.potential_increase is
+    'Points that the subscription gains in that control: max / (healthy + unhealthy).';
+comment on column posture.last_unhealthy.observed_at is 'When it was observed, UTC.';
+comment on view posture.recommendations is 'One row: one recommendation in one subscription in scope, as it is now.';
+comment on column posture.recommendations.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column posture.recommendations.feed is 'The feed that read it.';
+comment on column posture.recommendations.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.recommendations.subscription_id is 'The subscription, lower case.';
+comment on column posture.recommendations.subscription_name is
+    'The subscription''s display name; null where it is not known.';
+comment on column posture.recommendations.owner is
+    'The subscription''s owner: the value of the tag that SECSCORE_OWNER_TAG names.';
+comment on column posture.recommendations.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column posture.recommendations.recommendation is 'The recommendation''s display name.';
+comment on column posture.recommendations.control is
+    'The control with the most points that it is part of; null where it is in none.';
+comment on column posture.recommendations.controls is
+    'All controls that it is part of, that with the most points first.';
+comment on column posture.recommendations.is_scored is
+    'Whether it counts for the score: it is part of a control and no preview.';
+comment on column posture.recommendations.is_preview is 'Whether it is a preview, which never counts for a score.';
+comment on column posture.recommendations.severity is 'Low, Medium, High or Critical; null without metadata.';
+comment on column posture.recommendations.effort is
+    'Effort of implementing it: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.recommendations.user_impact is
+    'Effect on users: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.recommendations.unhealthy_resources is 'Resources that are unhealthy in it.';
+comment on column posture.recommendations.healthy_resources is 'Resources that are healthy in it.';
+comment on column posture.recommendations.not_applicable_resources is 'Resources that it does not apply to.';
+comment on column posture.recommendations.exempt_resources is 'Resources that somebody exempted from it.';
+comment on column posture.recommendations.oldest_since is
+    'Since when the resource that has been unhealthy longest is, UTC; null where none is.';
+comment on column posture.recommendations.oldest_days is 'How many days that was before observed_at.';
+comment on column posture.recommendations.potential_increase is
+    'Points that the subscription gains when it is fixed on every resource and nothing else is: those of the resources in posture.last_unhealthy; null where it does not count.';
+comment on column posture.recommendations.potential_increase_percent is
+    'The same in percentage points of the subscription''s score.';
+comment on column posture.recommendations.remediation is 'What to do, as plain text; null without metadata.';
+comment on column posture.recommendations.observed_at is 'When it was observed, UTC.';
+comment on view posture.unhealthy_resources is
+    'One row: one resource that is unhealthy in one recommendation now: whose it is, since when, and what to do.';
+comment on column posture.unhealthy_resources.cloud_partition is
+    'The Azure cloud, as the Azure command line names it; the host of a local Azure.';
+comment on column posture.unhealthy_resources.feed is 'The feed that read it.';
+comment on column posture.unhealthy_resources.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.unhealthy_resources.subscription_id is 'The subscription, lower case.';
+comment on column posture.unhealthy_resources.subscription_name is
+    'The subscription''s display name; null where it is not known.';
+comment on column posture.unhealthy_resources.owner is
+    'The subscription''s owner: the value of the tag that SECSCORE_OWNER_TAG names.';
+comment on column posture.unhealthy_resources.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column posture.unhealthy_resources.recommendation is 'The recommendation''s display name.';
+comment on column posture.unhealthy_resources.control is
+    'The control with the most points that it is part of; null where it is in none.';
+comment on column posture.unhealthy_resources.is_scored is
+    'Whether it counts for the score: it is part of a control and no preview.';
+comment on column posture.unhealthy_resources.is_preview is 'Whether it is a preview, which never counts for a score.';
+comment on column posture.unhealthy_resources.severity is 'Low, Medium, High or Critical; null without metadata.';
+comment on column posture.unhealthy_resources.effort is
+    'Effort of implementing it: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.unhealthy_resources.user_impact is
+    'Effect on users: Low, Moderate or High; null where Azure does not say.';
+comment on column posture.unhealthy_resources.resource_id is 'The resource''s id, as received.';
+comment on column posture.unhealthy_resources.resource_name is 'The resource''s name.';
+comment on column posture.unhealthy_resources.resource_type is 'The resource''s type.';
+comment on column posture.unhealthy_resources.resource_group is
+    'The resource group, lower case; null where the resource is in none.';
+comment on column posture.unhealthy_resources.since is
+    'Since when it has its status: by Azure, else since this database saw it so, UTC.';
+comment on column posture.unhealthy_resources.days is 'How many days that was before observed_at.';
+comment on column posture.unhealthy_resources.first_seen_at is
+    'When Azure first evaluated it, else when this database first saw it, UTC.';
+comment on column posture.unhealthy_resources.risk_level is
+    'None, Low, Medium, High or Critical, as Defender CSPM rates the resource''s risk; null without it.';
+comment on column posture.unhealthy_resources.cause is
+    'Why it has that status, such as Exempt or OffByPolicy, as received.';
+comment on column posture.unhealthy_resources.remediation is 'What to do, as plain text; null without metadata.';
+comment on column posture.unhealthy_resources.portal_url is
+    'The assessment or its resource in the Azure portal; null where neither is known.';
+comment on column posture.unhealthy_resources.observed_at is 'When it was observed, UTC.';
+comment on view posture.recommendation_changes is
+    'One row: one change of one recommendation on one resource: which resources broke, were fixed, came, went or were exempted.';
+comment on column posture.recommendation_changes.observed_at is 'When it was observed, UTC.';
+comment on column posture.recommendation_changes.day is 'The day (UTC) of observed_at.';
+comment on column posture.recommendation_changes.tenant_id is
+    'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.recommendation_changes.subscription_id is 'The subscription, lower case.';
+comment on column posture.recommendation_changes.subscription_name is
+    'The subscription''s name at that time; null where it was not known.';
+comment on column posture.recommendation_changes.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column posture.recommendation_changes.recommendation is 'The recommendation''s display name.';
+comment on column posture.recommendation_changes.severity is 'Low, Medium, High or Critical; null without metadata.';
+comment on column posture.recommendation_changes.resource_id is 'The resource''s id, as received.';
+comment on column posture.recommendation_changes.resource_name is 'The resource''s name.';
+comment on column posture.recommendation_changes.resource_type is 'The resource''s type.';
+comment on column posture.recommendation_changes.resource_group is
+    'The resource group, lower case; null where the resource is in none.';
+comment on column posture.recommendation_changes.change is
+    'broke (became unhealthy), fixed, exempted, not_applicable, healthy, unknown, came, went, or left (with its subscription).';
+comment on column posture.recommendation_changes.state_before is 'The state before; null where it came.';
+comment on column posture.recommendation_changes.state is 'The state from then on; null where it is gone.';
+comment on column posture.recommendation_changes.cause is
+    'Why it has that status, such as Exempt or OffByPolicy, as received.';
+comment on column posture.recommendation_changes.status_changed_at is
+    'When the status changed, by Azure, UTC; null where it does not say.';
+comment on column posture.recommendation_changes.fetch_id is 'The fetch that saw it, as in raw.fetches.';
+comment on column posture.recommendation_changes.run_id is 'The Dagster run that read it.';
+comment on view posture.recommendation_history is
+    'One row: how many resources one recommendation had in each state in one subscription, from one fetch that changed it until the next.';
+comment on column posture.recommendation_history.observed_at is 'When it was observed, UTC.';
+comment on column posture.recommendation_history.day is 'The day (UTC) of observed_at.';
+comment on column posture.recommendation_history.tenant_id is
+    'The Entra tenant of the subscription: a GUID, lower case.';
+comment on column posture.recommendation_history.subscription_id is 'The subscription, lower case.';
+comment on column posture.recommendation_history.subscription_name is
+    'The subscription''s name at that time; null where it was not known.';
+comment on column posture.recommendation_history.recommendation_id is
+    'The recommendation: the GUID that its assessments and its metadata share.';
+comment on column posture.recommendation_history.recommendation is 'The recommendation''s display name.';
+comment on column posture.recommendation_history.unhealthy_resources is 'Resources that are unhealthy in it.';
+comment on column posture.recommendation_history.healthy_resources is 'Resources that are healthy in it.';
+comment on column posture.recommendation_history.not_applicable_resources is 'Resources that it does not apply to.';
+comment on column posture.recommendation_history.exempt_resources is 'Resources that somebody exempted from it.';
+comment on column posture.recommendation_history.run_id is 'The Dagster run that read it.';
+comment on view posture.time_to_fix is
+    'One row: one severity in one tenant: how long findings stayed open before they were fixed, and how old the open ones are.';
+comment on column posture.time_to_fix.tenant_id is 'The Entra tenant: a GUID, lower case.';
+comment on column posture.time_to_fix.severity is 'Low, Medium, High, Critical, or Unknown without metadata.';
+comment on column posture.time_to_fix.fixed is 'Findings that were fixed: each time counts.';
+comment on column posture.time_to_fix.median_days is 'The median of the days that they were open.';
+comment on column posture.time_to_fix.p90_days is 'The 90th percentile of the days that they were open.';
+comment on column posture.time_to_fix.still_open is 'Findings that are open now.';
+comment on column posture.time_to_fix.open_under_7_days is 'Of those: open for less than 7 days.';
+comment on column posture.time_to_fix.open_7_to_30_days is 'Of those: open for 7 days or more, and less than 30.';
+comment on column posture.time_to_fix.open_30_to_90_days is 'Of those: open for 30 days or more, and less than 90.';
+comment on column posture.time_to_fix.open_over_90_days is 'Of those: open for 90 days or more.';
