@@ -41,6 +41,10 @@ class Arm:
         world: what there is to tell.
         entra: who vouches for tokens.
         page_size: items on a page; None puts all on one, as in every recording of the real service.
+
+    Attributes:
+        verbatim: bodies of lists that are sent as they are, by a subscription's id and the kind of the list; the
+            metadata of the tenant's recommendations is of the subscription "".
     """
 
     def __init__(self, world: World, entra: Entra, page_size: int | None = None) -> None:
@@ -248,6 +252,9 @@ class Arm:
     def _assessments(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         """Answer with the assessments of a subscription; `$expand` is of no effect, as the specification has none."""
         subscription, version = self._subscription(match), parameters["api-version"]
+        given = self.verbatim.get((subscription.subscription_id.lower(), "assessments"))
+        if given is not None:
+            return _ok(given)
         return self._list(
             match.string,
             parameters,
@@ -267,6 +274,9 @@ class Arm:
 
     def _metadata(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         version, catalogue = parameters["api-version"], self.world.catalogue
+        given = self.verbatim.get(((match["subscription"] or "").lower(), "assessmentMetadata"))
+        if given is not None and match["key"] is None:
+            return _ok(given)
         documents = (
             catalogue.tenant_documents(version)
             if match["subscription"] is None
