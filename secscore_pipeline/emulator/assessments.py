@@ -1,9 +1,9 @@
 """Assessments as Microsoft.Security writes them: one recommendation on one resource, in the oddities of the wire."""
 
-import json
 import uuid
 import zlib
 from datetime import timedelta
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -53,17 +53,6 @@ class _Status(NamedTuple):
     last_day: int
 
 
-def draw_number(subscription_id: str, assessed: Assessed) -> int:
-    """Return the number that decides what an assessment is like, where its state does not."""
-    return zlib.crc32(f"{subscription_id}/{assessed.resource}/{assessed.recommendation.key}".encode())
-
-
-def make_id(subscription_id: str, assessed: Assessed) -> str:
-    """Return the id of an assessment; each recommendation spells resource groups in a way of its own."""
-    key = assessed.recommendation.key
-    return f"{_spell(assessed, subscription_id)}/providers/Microsoft.Security/assessments/{key}"
-
-
 def describe(subscription_id: str, assessed: Assessed, version: str) -> dict[str, object]:
     """Return an assessment as the list has it in a version of the API.
 
@@ -72,22 +61,24 @@ def describe(subscription_id: str, assessed: Assessed, version: str) -> dict[str
         assessed: the recommendation and the resource.
         version: of `recommendations.VERSIONS`.
     """
-    chance = draw_number(subscription_id, assessed)
-    recommendation = assessed.recommendation
+    resource, recommendation = assessed.resource, assessed.recommendation
+    chance = zlib.crc32(f"{subscription_id}/{resource.kind}/{resource.number}/{recommendation.key}".encode())
     status = _find_status(assessed, chance)
+    resource_id = _spell(assessed, subscription_id)
+    identifier = f"{resource_id}/providers/Microsoft.Security/assessments/{recommendation.key}"
     properties: dict[str, object] = {
-        "resourceDetails": _describe_resource(subscription_id, assessed),
+        "resourceDetails": _describe_resource(subscription_id, assessed, resource_id),
         "displayName": recommendation.display_name,
         "status": _describe_status(assessed, status, chance, version),
     }
-    additional = _describe_more(subscription_id, assessed, chance)
+    additional = _describe_more(subscription_id, recommendation, chance, identifier)
     if additional:
         properties["additionalData"] = additional
     if version == VERSIONS[-1] and chance % 5 < 3:
         properties["risk"] = _describe_risk(recommendation, status.health, chance)
     return {
         "type": "Microsoft.Security/assessments",
-        "id": make_id(subscription_id, assessed),
+        "id": identifier,
         "name": recommendation.key,
         "properties": properties,
     }
@@ -153,13 +144,13 @@ def _spell(assessed: Assessed, subscription_id: str) -> str:
     return identifier.lower()
 
 
-def _describe_resource(subscription_id: str, assessed: Assessed) -> dict[str, object]:
-    identifier, resource = _spell(assessed, subscription_id), assessed.resource
+def _describe_resource(subscription_id: str, assessed: Assessed, identifier: str) -> dict[str, object]:
+    resource = assessed.resource
     if resource.kind == "aws":
         name = resource.name(subscription_id)
         return {
             "Source": "Aws",
-            "ConnectorId": str(uuid.uuid5(NAMESPACE, f"{subscription_id}/connector")),
+            "ConnectorId": _make_guid(f"{subscription_id}/connector"),
             "AwsResourceId": f"arn:aws:ec2:eu-west-1:123456789012:instance/{name.removeprefix('aws-ec2-instance-')}",
             "AzureResourceId": identifier,
         }
@@ -174,21 +165,21 @@ def _describe_resource(subscription_id: str, assessed: Assessed) -> dict[str, ob
     return details
 
 
-def _describe_more(subscription_id: str, assessed: Assessed, chance: int) -> dict[str, str]:
+def _describe_more(
+    subscription_id: str, recommendation: Recommendation, chance: int, identifier: str
+) -> dict[str, str]:
     """Return what is said beyond the status: texts only, also for what is none."""
-    recommendation = assessed.recommendation
     if recommendation.assessment_type == "DynamicBuiltIn":
-        found = [{"CVE": f"CVE-2025-{chance % 90_000 + 10_000}", "Severity": "High"}]
         version = f"{chance % 9}.{chance % 7}"
         return {
-            "DetectedSoftwareVersions": json.dumps([version]), "FixedVersion": f"{version}.1",
-            "CvesDetails": json.dumps(found, separators=(",", ":")),
+            "DetectedSoftwareVersions": f'["{version}"]', "FixedVersion": f"{version}.1",
+            "CvesDetails": f'[{{"CVE":"CVE-2025-{chance % 90_000 + 10_000}","Severity":"High"}}]',
         }  # fmt: skip
     if recommendation.kind == "web" and chance % 2:
         return {"Kind": "WebApp"}
     if recommendation.kind == "vnet":
         return {"ddosProtectionState": "False", "appGatewaysCount": str(chance % 3), "appGatewaysHasPublicIp": "True"}
-    link = {"subAssessmentsLink": f"{make_id(subscription_id, assessed)}/subAssessments"}
+    link = {"subAssessmentsLink": f"{identifier}/subAssessments"}
     if recommendation.kind in ("registry", "container") and "R" in recommendation.threats:
         return {"Tags": f'["v{chance % 9}"]', "CVEs": f'[{{"CVE":"CVE-2025-{chance % 9000 + 1000}"}}]', **link}
     if recommendation.kind == "sqldb":
@@ -196,9 +187,14 @@ def _describe_more(subscription_id: str, assessed: Assessed, chance: int) -> dic
     if recommendation.kind == "vm" and recommendation.number % 3 == 0:
         return {
             "OS Type": ("Windows", "Linux")[chance % 2],
-            "Reporting workspace customer id": str(uuid.uuid5(NAMESPACE, f"{subscription_id}/workspace")),
+            "Reporting workspace customer id": _make_guid(f"{subscription_id}/workspace"),
         }
     return {}
+
+
+@cache
+def _make_guid(text: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, text))
 
 
 def _describe_risk(recommendation: Recommendation, health: Health, chance: int) -> dict[str, object]:

@@ -127,6 +127,13 @@ _BEST_FIRST = (Health.UNHEALTHY, Health.HEALTHY, Health.NOT_APPLICABLE)
 """The order in which resources change when a control's counts do: fixing comes first."""
 
 
+_IN_NO_CONTROL = (
+    Resource("subscription", 0),
+    *(Resource(kind, number) for kind in ("aws", "extension") for number in range(2)),
+)
+"""Resources that are there although no control assesses them."""
+
+
 class Inventory:
     """The resources of one subscription, and their states in its controls.
 
@@ -140,21 +147,25 @@ class Inventory:
         self._catalogue = catalogue
         self._members: dict[str, dict[Resource, History]] = {}
         self._counts: dict[str, Counts] = {}
-        self._first_days: dict[Resource, int] = {Resource("subscription", 0): 0}
+        self._first_days: dict[Resource, int] = {}
         self._resources: dict[Resource, Resource] = {}
         self._free: dict[tuple[str, str], int] = {}
         self._assessed: list[Assessed] | None = None
+        self._begin: int | None = None
         self._today = 0
 
     def follow(self, counts: Mapping[str, Counts], day: int) -> None:
         """Change as few resources as possible, so that each control finds these counts on this day."""
+        if self._begin is None:
+            self._begin = day
         if day != self._today:
             self._today, self._assessed = day, None
         if counts == self._counts:
             return
         for name in self._members.keys() - counts.keys():
-            del self._members[name]
             self._free = {place: number for place, number in self._free.items() if place[0] != name}
+            for resource in self._members.pop(name):
+                self._forget(resource)
         for name, wanted in counts.items():
             if self._counts.get(name) != wanted:
                 self._move(name, wanted, day)
@@ -188,12 +199,18 @@ class Inventory:
             if health is None:
                 del members[resource]
                 self._free[control, resource.kind] = min(resource.number, self._free[control, resource.kind])
+                self._forget(resource)
             elif resource is None:
                 joining = self._choose(control, members)
                 members[joining] = ((day, health),)
                 self._first_days.setdefault(joining, day)
             else:
                 members[resource] = _append(members[resource], day, health)
+
+    def _forget(self, resource: Resource) -> None:
+        """Forget when a resource appeared, if it is gone: no control assesses it any more."""
+        if not any(resource in members for members in self._members.values()):
+            self._first_days.pop(resource, None)
 
     def _choose(self, control: str, members: Mapping[Resource, History]) -> Resource:
         """Return the first resource that a control does not assess yet; its kinds come by turns."""
@@ -228,12 +245,8 @@ class Inventory:
 
     def _list_others(self) -> Iterator[Assessed]:
         """Yield what no control counts: on two thirds of the resources, and fixed some day."""
-        resources = {resource for members in self._members.values() for resource in members}
-        # An AWS account and the extensions of machines are in no control.
-        machines = sorted(resource.number for resource in resources if resource.kind == "vm")
-        others = [Resource(kind, number) for kind in ("aws", "extension") for number in machines[:2]]
-        for resource in [Resource("subscription", 0), *sorted(resources - {("subscription", 0)}), *others]:
-            first = self._first_days.get(resource, 0)
+        for resource in sorted({*self._first_days, *_IN_NO_CONTROL}):
+            first = self._first_days.get(resource, self._begin or 0)
             for recommendation in self._catalogue.others.get(resource.kind, ()):
                 chance = zlib.crc32(f"{self.subscription_id}/{resource}/{recommendation.key}".encode())
                 fixed = first + 1 + chance % 120
@@ -242,7 +255,9 @@ class Inventory:
                     history = (*history, (fixed, Health.HEALTHY))
                 if chance % 3:
                     yield Assessed(resource, recommendation, history, False)
-        yield Assessed(Resource("subscription", 0), make_own(self.subscription_id), ((0, Health.UNHEALTHY),), True)
+        yield Assessed(
+            Resource("subscription", 0), make_own(self.subscription_id), ((self._begin or 0, Health.UNHEALTHY),), True
+        )
 
 
 def _append(history: History, day: int, health: Health) -> History:

@@ -262,7 +262,7 @@ class World:
                 naming = random.Random(f"{self.seed}/{subscription.subscription_id}/{self.today}/name")  # noqa: S311
                 _reorganize(subscription, naming)
                 if identifier in self._inventories:
-                    self.list_assessed(subscription)
+                    self._inventories[identifier].follow(subscription.counts, (self.today - BIRTHDAY).days)
             chance = random.Random(f"{self.seed}/{self.today}")  # noqa: S311 - a simulation
             if chance.random() < 1 / 60:
                 chosen = chance.choice(self.definitions)
