@@ -77,6 +77,32 @@ def _parse_faults(_context: click.Context, _option: click.Parameter, given: tupl
     type=click.IntRange(0, 100),
     help="Number of customer tenants that each delegate two subscriptions through Azure Lighthouse.",
 )
+@click.option(
+    "--assessments",
+    type=click.IntRange(1, 100_000),
+    help="Number of assessments of each subscription at first, about. Default: by the seed.",
+)
+@click.option(
+    "--changing",
+    type=click.FloatRange(0, 0.06),
+    metavar="SHARE",
+    help="Share of the assessments that change each day, about; 0 to 0.06. Default: about 0.008.",
+)
+@click.option(
+    "--shared-keys",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 3),
+    help="Number of recommendations that count in two controls.",
+)
+@click.option(
+    "--drift",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 30),
+    metavar="DAYS",
+    help="Days by which scores and controls are behind the assessments. 0: their counts agree.",
+)
 @click.option("--port", default=0, help="0: the system chooses.", show_default=True, type=click.IntRange(0, 65535))
 @click.option("--latency", default=0.0, help="Seconds before each answer of ARM.", show_default=True)
 @click.option(
@@ -86,7 +112,11 @@ def _parse_faults(_context: click.Context, _option: click.Parameter, given: tupl
     help="Rate limit of each identity and subscription: size of the token bucket, and tokens added each second (Azure "
     "documents 250:25); shared: one bucket for all subscriptions.",
 )
-@click.option("--page-size", type=click.IntRange(min=1), help="Items on a page. Default: all on one page.")
+@click.option(
+    "--page-size",
+    type=click.IntRange(min=1),
+    help="Items on a page of each list. Azure's page size is not documented. Default: all on one page.",
+)
 @click.option(
     "--date",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -98,14 +128,17 @@ def _parse_faults(_context: click.Context, _option: click.Parameter, given: tupl
     multiple=True,
     metavar="KIND[:NAME=VALUE,...]",
     callback=_parse_faults,
-    help="Inject a fault: status, reset, handshake, stall, cut, echo or gzip; with path (a regular expression; the "
-    "subscription ID is part of it), share (0 to 1), times, position (bytes of the body that are still sent), status, "
-    "retry_after, body, seed. Example: status:status=429,retry_after=1,share=0.05. Repeatable.",
+    help="Inject a fault: status, reset, handshake, stall, cut, echo, gzip, slow, or a page of a list: empty (no "
+    "items, and a nextLink to the same page), repeat (a nextLink to itself), trail (the last page links to an empty "
+    "one); with path (a regular expression; the subscription ID is part of it), share (0 to 1), times, position (bytes "
+    "of the body that are still sent), seconds (for slow), status, retry_after, body, seed. Example: "
+    "status:status=429,retry_after=1,share=0.05 or empty:path=assessments,times=3. Repeatable.",
 )
 @click.option(
     "--bodies",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Serve <subscription id>/secureScores.json and secureScoreControls.json of this folder verbatim.",
+    help="Serve <subscription id>/secureScores.json, secureScoreControls.json, assessments.json and "
+    "assessmentMetadata.json of this folder verbatim.",
 )
 @click.option(
     "--env-file",
@@ -120,6 +153,10 @@ def emulator(
     mixed: bool,
     custom_controls: int,
     customers: int,
+    assessments: int | None,
+    changing: float | None,
+    shared_keys: int,
+    drift: int,
     port: int,
     latency: float,
     limit: "Limit | None",
@@ -137,7 +174,16 @@ def emulator(
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.emulator.world import World
 
-    world = World(seed, subscriptions, mixed=mixed and subscriptions > 3, custom_controls=custom_controls)
+    world = World(
+        seed,
+        subscriptions,
+        mixed=mixed and subscriptions > 3,
+        custom_controls=custom_controls,
+        assessments=assessments,
+        changing=changing,
+        shared_keys=shared_keys,
+        drift=drift,
+    )
     for _ in range(customers):
         world.add_customer(2)
     if date is not None:

@@ -5,24 +5,33 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import jwt
 from starlette.responses import Response
 
+from secscore_pipeline.emulator.assessments import describe, expand, is_at
 from secscore_pipeline.emulator.entra import Entra
+from secscore_pipeline.emulator.recommendations import VERSIONS
 from secscore_pipeline.emulator.world import API_VERSION, GROUPS, State, Subscription, World
 
 _SECURITY = r"/providers/Microsoft\.Security"
 _SUBSCRIPTION = rf"/subscriptions/(?P<subscription>[^/]+){_SECURITY}"
-_VERSIONS = {"subscriptions": "2022-12-01", "descendants": "2020-05-01"}
-"""The api-version of the operations that are not Microsoft.Security's."""
+_VERSIONS = {
+    "subscriptions": ("2022-12-01",),
+    "descendants": ("2020-05-01",),
+    "assessments": VERSIONS,
+    "assessmentMetadata": VERSIONS,
+}
+"""The api-versions of the operations that have others than the secure score."""
 
 _GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 Documents = list[dict[str, object]]
+_Item = TypeVar("_Item")
 
 
 class Arm:
@@ -32,6 +41,10 @@ class Arm:
         world: what there is to tell.
         entra: who vouches for tokens.
         page_size: items on a page; None puts all on one, as in every recording of the real service.
+
+    Attributes:
+        verbatim: bodies of lists that are sent as they are, by a subscription's id and the kind of the list; the
+            metadata of the tenant's recommendations is of the subscription "".
     """
 
     def __init__(self, world: World, entra: Entra, page_size: int | None = None) -> None:
@@ -52,6 +65,19 @@ class Arm:
                 self._pattern(rf"(?:{_SUBSCRIPTION}|{_SECURITY})/secureScoreControlDefinitions"),
                 "secureScoreControlDefinitions",
                 self._definitions,
+            ),
+            (self._pattern(rf"{_SUBSCRIPTION}/assessments"), "assessments", self._assessments),
+            (
+                self._pattern(
+                    rf"(?P<resource>/subscriptions/(?P<subscription>[^/]+)(?:/.+)?){_SECURITY}/assessments/(?P<key>[^/]+)"
+                ),
+                "assessments",
+                self._assessment,
+            ),
+            (
+                self._pattern(rf"(?:{_SUBSCRIPTION}|{_SECURITY})/assessmentMetadata(?:/(?P<key>[^/]+))?"),
+                "assessmentMetadata",
+                self._metadata,
             ),
             (self._pattern("/subscriptions"), "subscriptions", self._subscriptions),
             (
@@ -84,12 +110,12 @@ class Arm:
                 f"version '{version}'.",
             )
         match, kind, serve = found
-        supported = _VERSIONS.get(kind, API_VERSION)
-        if version != supported:
+        supported = _VERSIONS.get(kind, (API_VERSION,))
+        if version not in supported:
             return _error(
                 400,
                 "InvalidApiVersionParameter",
-                f"The api-version '{version}' is invalid. The supported versions are '{supported}'.",
+                f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'.",
             )
         subscription_id = match.groupdict().get("subscription")
         if subscription_id is not None:
@@ -223,6 +249,46 @@ class Arm:
     def _definitions(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         return self._list(match.string, parameters, [definition.document for definition in self.world.definitions])
 
+    def _assessments(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
+        """Answer with the assessments of a subscription; `$expand` is of no effect, as the specification has none."""
+        subscription, version = self._subscription(match), parameters["api-version"]
+        given = self.verbatim.get((subscription.subscription_id.lower(), "assessments"))
+        if given is not None:
+            return _ok(given)
+        return self._list(
+            match.string,
+            parameters,
+            self.world.list_assessed(subscription),
+            lambda assessed: describe(subscription.subscription_id, assessed, version),
+        )
+
+    def _assessment(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
+        subscription, version = self._subscription(match), parameters["api-version"]
+        for assessed in self.world.list_assessed(subscription):
+            if is_at(assessed, subscription.subscription_id, match["resource"], match["key"]):
+                document = describe(subscription.subscription_id, assessed, version)
+                wanted = set(parameters.get("$expand", "").lower().split(","))
+                expand(document, assessed.recommendation, version, wanted)
+                return _ok(_json(document))
+        return _error(404, "ResourceNotFound", f"The assessment '{match['key']}' could not be found.")
+
+    def _metadata(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
+        version, catalogue = parameters["api-version"], self.world.catalogue
+        given = self.verbatim.get(((match["subscription"] or "").lower(), "assessmentMetadata"))
+        if given is not None and match["key"] is None:
+            return _ok(given)
+        documents = (
+            catalogue.tenant_documents(version)
+            if match["subscription"] is None
+            else catalogue.subscription_documents(self._subscription(match).subscription_id, version)
+        )
+        if match["key"] is None:
+            return self._list(match.string, parameters, documents)
+        for document in documents:
+            if document["name"] == match["key"].lower():
+                return _ok(_json(document))
+        return _error(404, "ResourceNotFound", f"The assessment metadata '{match['key']}' could not be found.")
+
     def _subscriptions(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         documents = [self.world.subscription_document(one) for one in self.world.subscriptions.values()]
         return self._list(match.string, parameters, documents)
@@ -237,16 +303,22 @@ class Arm:
             return self.world.scores(subscription)
         return self.world.controls(subscription, "ascScore", expand=expand)
 
-    def _list(self, path: str, parameters: dict[str, str], documents: Documents) -> Response:
+    def _list(
+        self,
+        path: str,
+        parameters: dict[str, str],
+        items: Sequence[_Item],
+        describe_item: Callable[[_Item], object] = lambda document: document,
+    ) -> Response:
         """Answer with a list; `nextLink` is absent, not null, on the last page."""
         if self.page_size is None:
-            return _ok(_json({"value": documents}))
+            return _ok(_json({"value": [describe_item(item) for item in items]}))
         start = 0
         if "$skipToken" in parameters:
             start = int(base64.urlsafe_b64decode(parameters["$skipToken"]).decode())
-        body: dict[str, object] = {"value": documents[start : start + self.page_size]}
+        body: dict[str, object] = {"value": [describe_item(item) for item in items[start : start + self.page_size]]}
         following = start + self.page_size
-        if following < len(documents):
+        if following < len(items):
             token = base64.urlsafe_b64encode(str(following).encode()).decode()
             version = parameters["api-version"]
             expand = f"&$expand={parameters['$expand']}" if "$expand" in parameters else ""

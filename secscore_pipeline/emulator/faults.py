@@ -1,12 +1,14 @@
 """Faults the local Azure can be told to make: which requests they strike, and what goes wrong with those."""
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.responses import JSONResponse, Response
 
@@ -21,6 +23,10 @@ class Kind(StrEnum):
     CUT = "cut"  # the connection is closed after `position` bytes of the body
     ECHO = "echo"  # answered with `status` and the request's own headers, as a debugging proxy does
     GZIP = "gzip"  # said to be compressed, and is not
+    SLOW = "slow"  # answered as it would be, after `seconds`
+    EMPTY = "empty"  # a page without items, whose nextLink leads to the same page, which a later request gets
+    REPEAT = "repeat"  # a page whose nextLink leads to that page again
+    TRAIL = "trail"  # the last page has a nextLink, which leads to a page without items
 
 
 _READ: dict[str, Callable[[str], object]] = {
@@ -29,10 +35,16 @@ _READ: dict[str, Callable[[str], object]] = {
     "times": int,
     "status": int,
     "position": int,
+    "seconds": float,
     "seed": int,
     "body": str.encode,
 }
 """What can be said of a fault in a line of text, and how each is read."""
+
+_PAGE_KINDS = {Kind.EMPTY, Kind.REPEAT, Kind.TRAIL}
+
+_LAST = "_multiCloud"
+"""What the link to a last page without items says: reported of assessments, for resources of other clouds."""
 
 
 @dataclass
@@ -47,6 +59,7 @@ class Fault:
         times: strike no more often than this; None has no end.
         status, headers, body: the answer, for STATUS.
         position: bytes of the body that still arrive, for STALL and CUT.
+        seconds: how long the answer takes, for SLOW.
     """
 
     kind: Kind
@@ -57,6 +70,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     position: int = 0
+    seconds: float = 0.0
     seed: int = 1
     struck: int = 0
 
@@ -93,6 +107,26 @@ class Fault:
         self.struck += 1
         return True
 
+    def _change_page(self, response: Response, scope: Any) -> Response:
+        """Return a page of a list with another nextLink; what is no page stays as it is."""
+        page = json.loads(bytes(response.body)) if response.status_code == 200 else {}
+        if "value" not in page:
+            return response
+        query = scope["query_string"].decode("latin-1")
+        parameters = dict(parse_qsl(query))
+        host = dict(scope["headers"])[b"host"].decode("latin-1")
+        url = f"https://{host}{quote(scope['path'])}"
+        if self.kind is Kind.EMPTY:
+            link = urlencode({**parameters, "NextLink": f"_empty{self.struck}"})
+            page = {"value": [], "nextLink": f"{url}?{link}"}
+        elif self.kind is Kind.REPEAT:
+            page["nextLink"] = f"{url}?{query}"
+        elif parameters.get("NextLink") == _LAST:
+            page = {"value": []}
+        elif "nextLink" not in page:
+            page["nextLink"] = f"{url}?{urlencode({**parameters, 'NextLink': _LAST})}"
+        return JSONResponse(page, headers={"cache-control": "no-cache"})
+
     async def spoil(self, response: Response, scope: Any, receive: Any, send: Any) -> None:
         """Send `response` the wrong way."""
         if self.kind is Kind.STATUS:
@@ -105,6 +139,13 @@ class Fault:
             return
         if self.kind is Kind.RESET:
             send.__self__.transport.abort()  # uvicorn offers no other way to drop a connection
+            return
+        if self.kind is Kind.SLOW:
+            await asyncio.sleep(self.seconds)
+            await response(scope, receive, send)
+            return
+        if self.kind in _PAGE_KINDS:
+            await self._change_page(response, scope)(scope, receive, send)
             return
         body = bytes(response.body)
         headers = [(name, value) for name, value in response.raw_headers if name != b"content-length"]

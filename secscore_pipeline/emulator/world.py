@@ -2,15 +2,30 @@
 
 import random
 import uuid
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from functools import cached_property
 
-API_VERSION = "2020-01-01"
+from secscore_pipeline.emulator.controls import (
+    BIRTHDAY,
+    CHANGING,
+    DEFINITIONS,
+    NAMESPACE,
+    Counts,
+    Definition,
+    compute_points,
+    draw_counts,
+    live_a_day,
+    make_custom_definition,
+    share_keys,
+)
+from secscore_pipeline.emulator.recommendations import Catalogue
+from secscore_pipeline.emulator.resources import Assessed, Inventory
 
-_NAMESPACE = uuid.UUID("8f2ff5a2-42d9-4f0c-8b7c-6b8c3d3f8f10")
+API_VERSION = "2020-01-01"
 
 
 class State(StrEnum):
@@ -26,80 +41,16 @@ class State(StrEnum):
     UNSUPPORTED = "unsupported"  # "Access to Azure Active Directory": listed as Enabled, no provider serves its kind
 
 
-@dataclass(frozen=True)
-class Definition:
-    """A secure score control definition: its GUID, name, maximum, the assessments it is made of, and who made it."""
-
-    name: str
-    display_name: str
-    max_score: int
-    assessments: int
-    source_type: str = "BuiltIn"
-
-    @cached_property
-    def document(self) -> dict[str, object]:
-        """The definition as the API writes it."""
-        ids = [uuid.uuid5(_NAMESPACE, f"{self.name}/{number}") for number in range(self.assessments)]
-        return {
-            "id": f"/providers/Microsoft.Security/secureScoreControlDefinitions/{self.name}",
-            "name": self.name,
-            "type": "Microsoft.Security/secureScoreControlDefinitions",
-            "properties": {
-                "source": {"sourceType": self.source_type},
-                "displayName": self.display_name,
-                "maxScore": self.max_score,
-                "assessmentDefinitions": [
-                    {"id": f"/providers/Microsoft.Security/assessmentMetadata/{uid}"} for uid in ids
-                ],
-            },
-        }
-
-
-DEFINITIONS = (
-    Definition("34a42fb3-e6db-409c-b56b-7b1db6b8aee0", "Enable MFA", 10, 3),
-    Definition("52901099-235c-4971-b9d5-a33fca3a936e", "Secure management ports", 8, 3),
-    Definition("61702b76-1fab-41f2-bcbc-50b7870dcf38", "Apply system updates", 6, 5),
-    Definition("05daab2e-f074-4601-ac10-aadf5c9c50f6", "Remediate vulnerabilities", 6, 6),
-    Definition("99fc8df2-e0f5-40f8-9415-a7f7ca948b5a", "Remediate security configurations", 4, 8),
-    Definition("2d85f639-0bea-4a4a-b6c6-608952a1414a", "Manage access and permissions", 4, 7),
-    Definition("8fd574ec-43cf-426e-a439-a67cbaf2d564", "Enable encryption at rest", 4, 5),
-    Definition("0e55495e-034f-4abc-8293-767229250176", "Encrypt data in transit", 4, 7),
-    Definition("f9d5432b-8f7b-45e9-b90c-e214a30f6a02", "Restrict unauthorized network access", 4, 9),
-    Definition("a000c66f-6da2-4f9d-826d-2364347d2588", "Apply adaptive application control", 3, 2),
-    Definition("a9909064-42b4-4d34-8143-275477afe18b", "Protect applications against DDoS attacks", 2, 3),
-    Definition("12136bd9-dc24-44f2-9587-7be3af6aac14", "Enable endpoint protection", 2, 4),
-    Definition("27b24961-75ba-4fe4-8909-97286d5dd5ee", "Enable auditing and logging", 1, 10),
-    Definition("4db8d6cf-075b-4149-a813-da09ca2ae120", "Enable enhanced security features", 0, 6),
-    Definition("76763537-9feb-42d3-b4f4-78c01117be80", "Implement security best practices", 0, 12),
-)
-"""Microsoft's own controls."""
-
-
-BIRTHDAY = date(2026, 1, 1)
-"""The day on which every world is as its seed makes it; it lives on from there."""
-
-CHANGING = 0.12
-"""The share of controls that change on a day."""
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many resources a control found healthy, unhealthy and not applicable."""
-
-    healthy: int
-    unhealthy: int
-    not_applicable: int
-
-    @property
-    def weight(self) -> int:
-        """The control's weight: the resources that count."""
-        return self.healthy + self.unhealthy
-
-
 ROOT_GROUP = "root"
 
 GROUPS = {"root": None, "platform": "root", "landing-zones": "root", "corp": "landing-zones", "online": "landing-zones"}
 """The management groups, each with the one it lies in."""
+
+_CONTROLS_OF_A_CHANGE = 16
+"""How many controls change, as a share of all, for a share of assessments that changes."""
+
+_SCALINGS = 3
+"""How often counts are scaled until a subscription has as many assessments as it should."""
 
 _TEAMS = ("payments", "logistics", "research", "web", "data")
 _STAGES = ("prod", "test", "dev")
@@ -179,22 +130,43 @@ class World:
         subscriptions: how many, all of them normal but for one of each other state when `mixed`.
         mixed: whether some subscriptions are in the states that real tenants have.
         custom_controls: how many controls of the tenant's own there are, which give no points, beside Microsoft's.
+        shared_keys: how many keys of recommendations a second control lists too, at most `controls.MOST_SHARED`.
+        assessments: about how many each subscription has at first; None leaves that to the seed.
+        changing: about which share of the assessments changes on a day; None leaves that to the seed.
+        drift: by how many days the scores and controls are behind the assessments.
     """
 
-    def __init__(self, seed: int = 1, subscriptions: int = 5, *, mixed: bool = False, custom_controls: int = 0) -> None:
-        self.tenant_id = str(uuid.uuid5(_NAMESPACE, f"tenant/{seed}"))
+    def __init__(
+        self,
+        seed: int = 1,
+        subscriptions: int = 5,
+        *,
+        mixed: bool = False,
+        custom_controls: int = 0,
+        shared_keys: int = 0,
+        assessments: int | None = None,
+        changing: float | None = None,
+        drift: int = 0,
+    ) -> None:
+        self.tenant_id = str(uuid.uuid5(NAMESPACE, f"tenant/{seed}"))
         self.domain = f"contoso{seed}.onmicrosoft.com"
         self.seed = seed
         self.applications: dict[str, Application] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        custom = (_custom_definition(number) for number in range(1, 1 + custom_controls))
-        self.definitions: tuple[Definition, ...] = (*DEFINITIONS, *custom)
+        custom = (make_custom_definition(number) for number in range(1, 1 + custom_controls))
+        self.definitions: tuple[Definition, ...] = share_keys((*DEFINITIONS, *custom), shared_keys)
         self.today = BIRTHDAY
+        self._assessments = assessments
+        self._changing = CHANGING if changing is None else changing * _CONTROLS_OF_A_CHANGE
+        self._drift = drift
+        self._first_days: dict[str, date] = {}
+        self._inventories: dict[str, Inventory] = {}
+        self._past_counts: dict[str, deque[dict[str, Counts]]] = {}
         special = [State.GRACE, State.UNSCORED, State.FORBIDDEN] if mixed else []
         for number in range(subscriptions):
             left = subscriptions - number
             state = special[left - 1] if left <= len(special) < subscriptions else State.NORMAL
-            self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{seed}/{number}")), state)
+            self.add_subscription(str(uuid.uuid5(NAMESPACE, f"subscription/{seed}/{number}")), state)
 
     def is_tenant(self, name: str) -> bool:
         """Tell whether a GUID or domain, in any case, names the tenant."""
@@ -203,23 +175,20 @@ class World:
     def add_customer(self, subscriptions: int = 1) -> str:
         """Add a customer's tenant that has delegated subscriptions to this one by Azure Lighthouse; return its id."""
         number = len({one.tenant_id for one in self.subscriptions.values()} | {self.tenant_id})
-        tenant_id = str(uuid.uuid5(_NAMESPACE, f"customer/{self.seed}/{number}"))
+        tenant_id = str(uuid.uuid5(NAMESPACE, f"customer/{self.seed}/{number}"))
         for place in range(subscriptions):
-            identifier = str(uuid.uuid5(_NAMESPACE, f"subscription/{tenant_id}/{place}"))
+            identifier = str(uuid.uuid5(NAMESPACE, f"subscription/{tenant_id}/{place}"))
             self.add_subscription(identifier).tenant_id = tenant_id
         return tenant_id
 
     def add_subscription(self, subscription_id: str, state: State = State.NORMAL) -> Subscription:
         """Add a subscription with seeded resources."""
-        chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
-        size = chance.choice((3, 12, 40, 150))
-        counts = {definition.name: _seed_random(chance, size) for definition in self.definitions}
         naming = random.Random(f"{self.seed}/{subscription_id}/name")  # noqa: S311 - a simulation
         team, stage = naming.choice(_TEAMS), naming.choice(_STAGES)
         subscription = Subscription(
             subscription_id,
             state,
-            counts,
+            self._draw_counts(subscription_id),
             name=f"{team}-{stage}-{subscription_id[:4]}",
             tags={"team": team, "stage": stage, "owner": f"{team}@example.com"},
             group=naming.choice(tuple(GROUPS)),
@@ -228,7 +197,54 @@ class World:
         if state is State.UNSUPPORTED:
             subscription.name, subscription.tags = "Access to Azure Active Directory", {}
         self.subscriptions[subscription_id.lower()] = subscription
+        if self.today > BIRTHDAY:
+            self._first_days[subscription_id.lower()] = self.today
         return subscription
+
+    def _draw_counts(self, subscription_id: str) -> dict[str, Counts]:
+        """Return the counts of a subscription's controls on its first day."""
+        chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
+        size = chance.choice((3, 12, 40, 150))
+        counts = {definition.name: draw_counts(chance, size) for definition in self.definitions}
+        for _ in range(_SCALINGS if self._assessments else 0):
+            inventory = Inventory(subscription_id, self.catalogue)
+            inventory.follow(counts, 0)
+            ratio = (self._assessments or 0) / len(inventory.list_assessed())
+            counts = {name: one.scale(ratio) for name, one in counts.items()}
+        return counts
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The recommendations of the tenant."""
+        return Catalogue(self.definitions)
+
+    def list_assessed(self, subscription: Subscription) -> list[Assessed]:
+        """Return what is assessed in a subscription today: nothing where it is without a score or disabled."""
+        if subscription.state in (State.UNSCORED, State.DISABLED):
+            return []
+        identifier = subscription.subscription_id.lower()
+        inventory = self._inventories.get(identifier)
+        if inventory is None:
+            inventory = self._inventories[identifier] = self._replay(subscription.subscription_id)
+        inventory.follow(subscription.counts, (self.today - BIRTHDAY).days)
+        return inventory.list_assessed()
+
+    def _replay(self, subscription_id: str) -> Inventory:
+        """Return the resources of a subscription as the days since its first have made them.
+
+        Nobody asks for the resources of most subscriptions, so that the days as they pass change counts alone.
+        """
+        inventory = Inventory(subscription_id, self.catalogue)
+        counts, day = self._draw_counts(subscription_id), self._first_days.get(subscription_id.lower(), BIRTHDAY)
+        inventory.follow(counts, (day - BIRTHDAY).days)
+        while day < self.today:
+            day += timedelta(days=1)
+            live_a_day(counts, self.definitions, self._make_dice(subscription_id, day), self._changing)
+            inventory.follow(counts, (day - BIRTHDAY).days)
+        return inventory
+
+    def _make_dice(self, subscription_id: str, day: date) -> random.Random:
+        return random.Random(f"{self.seed}/{subscription_id}/{day}")  # noqa: S311 - a simulation
 
     def live_until(self, day: date) -> None:
         """Let the days pass up to `day`; the same seed makes the same days, and a world does not grow younger.
@@ -237,10 +253,16 @@ class World:
         """
         while self.today < day:
             self.today += timedelta(days=1)
-            for subscription in self.subscriptions.values():
-                seed = f"{self.seed}/{subscription.subscription_id}/{self.today}"
-                _live(subscription, self.definitions, random.Random(seed))  # noqa: S311 - a simulation
-                _reorganize(subscription, random.Random(f"{seed}/name"))  # noqa: S311 - a simulation
+            for identifier, subscription in self.subscriptions.items():
+                if self._drift:
+                    past = self._past_counts.setdefault(identifier, deque(maxlen=self._drift))
+                    past.append(dict(subscription.counts))
+                dice = self._make_dice(subscription.subscription_id, self.today)
+                live_a_day(subscription.counts, self.definitions, dice, self._changing)
+                naming = random.Random(f"{self.seed}/{subscription.subscription_id}/{self.today}/name")  # noqa: S311
+                _reorganize(subscription, naming)
+                if identifier in self._inventories:
+                    self._inventories[identifier].follow(subscription.counts, (self.today - BIRTHDAY).days)
             chance = random.Random(f"{self.seed}/{self.today}")  # noqa: S311 - a simulation
             if chance.random() < 1 / 60:
                 chosen = chance.choice(self.definitions)
@@ -250,7 +272,7 @@ class World:
                     for definition in self.definitions
                 )
             if chance.random() < 1 / 45:
-                self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{self.seed}/{self.today}")))
+                self.add_subscription(str(uuid.uuid5(NAMESPACE, f"subscription/{self.seed}/{self.today}")))
 
     def subscription_document(self, subscription: Subscription) -> dict[str, object]:
         """Return a subscription as ARM lists it (Subscriptions_List, 2022-12-01)."""
@@ -304,15 +326,21 @@ class World:
             if one.group in inside and one.tenant_id == self.tenant_id
         ]
 
+    def _find_counts(self, subscription: Subscription) -> dict[str, Counts]:
+        """Return the counts that the controls show: today's, or those of some days ago where they drift behind."""
+        past = self._past_counts.get(subscription.subscription_id.lower())
+        return past[0] if past else subscription.counts
+
     def controls(self, subscription: Subscription, score_name: str, *, expand: bool) -> list[dict[str, object]]:
         """Return the secure score controls of a subscription, as the API writes them."""
         scope = f"/subscriptions/{subscription.subscription_id}/providers/Microsoft.Security/secureScores/{score_name}"
         documents: list[dict[str, object]] = []
+        all_counts = self._find_counts(subscription)
         for definition in self.definitions:
-            if definition.name not in subscription.counts:
+            if definition.name not in all_counts:
                 continue
-            counts = subscription.counts[definition.name]
-            maximum, current = _control_points(definition, counts)
+            counts = all_counts[definition.name]
+            maximum, current = compute_points(definition, counts)
             properties: dict[str, object] = {
                 "displayName": definition.display_name,
                 "healthyResourceCount": counts.healthy,
@@ -338,10 +366,11 @@ class World:
         names = {"ascScore": "ASC score"}
         if subscription.state is State.GRACE:
             names["ascScoreGrace"] = "Secure score grace excluded"
+        all_counts = self._find_counts(subscription)
         points = [
-            (counts.weight, *_control_points(definition, counts))
+            (counts.weight, *compute_points(definition, counts))
             for definition in self.definitions
-            if (counts := subscription.counts.get(definition.name)) is not None
+            if (counts := all_counts.get(definition.name)) is not None
         ]
         maximum = sum(maximum for _, maximum, _ in points)
         current = sum((current for _, _, current in points), Decimal(0))
@@ -358,49 +387,6 @@ class World:
         ]
 
 
-def _custom_definition(number: int) -> Definition:
-    name = str(uuid.uuid5(_NAMESPACE, f"custom control/{number}"))
-    return Definition(name, f"Custom control {number}", 0, 3, "Custom")
-
-
-def _seed_random(chance: random.Random, size: int) -> Counts:
-    """Return counts for one control; a control without resources that count is not rare."""
-    if chance.random() < 0.1:
-        return Counts(0, 0, chance.randint(1, size))
-    total = chance.randint(1, size)
-    healthy = round(total * min(1.0, chance.betavariate(4, 2) + (0.3 if chance.random() < 0.3 else 0)))
-    return Counts(healthy, total - healthy, chance.randint(0, size // 3))
-
-
-def _live(subscription: Subscription, definitions: tuple[Definition, ...], chance: random.Random) -> None:
-    """Let one day pass in a subscription: most controls stay as they are, and more is fixed than broken."""
-    for name, counts in list(subscription.counts.items()):
-        if chance.random() >= CHANGING:
-            continue
-        event = chance.random()
-        some = chance.randint(1, 1 + counts.weight // 8)
-        fixed, broken = min(some, counts.unhealthy), min(some, counts.healthy)
-        if event < 0.45:
-            subscription.counts[name] = replace(
-                counts, healthy=counts.healthy + fixed, unhealthy=counts.unhealthy - fixed
-            )
-        elif event < 0.65:
-            subscription.counts[name] = replace(
-                counts, healthy=counts.healthy - broken, unhealthy=counts.unhealthy + broken
-            )
-        elif event < 0.8:
-            subscription.counts[name] = replace(counts, unhealthy=counts.unhealthy + some)
-        elif event < 0.9:
-            subscription.counts[name] = replace(counts, healthy=counts.healthy + some)
-        elif event < 0.98:
-            subscription.counts[name] = replace(counts, unhealthy=counts.unhealthy - fixed)
-        else:
-            del subscription.counts[name]
-    missing = [definition.name for definition in definitions if definition.name not in subscription.counts]
-    if missing and chance.random() < 0.1:
-        subscription.counts[chance.choice(missing)] = _seed_random(chance, 12)
-
-
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:
     """Let a subscription, now and then, go to another team: its name, tags and management group change."""
     if chance.random() < 1 / 300 and subscription.state is not State.UNSUPPORTED:
@@ -408,14 +394,6 @@ def _reorganize(subscription: Subscription, chance: random.Random) -> None:
         subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"
         subscription.tags = {**subscription.tags, "team": team, "owner": f"{team}@example.com"}
         subscription.group = chance.choice(tuple(GROUPS))
-
-
-def _control_points(definition: Definition, counts: Counts) -> tuple[int, Decimal]:
-    """Return maximum and current points: current = max x healthy / (healthy + unhealthy), to two digits."""
-    if counts.weight == 0:
-        return 0, Decimal(0)
-    current = Decimal(definition.max_score) * counts.healthy / counts.weight
-    return definition.max_score, current.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
 
 def _score(maximum: int, current: Decimal) -> dict[str, object]:

@@ -164,6 +164,7 @@ def test_faults_of_the_local_azure_are_set_on_its_command_line(tmp_path):
     assert fault == Fault(
         Kind.STATUS, "oauth2", share=0.5, times=3, status=429, headers={"retry-after": "1"}, body=b"busy", seed=7
     )
+    assert Fault.parse("slow:path=assessments,seconds=0.5") == Fault(Kind.SLOW, "assessments", seconds=0.5)
 
 
 @pytest.mark.slow
