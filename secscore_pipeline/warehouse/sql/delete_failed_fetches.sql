@@ -1,9 +1,16 @@
--- Deletes a try at an event type that could read nothing: the next try of the same run takes its place. What another
--- run of the sync may have noted of it goes too, so that the next try is normalized. A failed fetch has no records.
+-- Deletes a try at subscriptions of the spool that could read nothing: this try of the same run takes its place. What
+-- another run of the sync may have noted of it goes too, so that this try is normalized. A failed fetch has no records.
 delete from internal.normalized_fetches
 where run_id = $run_id
     and event_type = $event_type;
 
-delete from raw.fetches
-where run_id = $run_id
-    and event_type = $event_type;
+delete from raw.fetches as fetches
+using read_json(
+    $file,
+    format = 'newline_delimited',
+    maximum_object_size = $line_bytes,
+    columns = {subscription_id: 'varchar'}
+) as spooled_fetches
+where fetches.subscription_id = spooled_fetches.subscription_id
+    and fetches.run_id = $run_id
+    and fetches.event_type = $event_type;
