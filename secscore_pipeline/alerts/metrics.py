@@ -15,7 +15,7 @@ from typing import NamedTuple
 from secscore_pipeline.alerts.journal import JournalError, list_set_aside
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.registry import EVENT_TYPES
+from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.errors import FailureError
 from secscore_pipeline.posture.freshness import FeedFreshness, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
@@ -120,7 +120,10 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
             raise
         freshness, fetches, scores, stored = [FeedFreshness(feed.name) for feed in feeds], [], [], []
     counts = {(row["feed"], row["event_type"], row["outcome"]): row["subscriptions"] for row in fetches}
-    by_feed = [_feed_samples(feed, attempts.get(feed.feed, 0), counts) for feed in freshness]
+    by_feed = [
+        _feed_samples(known, SECSCORE_EVENT_TYPES.read(feed.settings), attempts.get(feed.name, 0), counts)
+        for feed, known in zip(feeds, freshness, strict=True)
+    ]
     ratios = [
         Sample("secscore_score_ratio", row["percentage"], {"tenant_id": row["tenant_id"]})
         for row in scores
@@ -129,14 +132,16 @@ def _samples(warehouse: Warehouse, feeds: Sequence[Feed], attempts: Mapping[str,
     return [*(sample for samples in by_feed for sample in samples), *ratios, *stored]
 
 
-def _feed_samples(feed: FeedFreshness, attempted_at: float, counts: Mapping[tuple[str, str, str], int]) -> list[Sample]:
-    """Return what is known of one feed."""
+def _feed_samples(
+    feed: FeedFreshness, event_types: Sequence[str], attempted_at: float, counts: Mapping[tuple[str, str, str], int]
+) -> list[Sample]:
+    """Return what is known of one feed, of the event types that it reads."""
     label = {"feed": feed.feed}
     complete_at = feed.last_complete_at.timestamp() if feed.last_complete_at else 0
     last_at = feed.last_sync_at.timestamp() if feed.last_sync_at else 0
     by_outcome = {
         (event_type, outcome): counts.get((feed.feed, event_type, outcome), 0)
-        for event_type in EVENT_TYPES
+        for event_type in event_types
         for outcome in Outcome
     }
     failed = sum(n for (_, outcome), n in by_outcome.items() if outcome.result is ReadResult.NOT_READ)

@@ -182,7 +182,6 @@ _BY_CODE = {
     "invalidapiversionparameter": Verdict(Outcome.FAILED, "api-version-refused"),
     "noregisteredproviderfound": Verdict(Outcome.FAILED, "api-version-refused"),
     "unsupportedapiversion": Verdict(Outcome.FAILED, "api-version-refused"),
-    "invalidresourcetype": Verdict(Outcome.NOT_FOUND, "api-version-refused"),
 }
 
 _BY_STATUS = {
@@ -206,6 +205,15 @@ def classify_answer(http_status: int, code: str | None) -> Verdict:
     provider writes its keys and codes differently from the next.
     """
     return _BY_CODE.get((code or "").lower()) or _BY_STATUS.get(http_status, _UNKNOWN)
+
+
+def is_version_refused(code: str | None) -> bool:
+    """Tell whether an error code says that Azure may know the list in another api-version.
+
+    A resource type that is not there in one version (InvalidResourceType) may be there in an older one.
+    """
+    code = (code or "").lower()
+    return code == "invalidresourcetype" or (code in _BY_CODE and _BY_CODE[code].failure == "api-version-refused")
 
 
 def is_no_score(http_status: int, code: str | None, message: str | None) -> bool:

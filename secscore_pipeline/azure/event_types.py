@@ -8,7 +8,14 @@ from itertools import islice
 from types import MappingProxyType
 
 from secscore_pipeline.azure.arm import USUAL_BOUNDS, ArmClient, ListBounds, Page
-from secscore_pipeline.azure.errors import AzureError, NoScoreYet, Outcome, RequestError, SignInError
+from secscore_pipeline.azure.errors import (
+    AzureError,
+    NoScoreYet,
+    Outcome,
+    RequestError,
+    SignInError,
+    is_version_refused,
+)
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
 
@@ -164,7 +171,7 @@ def _read_pages(client: ArmClient, event_type: EventType, subscription_id: str) 
         try:
             first = next(pages)
         except RequestError as error:
-            if error.failure != "api-version-refused" or version == last:
+            if version == last or not is_version_refused(error.code):
                 raise
             refused.add((event_type.collection, version))
             continue

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secscore_pipeline.azure.clouds import CLOUDS, Cloud
-from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
+from secscore_pipeline.azure.event_types import ASSESSMENTS, SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.config import kinds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.setting import Group, Setting
@@ -14,7 +14,8 @@ from secscore_pipeline.errors import explain
 EXPORTS = ("jsonl", "parquet", "security-lake", "csv", "xlsx")
 """The formats of exports."""
 
-EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
+EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS, ASSESSMENTS)}
+"""What SECSCORE_EVENT_TYPES may name; the metadata of recommendations is read with the assessments."""
 
 CREDENTIALS = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential")
 """What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are looked for, as the Azure SDKs do."""
@@ -145,8 +146,9 @@ SECSCORE_EVENT_TYPES = Setting(
     "SECSCORE_EVENT_TYPES",
     Group.SCOPE,
     kinds.some_of(tuple(EVENT_TYPES), "event-types-malformed"),
-    "Event types to read. The default reads both.",
-    default=",".join(EVENT_TYPES),
+    "Event types to read. The default reads scores and controls. assessments adds single recommendations: a record for "
+    "each recommendation and resource, many more than the others.",
+    default=f"{SECURE_SCORES.name},{SECURE_SCORE_CONTROLS.name}",
     launchpad_field="event_types",
 )
 SECSCORE_ENTITIES = Setting(

@@ -1,18 +1,20 @@
 """What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import dagster as dg
 import duckdb
 
 from secscore_pipeline.azure.errors import AzureError, Outcome
+from secscore_pipeline.azure.event_types import ASSESSMENTS
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_PARTIAL_FAILURE
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
-from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, get_run_id
+from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATIONS, SCORES, get_run_id
 from secscore_pipeline.defs.metadata import explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -64,6 +66,11 @@ def _of_raw(name: str, says: str, severity: dg.AssetCheckSeverity) -> list[Check
     return [Check(asset, name, says, severity, name, asset.path[-1]) for asset in (SCORES, CONTROLS)]
 
 
+def _of_spans(asset: dg.AssetKey, name: str, says: str, severity: dg.AssetCheckSeverity, file: str) -> Check:
+    """Return a check of a raw table whose records are stored for as long as they stay the same."""
+    return Check(asset, name, says, severity, file, asset.path[-1])
+
+
 def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None) -> Check:
     return Check(FINDINGS, name, says, severity, file or name)
 
@@ -78,6 +85,25 @@ CHECKS = (
     *_of_raw(COVERAGE, "Every subscription could be read.", _WARN),
     *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
     *_of_raw("clock_runs_forward", "No clock is behind that of the fetch before.", _WARN),
+    *(
+        check
+        for asset in (RECOMMENDATIONS, METADATA)
+        for check in (
+            _of_spans(asset, "not_empty", "Every complete fetch has all its records here.", _ERROR, "spans_not_empty"),
+            _of_spans(asset, "keys_unique", "No record id stands twice in a fetch.", _ERROR, "spans_keys_unique"),
+            _of_spans(
+                asset,
+                "schema_drift",
+                "Every field is one that the API describes, of the type it describes.",
+                _WARN,
+                "spans_schema_drift",
+            ),
+            _of_spans(
+                asset, "clock_runs_forward", "No clock is behind that of the fetch before.", _WARN, "clock_runs_forward"
+            ),
+        )
+    ),
+    _of_spans(RECOMMENDATIONS, COVERAGE, "Every subscription could be read.", _WARN, COVERAGE),
     _of_findings("not_empty", "Every complete fetch became findings.", _ERROR, "findings_not_empty"),
     _of_findings("keys_unique", "No event identifier (metadata.uid) stands twice.", _ERROR, "findings_keys_unique"),
     _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
@@ -100,19 +126,28 @@ order by run_id = $run_id desc, stored_at desc
 limit 1"""
 
 
-def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
-    """Make one step of an asset's checks; each is still shown, and can be run, by itself."""
+def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:
+    """Make one step of an asset's checks; each is still shown, and can be run, by itself.
+
+    Those of recommendations pass where no feed reads any, and no database is opened for them.
+    """
     checks = [check for check in CHECKS if check.asset == asset]
+    asked = feeds if asset in (RECOMMENDATIONS, METADATA) else ()
 
     @dg.multi_asset_check(
         name=f"{asset.path[-1]}_checks",
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
+        required_resource_keys={feed.resource_key for feed in asked},
     )
     def asset_checks(
         context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
+        if asked and not any(_reads_recommendations(getattr(context.resources, feed.resource_key)) for feed in asked):
+            for name in sorted(wanted):
+                yield dg.AssetCheckResult(passed=True, check_name=name, description="There is nothing to check.")
+            return
         fatal = list_unread(context) if asset == FINDINGS else []
         with explain_failures(context), warehouse.store.get_reader() as connection:
             _select_run(connection, get_run_id(context))
@@ -126,6 +161,13 @@ def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
             raise dg.Failure("\n".join(fatal), allow_retries=False)
 
     return asset_checks
+
+
+def _reads_recommendations(azure: AzureConnection) -> bool:
+    """Tell whether a connection reads recommendations; what is wrong with its settings, its own run says."""
+    with suppress(SettingsError):
+        return ASSESSMENTS in azure.settings().event_types
+    return False
 
 
 def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
@@ -224,4 +266,5 @@ def _days_left(azure: AzureConnection) -> int | None:
 
 def build_asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
     """Return the checks of every asset."""
-    return [*map(_checks_of, (SCORES, CONTROLS, FINDINGS)), valid_ocsf, _credential_lasts(feeds)]
+    assets = (SCORES, CONTROLS, RECOMMENDATIONS, METADATA, FINDINGS)
+    return [*(_checks_of(asset, feeds) for asset in assets), valid_ocsf, _credential_lasts(feeds)]

@@ -10,13 +10,13 @@ from secscore_pipeline.config.registry import EXPORTS
 from secscore_pipeline.defs.assets.exports import get_export_key
 from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, SUBSCRIPTIONS
+from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATIONS, SCORES, SUBSCRIPTIONS
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.hooks import signal_failure
 from secscore_pipeline.defs.metadata import make_preview
 from secscore_pipeline.ingest.connection_test import State, Step, run_connection_steps, summarize_steps
 
-READING = [SUBSCRIPTIONS, SCORES, CONTROLS, FINDINGS]
+READING = [SUBSCRIPTIONS, SCORES, CONTROLS, RECOMMENDATIONS, METADATA, FINDINGS]
 """What the run of a batch makes."""
 
 SHOWING = [DATABASE, REPORT, *map(get_export_key, EXPORTS)]

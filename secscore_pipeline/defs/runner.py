@@ -17,12 +17,13 @@ from typing import Any
 import dagster as dg
 
 from secscore_pipeline.azure.errors import AzureError
+from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, ASSESSMENTS
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import (
-    EVENT_TYPES,
     EXPORTS,
     SECSCORE_BATCH_SIZE,
+    SECSCORE_EVENT_TYPES,
     SECSCORE_EXPORTS,
     SECSCORE_OWNER_TAG,
 )
@@ -30,7 +31,7 @@ from secscore_pipeline.config.settings import read_signal_settings
 from secscore_pipeline.defs.asset_checks import CHECKS, COVERAGE
 from secscore_pipeline.defs.assets.exports import get_export_key
 from secscore_pipeline.defs.assets.posture import DATABASE
-from secscore_pipeline.defs.assets.raw import NAMES_READ, SUBSCRIPTIONS
+from secscore_pipeline.defs.assets.raw import METADATA, NAMES_READ, RECOMMENDATIONS, SUBSCRIPTIONS
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.instance import open_instance
 from secscore_pipeline.defs.jobs import READING
@@ -186,7 +187,11 @@ class _Runs:
         """Read a feed in one run, whose id is that of the sync."""
         sync_id = str(uuid.uuid4())
         # The report has a command of its own: what draws its charts takes a second and 200 MB.
-        excluded = {REPORT, *(get_export_key(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read())}
+        excluded = {
+            REPORT,
+            *(get_export_key(form) for form in EXPORTS if form not in SECSCORE_EXPORTS.read()),
+            *_list_assets_without_work(feed),
+        }
         selection = [key for key in self._definitions.resolve_all_asset_keys() if key not in excluded]
         yield RunStart(sync_id)
         result = self._execute(feed, sync_id, selection, partition=feed.partition)
@@ -202,10 +207,11 @@ class _Runs:
             yield FeedResult(feed, sync_id, SyncOutcome.NOTHING_STORED, str(error))
             return
         results = []
+        reading = [key for key in READING if key not in _list_assets_without_work(feed)]
         for number, batch in enumerate(batches, 1):
             run_id = str(uuid.uuid4())
             yield RunStart(run_id, batch.key, number, len(batches))
-            results.append(self._execute(feed, run_id, READING, partition=batch.key, tags={SYNC: sync_id}))
+            results.append(self._execute(feed, run_id, reading, partition=batch.key, tags={SYNC: sync_id}))
             yield results[-1]
         if not any(result.has_stored for result in results):
             yield FeedResult(feed, sync_id, SyncOutcome.NOTHING_STORED)
@@ -299,7 +305,8 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
 
     azure: AzureConnection = AzureConnection.from_environment()
     list_subscriptions(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock)
-    for event_type in EVENT_TYPES.values():
+    event_types = azure.settings().event_types
+    for event_type in (*event_types, *([ASSESSMENT_METADATA] if ASSESSMENTS in event_types else [])):
         fetch_event_type(azure, warehouse, event_type, sync_id, read_clock)
 
 
@@ -307,6 +314,11 @@ def normalize_fetches(warehouse: Warehouse) -> int:
     """Make the findings of all fetches that have none yet; return how many were added."""
     with warehouse.get_connection() as connection:
         return normalize(connection, Normalization().build_mapping())
+
+
+def _list_assets_without_work(feed: Feed) -> list[dg.AssetKey]:
+    """Return the assets of recommendations where a feed does not read them: their steps would take time for nothing."""
+    return [] if ASSESSMENTS.name in SECSCORE_EVENT_TYPES.read(feed.settings) else [RECOMMENDATIONS, METADATA]
 
 
 def _get_feed_outcome(result: RunResult) -> SyncOutcome:

@@ -1,8 +1,10 @@
 """Reads every subscription for an event type, and stores what Azure answered, as received."""
 
 import logging
+import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,11 +12,12 @@ import duckdb
 
 from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
-from secscore_pipeline.azure.event_types import EventType, Fetch, fetch_all
+from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.metadata import choose_metadata_subscriptions
 from secscore_pipeline.ingest.progress import report_progress
 from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
@@ -60,6 +63,35 @@ class FetchSummary(NamedTuple):
         """How many of the subscriptions were read for the event type."""
         return count_results(Outcome(outcome).result for outcome in self.outcomes.elements())
 
+    def add(self, other: "FetchSummary") -> "FetchSummary":
+        """Return what this look and another one came to together."""
+        return FetchSummary(*map(operator.add, self, other))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a run reads, and where it stores it.
+
+    Attributes:
+        azure: whom to ask.
+        warehouse: where to store it.
+        event_type: what to read.
+        run_id: the run that looks.
+        clock: tells the present time.
+        tell: is called with messages about the progress.
+        known: what all fetches of the run share.
+        tenant_ids: the tenant of each subscription that is known to have one.
+    """
+
+    azure: AzureConnection
+    warehouse: Warehouse
+    event_type: EventType
+    run_id: str
+    clock: Clock
+    tell: Callable[[str], object]
+    known: Mapping[str, Any]
+    tenant_ids: Mapping[str, str]
+
 
 def fetch_event_type(
     azure: AzureConnection,
@@ -71,6 +103,9 @@ def fetch_event_type(
     part: Part | None = None,
 ) -> FetchSummary:
     """Read every subscription with no database open, then load what was read in one transaction.
+
+    Of the metadata of recommendations, only the lists are read that tell something new: `choose_metadata_subscriptions`
+    says which; each choice is loaded by itself, since the next one depends on it.
 
     Args:
         azure: whom to ask, about which subscriptions.
@@ -84,7 +119,6 @@ def fetch_event_type(
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do.
     """
-    settings = azure.settings()
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
@@ -98,10 +132,6 @@ def fetch_event_type(
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
         _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
-    total = len(subscription_ids)
-    outcomes: Counter[str] = Counter()
-    errors: list[str] = []
-    records = requests = 0
     known = {
         "run_id": run_id,
         "sync_id": part.sync_id if part else None,
@@ -110,27 +140,50 @@ def fetch_event_type(
         "cloud_partition": cloud.partition,
         "subscriptions_in_scope": len(in_scope),
     }
-    with open_spool(warehouse.path) as spool:
+    reading = _Reading(azure, warehouse, event_type, run_id, clock, tell, known, tenant_ids)
+    taken = FetchSummary(0, Counter(), 0, 0, [], left, [])
+    for chosen in (
+        choose_metadata_subscriptions(warehouse, subscription_ids, clock().date())
+        if event_type is ASSESSMENT_METADATA
+        else [subscription_ids]
+    ):
+        taken = taken.add(_fetch_subscriptions(reading, chosen))
+    if taken.returned:
+        tell(describe_returned(taken.returned))
+    return taken
+
+
+def _fetch_subscriptions(reading: _Reading, subscription_ids: Sequence[str]) -> FetchSummary:
+    """Read some subscriptions, and load what was read in one transaction."""
+    azure, event_type, clock = reading.azure, reading.event_type, reading.clock
+    total = len(subscription_ids)
+    outcomes: Counter[str] = Counter()
+    errors: list[str] = []
+    records = requests = 0
+    with open_spool(reading.warehouse.path) as spool:
         looks = fetch_all(
-            azure.client(), event_type, subscription_ids, clock, settings.max_connections, partial(_spool_page, spool)
+            azure.client(),
+            event_type,
+            subscription_ids,
+            clock,
+            azure.settings().max_connections,
+            partial(_spool_page, spool),
         )
         for done, look in enumerate(looks, 1):
-            _spool_fetch(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
+            _spool_fetch(spool, {**reading.known, "tenant_id": reading.tenant_ids.get(look.subscription_id)}, look)
             outcomes[look.outcome] += 1
             records += look.records
             requests += len(look.request_ids)
             if look.error and look.outcome.result is ReadResult.NOT_READ:
                 errors.append(f"{look.subscription_id}: {look.error}")
             if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
-                tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
+                reading.tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
         spool.close()
-        with warehouse.get_connection() as connection:
-            returned = load_fetches(connection, spool, run_id, event_type.name, clock(), azure.tenant())
-    taken = FetchSummary(total, outcomes, records, requests, errors, left, returned)
+        with reading.warehouse.get_connection() as connection:
+            returned = load_fetches(connection, spool, reading.run_id, event_type.name, clock(), azure.tenant())
+    taken = FetchSummary(total, outcomes, records, requests, errors, [], returned)
     if not report_progress(event_type.name, total, total):
-        tell(f"{event_type.name}: {taken.coverage.sentence}")
-    if returned:
-        tell(describe_returned(returned))
+        reading.tell(f"{event_type.name}: {taken.coverage.sentence}")
     return taken
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.defs.assets.raw import CONTROLS, SCORES, get_run_id
+from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATIONS, SCORES, get_run_id
 from secscore_pipeline.defs.metadata import OWNERS, POOL, describe_columns, explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource, get_batch
 from secscore_pipeline.ingest.fetches import has_stored
@@ -45,7 +45,7 @@ _LAUNCHPAD = {
 @dg.asset(
     key=FINDINGS,
     config_schema=_LAUNCHPAD,
-    deps=[SCORES, CONTROLS],
+    deps=[SCORES, CONTROLS, RECOMMENDATIONS, METADATA],
     group_name="ocsf",
     kinds={"duckdb", "ocsf"},
     owners=OWNERS,

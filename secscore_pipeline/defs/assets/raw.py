@@ -2,12 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 
 from secscore_pipeline.azure.errors import AzureError, Outcome
-from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
+from secscore_pipeline.azure.event_types import (
+    ASSESSMENT_METADATA,
+    ASSESSMENTS,
+    SECURE_SCORE_CONTROLS,
+    SECURE_SCORES,
+    EventType,
+)
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE
@@ -30,18 +36,70 @@ log = logging.getLogger(__name__)
 NAMES_READ = "names_read"
 """The check of the subscriptions that tells whether they could be listed."""
 
-SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
-SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
+METADATA_READ = "metadata_read"
+"""The check of the metadata of recommendations that tells whether it could be read, where it was to be."""
 
-_DESCRIBED = (
-    (
+SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
+SCORES, CONTROLS, RECOMMENDATIONS, METADATA = (
+    dg.AssetKey(["raw", event_type.name])
+    for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS, ASSESSMENTS, ASSESSMENT_METADATA)
+)
+
+
+class _RawTable(NamedTuple):
+    """A raw table that is read from a list of each subscription, or of some.
+
+    Attributes:
+        event_type: what its records are.
+        chosen_by: the event type of SECSCORE_EVENT_TYPES with which it is read.
+        deps: the asset that is made before it.
+        read_check: the check that tells whether anything could be read; its severity.
+        description: for the UI.
+    """
+
+    event_type: EventType
+    chosen_by: EventType
+    deps: dg.AssetKey
+    read_check: str
+    severity: dg.AssetCheckSeverity
+    description: str
+
+
+_TABLES = (
+    _RawTable(
         SECURE_SCORES,
+        SECURE_SCORES,
+        SUBSCRIPTIONS,
+        READ,
+        dg.AssetCheckSeverity.ERROR,
         "Every secure score of every subscription, as Azure Resource Manager sent it. Append-only: a row a record.",
     ),
-    (
+    _RawTable(
         SECURE_SCORE_CONTROLS,
+        SECURE_SCORE_CONTROLS,
+        SUBSCRIPTIONS,
+        READ,
+        dg.AssetCheckSeverity.ERROR,
         "Every secure score control of every subscription, its definition included, as Azure Resource Manager sent "
         "it. Append-only: a row a record.",
+    ),
+    _RawTable(
+        ASSESSMENTS,
+        ASSESSMENTS,
+        SUBSCRIPTIONS,
+        READ,
+        dg.AssetCheckSeverity.ERROR,
+        "Every assessment of every subscription: a recommendation on a resource, as Azure Resource Manager sent it. "
+        "A row for as long as it stays the same.",
+    ),
+    _RawTable(
+        ASSESSMENT_METADATA,
+        ASSESSMENTS,
+        RECOMMENDATIONS,
+        METADATA_READ,
+        dg.AssetCheckSeverity.WARN,  # without it, recommendations lack their texts and severities, and no more
+        "What recommendations are about: the metadata of each tenant's, and of custom ones, as Azure Resource Manager "
+        "sent it. A row for as long as it stays the same.",
     ),
 )
 
@@ -86,18 +144,17 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         with explain_failures(context):
             yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
 
-    def asset_of(event_type: EventType, description: str) -> dg.AssetsDefinition:
+    def asset_of(table: _RawTable) -> dg.AssetsDefinition:
+        name = table.event_type.name
+        key = dg.AssetKey(["raw", name])
+
         @dg.asset(
-            key=["raw", event_type.name],
-            description=description,
-            deps=[SUBSCRIPTIONS],
-            metadata={"dagster/table_name": f"raw.{event_type.name}"},
+            key=key,
+            description=table.description,
+            deps=[table.deps],
+            metadata={"dagster/table_name": f"raw.{name}"},
             check_specs=[
-                dg.AssetCheckSpec(
-                    READ,
-                    asset=dg.AssetKey(["raw", event_type.name]),
-                    description="One subscription could be read, or more.",
-                )
+                dg.AssetCheckSpec(table.read_check, asset=key, description="One subscription could be read, or more.")
             ],
             group_name="raw",
             kinds={"azure", "duckdb"},
@@ -113,20 +170,20 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             done: dg.MaterializeResult[None] = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
             try:
                 with explain_failures(context):
-                    done = _materialize(context, get_connection(context), context.resources.warehouse.store, event_type)
+                    done = _materialize(context, get_connection(context), context.resources.warehouse.store, table)
             except dg.RetryRequested:
                 raise
             except dg.Failure as failed:
                 # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
                 problem = failed.description
             except Exception as error:  # an event type costs itself alone, whatever it was
-                log.debug("%s could not be read", event_type.name, exc_info=error)
-                problem = explain(f"{event_type.name} could not be read ({type(error).__name__}).", "unforeseen")
+                log.debug("%s could not be read", name, exc_info=error)
+                problem = explain(f"{name} could not be read ({type(error).__name__}).", "unforeseen")
             yield done
             yield dg.AssetCheckResult(
-                check_name=READ,
+                check_name=table.read_check,
                 passed=problem is None,
-                severity=dg.AssetCheckSeverity.ERROR,
+                severity=table.severity,
                 description="\n".join(map(in_markdown, problem.splitlines()))
                 if problem
                 else "They could, or were not asked for.",
@@ -134,7 +191,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
 
         return raw_asset
 
-    return [subscriptions, *(asset_of(*described) for described in _DESCRIBED)]
+    return [subscriptions, *map(asset_of, _TABLES)]
 
 
 def _materialize_subscriptions(
@@ -218,14 +275,16 @@ def _is_stored(warehouse: Warehouse, run_id: str, event_type: EventType) -> bool
 
 
 def _materialize(
-    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, event_type: EventType
+    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, table: _RawTable
 ) -> dg.MaterializeResult[None]:
-    if event_type not in azure.settings().event_types:
-        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", event_type.name)
+    event_type = table.event_type
+    if table.chosen_by not in azure.settings().event_types:
+        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", table.chosen_by.name)
         return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
     started_at = utc_now()
     run_id, part = get_run_id(context), _get_part(context, warehouse)
-    if context.run.root_run_id and _is_stored(warehouse, run_id, event_type):
+    # Which metadata is stored already, the choice of what to read knows.
+    if context.run.root_run_id and event_type is table.chosen_by and _is_stored(warehouse, run_id, event_type):
         context.log.info("The try before stored this event type: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
     taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)

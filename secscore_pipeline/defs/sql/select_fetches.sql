@@ -9,3 +9,15 @@ select observations.version_id
 from internal.observations as observations
 join selected_fetches using (fetch_id)
 where selected_fetches.event_type = kind;
+
+-- One row: one record of an event type that is stored as spans, and a fetch of those that saw it.
+create or replace temp macro spans_seen(kind) as table
+select fetches.fetch_id, fetches.subscription_id, spans.first_fetch_id, spans.version_id
+from internal.record_spans as spans
+join selected_fetches as fetches
+    on fetches.event_type = spans.event_type
+    and fetches.subscription_id = spans.subscription_id
+    and fetches.outcome = 'complete'
+    and fetches.fetch_id >= spans.first_fetch_id
+    and (spans.ended_fetch_id is null or fetches.fetch_id < spans.ended_fetch_id)
+where spans.event_type = kind;
