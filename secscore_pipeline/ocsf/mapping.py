@@ -23,7 +23,7 @@ class Mapping:
     events: tuple[str, ...]
     notes: tuple[str, ...]
     parameters: dict[str, object]
-    functions: dict[str, Callable[[str], str | None]]
+    functions: dict[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)

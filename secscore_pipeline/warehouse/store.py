@@ -353,7 +353,7 @@ class Mapping(Protocol):
     events: tuple[str, ...]
     notes: tuple[str, ...]
     parameters: dict[str, object]
-    functions: dict[str, Callable[[str], str | None]]
+    functions: dict[str, Callable[[str], str]]
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
@@ -394,7 +394,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
 
 @contextmanager
 def _functions(
-    connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str | None]]
+    connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str]]
 ) -> Iterator[None]:
     """Let SQL call functions of Python while the block runs; null stays null."""
     for name, function in functions.items():
