@@ -138,18 +138,16 @@ def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefin
         name=f"{asset.path[-1]}_checks",
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
-        required_resource_keys={feed.resource_key for feed in asked},
+        required_resource_keys={"warehouse", *(feed.resource_key for feed in asked)},
     )
-    def asset_checks(
-        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.AssetCheckResult]:
+    def asset_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
         if asked and not any(_reads_recommendations(getattr(context.resources, feed.resource_key)) for feed in asked):
             for name in sorted(wanted):
                 yield dg.AssetCheckResult(passed=True, check_name=name, description="There is nothing to check.")
             return
         fatal = list_unread(context) if asset == FINDINGS else []
-        with explain_failures(context), warehouse.store.get_reader() as connection:
+        with explain_failures(context), context.resources.warehouse.store.get_reader() as connection:
             _select_run(connection, get_run_id(context))
             for check in checks:
                 if check.name in wanted:

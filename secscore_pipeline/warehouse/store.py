@@ -251,6 +251,8 @@ def load_fetches(
     values = {
         "run_id": run_id,
         "event_type": event_type,
+        "fetches_file": str(spool.fetches_path),
+        "records_file": str(spool.records_path),
         "line_bytes": max(spool.longest_line + 1, 1 << 16),
         "stored_at": stored_at,
         "tenant_id": tenant and tenant.tenant_id,
@@ -258,14 +260,11 @@ def load_fetches(
 
     def load() -> list[ScopeChange]:
         with transaction(connection):
-            fetches = {**values, "file": str(spool.fetches_path)}
-            if has_rows(connection, "warehouse/count_spooled_fetches", fetches):
+            if has_rows(connection, "warehouse/count_spooled_fetches", values):
                 return []
-            execute(connection, load_sql("warehouse/delete_failed_fetches"), fetches)
-            execute(connection, load_sql("warehouse/load_fetches"), fetches)
             kept = "load_spans" if event_type in KEPT_AS_SPANS else "load_observations"
-            for name in ("load_incoming", "load_record_versions", kept):
-                execute(connection, load_sql(f"warehouse/{name}"), {**values, "file": str(spool.records_path)})
+            for name in ("delete_failed_fetches", "load_fetches", "load_incoming", "load_record_versions", kept):
+                execute(connection, load_sql(f"warehouse/{name}"), values)
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
 

@@ -12,7 +12,7 @@ where selected_fetches.event_type = kind;
 
 -- One row: one record of an event type that is stored as spans, and a fetch of those that saw it.
 create or replace temp macro spans_seen(kind) as table
-select fetches.fetch_id, fetches.subscription_id, spans.first_fetch_id, spans.version_id
+select fetches.fetch_id, fetches.subscription_id, spans.first_fetch_id, spans.page, spans.position, spans.version_id
 from internal.record_spans as spans
 join selected_fetches as fetches
     on fetches.event_type = spans.event_type

@@ -3,7 +3,7 @@ select count(*) as fetches
 from raw.fetches
 semi join (
     from read_json(
-        $file,
+        $fetches_file,
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
         columns = {subscription_id: 'varchar'}

@@ -6,7 +6,7 @@ where run_id = $run_id
 
 delete from raw.fetches as fetches
 using read_json(
-    $file,
+    $fetches_file,
     format = 'newline_delimited',
     maximum_object_size = $line_bytes,
     columns = {subscription_id: 'varchar'}

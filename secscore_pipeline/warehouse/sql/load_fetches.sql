@@ -4,7 +4,7 @@
 insert into raw.fetches by name
 with spooled_fetches as materialized (
     from read_json(
-        $file,
+        $fetches_file,
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
         columns = {

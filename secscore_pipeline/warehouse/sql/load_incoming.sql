@@ -8,7 +8,7 @@ with spooled_records as (
         coalesce(lower(try(record ->> '$.id')), '') as record_key,
         unhex(sha256(record)) as record_hash
     from read_json(
-        $file,
+        $records_file,
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
         columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}

@@ -27,7 +27,7 @@ from changed_records;
 insert into internal.record_versions (version_id, first_fetch_id, occurrence, record)
 select changed_records.version_id, changed_records.fetch_id, changed_records.occurrence, spooled.record
 from read_json(
-    $file,
+    $records_file,
     format = 'newline_delimited',
     maximum_object_size = $line_bytes,
     columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}

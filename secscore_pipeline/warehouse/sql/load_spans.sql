@@ -18,6 +18,15 @@ join raw.fetches as fetches
     and fetches.event_type = $event_type
     and fetches.outcome = 'complete'
     and fetches.subscription_id = spans.subscription_id
+-- Another part of the run may have been loaded before.
+semi join (
+    from read_json(
+        $fetches_file,
+        format = 'newline_delimited',
+        maximum_object_size = $line_bytes,
+        columns = {subscription_id: 'varchar'}
+    )
+) as spooled_fetches on spooled_fetches.subscription_id = spans.subscription_id
 anti join seen_versions on seen_versions.version_id = spans.version_id
 where spans.event_type = $event_type
     and spans.ended_fetch_id is null;
