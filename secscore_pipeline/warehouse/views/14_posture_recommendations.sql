@@ -67,24 +67,23 @@ join internal.control_definitions as definitions using (definition_id),
 where observations.is_control
     and lower(observations.score_name) = 'ascscore';
 
--- One row: one resource in one secure score control: how many of its recommendations that count are unhealthy, and which if
--- there is one. Previews never count, nor do those that are neither healthy nor unhealthy.
-create or replace view internal.current_control_resources as
+-- One row: one resource that is unhealthy in one secure score control, and how many of the recommendations that count are
+-- unhealthy on it. Previews never count.
+create or replace view internal.unhealthy_control_resources as
 select
-    assessments.tenant_id,
     assessments.subscription_id,
     members.control_id,
     any_value(members.control) as control,
     any_value(members.points_per_resource) as points_per_resource,
     assessments.resource_key,
-    count(*) filter (where assessments.state = 'unhealthy') as unhealthy_recommendations,
-    any_value(assessments.finding_id) filter (where assessments.state = 'unhealthy') as unhealthy_finding_id,
+    count(*) as recommendations,
+    any_value(assessments.finding_id) as finding_id,
     max(assessments.since) as last_changed_at
 from internal.current_assessments as assessments
 join internal.current_control_recommendations as members using (subscription_id, recommendation_id)
 where not assessments.is_preview
-    and assessments.state in ('healthy', 'unhealthy')
-group by assessments.tenant_id, assessments.subscription_id, members.control_id, assessments.resource_key;
+    and assessments.state = 'unhealthy'
+group by assessments.subscription_id, members.control_id, assessments.resource_key;
 
 -- One row: one resource that the fix of one recommendation would turn healthy in a control, and the points that gains.
 create or replace view posture.last_unhealthy as
@@ -109,101 +108,114 @@ select
     assessments.since,
     round(resources.points_per_resource, 4) as potential_increase,
     assessments.observed_at
-from internal.current_control_resources as resources
-join internal.current_assessments as assessments on assessments.finding_id = resources.unhealthy_finding_id
+from internal.unhealthy_control_resources as resources
+join internal.current_assessments as assessments using (finding_id)
 left join internal.subscription_versions as entities using (subscription_version_id)
-where resources.unhealthy_recommendations = 1;
+where resources.recommendations = 1;
 
--- One row: one recommendation in one subscription in scope, as it is now.
+-- One row: one recommendation in one control of one subscription: the controls that it is part of, most points first.
+create or replace view internal.recommendation_memberships as
+select
+    subscription_id,
+    recommendation_id,
+    list(control order by "max" desc, control_id) as controls
+from internal.current_control_recommendations
+group by subscription_id, recommendation_id;
+
+-- One row: one recommendation in one subscription in scope, as it is now. Texts are joined last: they are long, and the
+-- same for every resource.
 create or replace view posture.recommendations as
 with counted_assessments as (
     select
         any_value(cloud_partition) as cloud_partition,
         any_value(feed) as feed,
-        any_value(tenant_id) as tenant_id,
+        tenant_id,
         subscription_id,
         max(subscription_version_id) as subscription_version_id,
         recommendation_id,
-        any_value(recommendation) as recommendation,
-        any_value(severity) as severity,
-        any_value(effort) as effort,
-        any_value(user_impact) as user_impact,
-        any_value(is_preview) as is_preview,
+        max(version_id) as version_id,
         count(*) filter (where state = 'unhealthy') as unhealthy_resources,
         count(*) filter (where state = 'healthy') as healthy_resources,
         count(*) filter (where state = 'not_applicable') as not_applicable_resources,
         count(*) filter (where state = 'exempt') as exempt_resources,
         min(since) filter (where state = 'unhealthy') as oldest_since,
-        any_value(remediation) as remediation,
         max(observed_at) as observed_at
     from internal.current_assessments
-    group by subscription_id, recommendation_id
+    group by tenant_id, subscription_id, recommendation_id
 ),
 increases as (
-    select subscription_id, recommendation_id, sum(potential_increase) as potential_increase
-    from posture.last_unhealthy
-    group by subscription_id, recommendation_id
-),
-memberships as (
-    select
-        subscription_id,
-        recommendation_id,
-        list(control order by "max" desc, control_id) as controls
-    from internal.current_control_recommendations
-    group by subscription_id, recommendation_id
+    select resources.subscription_id, assessments.recommendation_id, sum(resources.points_per_resource) as points
+    from internal.unhealthy_control_resources as resources
+    join internal.parsed_assessments as assessments on assessments.finding_id = resources.finding_id
+    join internal.findings as findings
+        on findings.finding_id = assessments.finding_id
+        and findings.newest_version_id = assessments.version_id
+    where resources.recommendations = 1
+    group by resources.subscription_id, assessments.recommendation_id
 ),
 score_maxima as (
-    select subscription_id, "max"
+    select subscription_id, "max" as score_max
     from posture.current_scores
     where score = 'ascScore'
+),
+described_recommendations as (
+    select
+        counted.*,
+        coalesce(parsed.display_name, metadata.display_name, counted.recommendation_id) as recommendation,
+        metadata.severity,
+        metadata.effort,
+        metadata.user_impact,
+        metadata.remediation,
+        coalesce(metadata.is_preview, false) as is_preview,
+        memberships.controls,
+        memberships.controls is not null and not coalesce(metadata.is_preview, false) as is_scored,
+        increases.points,
+        score_maxima.score_max
+    from counted_assessments as counted
+    join internal.parsed_assessments as parsed using (version_id)
+    left join internal.recommendations as metadata
+        on metadata.tenant_id = counted.tenant_id
+        and metadata.recommendation_id = counted.recommendation_id
+    left join internal.recommendation_memberships as memberships
+        on memberships.subscription_id = counted.subscription_id
+        and memberships.recommendation_id = counted.recommendation_id
+    left join increases
+        on increases.subscription_id = counted.subscription_id
+        and increases.recommendation_id = counted.recommendation_id
+    left join score_maxima on score_maxima.subscription_id = counted.subscription_id
 )
 select
-    counted.cloud_partition,
-    counted.feed,
-    counted.tenant_id,
-    counted.subscription_id,
+    described.cloud_partition,
+    described.feed,
+    described.tenant_id,
+    described.subscription_id,
     entities.name as subscription_name,
     entities.owner,
-    counted.recommendation_id,
-    counted.recommendation,
-    memberships.controls[1] as control,
-    coalesce(memberships.controls, []) as controls,
-    memberships.controls is not null and not counted.is_preview as is_scored,
-    counted.is_preview,
-    counted.severity,
-    counted.effort,
-    counted.user_impact,
-    counted.unhealthy_resources,
-    counted.healthy_resources,
-    counted.not_applicable_resources,
-    counted.exempt_resources,
-    counted.oldest_since,
-    date_diff('day', counted.oldest_since, counted.observed_at) as oldest_days,
-    internal.round_points(
-        if(memberships.controls is not null and not counted.is_preview, coalesce(increases.potential_increase, 0), null)
-    ) as potential_increase,
-    internal.percent_of(
-        if(memberships.controls is not null and not counted.is_preview, coalesce(increases.potential_increase, 0), null),
-        score_maxima."max"
-    ) as potential_increase_percent,
-    counted.remediation,
-    counted.observed_at
-from counted_assessments as counted
-left join increases using (subscription_id, recommendation_id)
-left join memberships using (subscription_id, recommendation_id)
-left join score_maxima using (subscription_id)
+    described.recommendation_id,
+    described.recommendation,
+    described.controls[1] as control,
+    coalesce(described.controls, []) as controls,
+    described.is_scored,
+    described.is_preview,
+    described.severity,
+    described.effort,
+    described.user_impact,
+    described.unhealthy_resources,
+    described.healthy_resources,
+    described.not_applicable_resources,
+    described.exempt_resources,
+    described.oldest_since,
+    date_diff('day', described.oldest_since, described.observed_at) as oldest_days,
+    if(described.is_scored, internal.round_points(coalesce(described.points, 0)), null) as potential_increase,
+    if(described.is_scored, internal.percent_of(coalesce(described.points, 0), described.score_max), null)
+        as potential_increase_percent,
+    described.remediation,
+    described.observed_at
+from described_recommendations as described
 left join internal.subscription_versions as entities using (subscription_version_id);
 
 -- One row: one resource that is unhealthy in one recommendation now.
 create or replace view posture.unhealthy_resources as
-with memberships as (
-    select
-        subscription_id,
-        recommendation_id,
-        list(control order by "max" desc, control_id) as controls
-    from internal.current_control_recommendations
-    group by subscription_id, recommendation_id
-)
 select
     assessments.cloud_partition,
     assessments.feed,
@@ -235,7 +247,7 @@ select
     ) as portal_url,
     assessments.observed_at
 from internal.current_assessments as assessments
-left join memberships using (subscription_id, recommendation_id)
+left join internal.recommendation_memberships as memberships using (subscription_id, recommendation_id)
 left join internal.subscription_versions as entities using (subscription_version_id)
 where assessments.state = 'unhealthy';
 
@@ -440,23 +452,26 @@ comment on column internal.current_control_recommendations.points_per_resource i
     'Points that one resource gains when it turns healthy.';
 comment on column internal.current_control_recommendations.recommendation_id is
     'The recommendation: the GUID that its assessments and its metadata share.';
-comment on view internal.current_control_resources is
-    'One row: one resource in one secure score control now, by the recommendations that count.';
-comment on column internal.current_control_resources.tenant_id is
-    'The Entra tenant of the subscription: a GUID, lower case.';
-comment on column internal.current_control_resources.subscription_id is 'The subscription, lower case.';
-comment on column internal.current_control_resources.control_id is 'The control''s name: the GUID of its definition.';
-comment on column internal.current_control_resources.control is 'The control''s display name.';
-comment on column internal.current_control_resources.points_per_resource is
+comment on view internal.unhealthy_control_resources is
+    'One row: one resource that is unhealthy in one secure score control now, by the recommendations that count.';
+comment on column internal.unhealthy_control_resources.subscription_id is 'The subscription, lower case.';
+comment on column internal.unhealthy_control_resources.control_id is
+    'The control''s name: the GUID of its definition.';
+comment on column internal.unhealthy_control_resources.control is 'The control''s display name.';
+comment on column internal.unhealthy_control_resources.points_per_resource is
     'Points that it gains when it turns healthy.';
-comment on column internal.current_control_resources.resource_key is
-    'The same in lower case: Azure compares ids without regard to case.';
-comment on column internal.current_control_resources.unhealthy_recommendations is
+comment on column internal.unhealthy_control_resources.resource_key is 'The resource''s id, lower case.';
+comment on column internal.unhealthy_control_resources.recommendations is
     'How many recommendations of the control are unhealthy on it.';
-comment on column internal.current_control_resources.unhealthy_finding_id is
-    'One of those findings; null where there is none.';
-comment on column internal.current_control_resources.last_changed_at is
+comment on column internal.unhealthy_control_resources.finding_id is 'One of those findings.';
+comment on column internal.unhealthy_control_resources.last_changed_at is
     'When the status of one of them last changed, UTC.';
+comment on view internal.recommendation_memberships is
+    'One row: one recommendation of one subscription that is part of secure score controls.';
+comment on column internal.recommendation_memberships.subscription_id is 'The subscription, lower case.';
+comment on column internal.recommendation_memberships.recommendation_id is 'The recommendation, lower case.';
+comment on column internal.recommendation_memberships.controls is
+    'The names of its controls, that with the most points first.';
 comment on view posture.last_unhealthy is
     'One row: one resource that one fix would turn healthy in a control: the one recommendation that is left, and the points that gains.';
 comment on column posture.last_unhealthy.cloud_partition is
