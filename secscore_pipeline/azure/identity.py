@@ -18,6 +18,9 @@ ACTIONS = (
 )
 """What the custom role may do: read scores, controls and definitions, and the names of subscriptions."""
 
+RECOMMENDATION_ACTIONS = ("Microsoft.Security/assessments/read", "Microsoft.Security/assessmentMetadata/read")
+"""What reading recommendations takes besides, with `assessments` in SECSCORE_EVENT_TYPES."""
+
 GROUP_ACTION = "Microsoft.Management/managementGroups/descendants/read"
 """What lists the subscriptions below a management group: Security Reader may not do it, nor Management Group Reader."""
 
@@ -25,7 +28,12 @@ FILES = ("setup.sh", "role.bicep", "main.tf")
 
 
 def recipes(
-    name: str, subscription_ids: Sequence[str], management_group: str | None, *, custom_role: bool
+    name: str,
+    subscription_ids: Sequence[str],
+    management_group: str | None,
+    *,
+    custom_role: bool,
+    recommendations: bool = False,
 ) -> dict[str, str]:
     """Return the recipes by file name.
 
@@ -35,12 +43,17 @@ def recipes(
         management_group: where it may read, with everything below; no built-in role but Reader may list what that is,
             so the role is a custom one.
         custom_role: a role of the few actions that are needed, instead of Security Reader.
+        recommendations: whether that role may read recommendations too, as Security Reader may.
     """
     base = "/providers/Microsoft.Management/managementGroups"
     scopes = (
         [f"{base}/{management_group}"] if management_group else [f"/subscriptions/{one}" for one in subscription_ids]
     )
-    actions = [*ACTIONS, GROUP_ACTION] if management_group else ACTIONS
+    actions = [
+        *ACTIONS,
+        *(RECOMMENDATION_ACTIONS if recommendations else ()),
+        *((GROUP_ACTION,) if management_group else ()),
+    ]
     custom_role = custom_role or bool(management_group)
     values = {
         "name": name,
@@ -63,10 +76,15 @@ def recipes(
     return {file: Template(folder.joinpath(file).read_text(encoding="utf-8")).substitute(values) for file in FILES}
 
 
+def _describe_role(actions: Sequence[str]) -> str:
+    more = ", and recommendations" if RECOMMENDATION_ACTIONS[0] in actions else ""
+    return f"Reads secure scores, their controls and definitions{more}."
+
+
 def _for_az(scopes: Sequence[str], actions: Sequence[str]) -> str:
     role = {
         "Name": CUSTOM_ROLE,
-        "Description": "Reads secure scores, their controls and definitions.",
+        "Description": _describe_role(actions),
         "Actions": list(actions),
         "AssignableScopes": list(scopes),
     }
@@ -83,7 +101,7 @@ def _for_bicep(actions: Sequence[str], *, group: bool) -> str:
   name: guid({scope}, '{CUSTOM_ROLE}')
   properties: {{
     roleName: '{CUSTOM_ROLE}'
-    description: 'Reads secure scores, their controls and definitions.'
+    description: '{_describe_role(actions)}'
     type: 'CustomRole'
     assignableScopes: [ {scope} ]
     permissions: [

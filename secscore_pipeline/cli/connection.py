@@ -124,9 +124,19 @@ def _refuse_special_characters(name: str) -> str:
     is_flag=True,
     help="Use a custom role with the actions needed instead of Security Reader. A management group always gets it.",
 )
+@click.option(
+    "--recommendations",
+    is_flag=True,
+    help="Let the custom role read recommendations too (assessments in SECSCORE_EVENT_TYPES). Security Reader may.",
+)
 @click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write the files there.")
 def azure_setup(
-    subscription_ids: tuple[str, ...], management_group: str | None, name: str, custom_role: bool, folder: Path | None
+    subscription_ids: tuple[str, ...],
+    management_group: str | None,
+    name: str,
+    custom_role: bool,
+    recommendations: bool,
+    folder: Path | None,
 ) -> None:
     """Print az, Bicep and Terraform templates for a least-privilege identity.
 
@@ -137,7 +147,9 @@ def azure_setup(
 
     if not subscription_ids and not management_group:
         subscription_ids = ("<subscription id>",)
-    templates = recipes(name, subscription_ids, management_group, custom_role=custom_role)
+    templates = recipes(
+        name, subscription_ids, management_group, custom_role=custom_role, recommendations=recommendations
+    )
     if folder is None:
         for file, text in templates.items():
             write_output(f"# ---- {file}\n{text}\n")

@@ -12,6 +12,7 @@ from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
+from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.text import GUID, count_subscriptions, find_nearest, printable, suggest
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ _QUESTIONS = {
     )
 }
 
+_RECOMMENDATIONS = Question(
+    "SECSCORE_EVENT_TYPES",
+    "Read single recommendations too (yes or no)? That is one record for each recommendation and resource",
+    "no",
+)
+_YES_OR_NO = ("yes", "y", "no", "n")
+
 ASKED_FOR = tuple(_QUESTIONS)
 """The settings that are asked for where they are missing or malformed."""
 
@@ -120,6 +128,7 @@ def ask_for_settings(
     """
     interview = _Interview(known, ask, print_text, print_problem)
     asks_for_scope = "AZURE_SUBSCRIPTION_IDS" not in known
+    asks_for_event_types = asks_for_scope and "SECSCORE_EVENT_TYPES" not in known
     while True:
         interview.ask_for_identity()
         signs_in = connects and (interview.has_asked or asks_for_scope)
@@ -129,7 +138,7 @@ def ask_for_settings(
                 interview.ask_until_valid("SECSCORE_SECRET_EXPIRES")
             if visible is not None and asks_for_scope:
                 print_text(_format_list(visible))
-            interview.ask_until_valid("AZURE_SUBSCRIPTION_IDS", visible or ())
+            interview.ask_for_scope(visible or (), asks_for_event_types=asks_for_event_types)
         except _BackError:
             interview.discard(*_CREDENTIALS, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
         else:
@@ -201,6 +210,26 @@ class _Interview:
         if not given:
             del self._known[name]
 
+    def ask_for_scope(self, visible: "Sequence[ListedSubscription]", *, asks_for_event_types: bool) -> None:
+        """Ask which subscriptions are to be read, and whether their recommendations are.
+
+        Args:
+            visible: the subscriptions whose names may stand for their ids.
+            asks_for_event_types: whether to ask for recommendations.
+
+        Raises:
+            _BackError: the question before is to be asked again.
+        """
+        while True:
+            self.ask_until_valid("AZURE_SUBSCRIPTION_IDS", visible)
+            try:
+                if asks_for_event_types:
+                    self._ask_for_recommendations()
+            except _BackError:
+                self.discard("AZURE_SUBSCRIPTION_IDS", is_default=True)
+            else:
+                return
+
     def discard(self, *names: str, is_default: bool = False) -> None:
         """Make settings be asked for again.
 
@@ -262,6 +291,13 @@ class _Interview:
                 return
             is_secret = credential == "AZURE_CLIENT_SECRET"
             credential = "AZURE_CLIENT_CERTIFICATE_PATH" if is_secret else "AZURE_CLIENT_SECRET"
+
+    def _ask_for_recommendations(self) -> None:
+        """Ask whether to read recommendations, and choose that event type where the answer is yes."""
+        while (answer := self._read_answer(_RECOMMENDATIONS).lower() or "no") not in _YES_OR_NO:
+            self._print_problem("Answer yes or no.")
+        if answer in _YES_OR_NO[:2]:
+            self._known["SECSCORE_EVENT_TYPES"] = ",".join(EVENT_TYPES)
 
     def _find_problems(self, name: str, given: str) -> list[str]:
         """Return what is wrong with the answer for a setting, by the checks that every command makes."""

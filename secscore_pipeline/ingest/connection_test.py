@@ -17,7 +17,7 @@ from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadResult, RequestError, SignInError
-from secscore_pipeline.azure.event_types import Fetch, fetch_all
+from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, ASSESSMENTS, Fetch, fetch, fetch_all
 from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.azure_settings import AzureSettings
@@ -90,7 +90,8 @@ class Step:
 def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[Step]:
     """Try a connection: settings, network, sign-in, subscriptions, then every subscription for each event type.
 
-    A step that the next ones cannot do without ends it.
+    A step that the next ones cannot do without ends it. Of recommendations, the first page of each list is read, and of
+    their metadata that of one list: a whole one may be long.
 
     Args:
         connection: whose settings are tried.
@@ -144,9 +145,15 @@ def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[
         yield Step("subscriptions", State.WARNED, sentence, watch.lap(), _failure_in(sentence))
     names = {one.subscription_id: one.name for one in seen}
     for event_type in settings.event_types:
-        looks = fetch_all(client, event_type, subscription_ids, clock, settings.max_connections)
+        most_pages = 1 if event_type is ASSESSMENTS else None
+        looks = fetch_all(client, event_type, subscription_ids, clock, settings.max_connections, most_pages=most_pages)
+        readable = None
         for look in looks:
             yield _read(look, names.get(look.subscription_id))
+            if look.outcome is Outcome.COMPLETE:
+                readable = look.subscription_id
+        if event_type is ASSESSMENTS and readable:
+            yield _read(fetch(client, ASSESSMENT_METADATA, readable, clock, most_pages=1), names.get(readable))
 
 
 @dataclass(frozen=True)
@@ -266,7 +273,8 @@ def _read(look: Fetch, name: str | None) -> Step:
     failure: str | None
     if look.outcome is Outcome.COMPLETE:
         state, failure = State.PASSED, None
-        says = f"{look.records} {'record' if look.records == 1 else 'records'}."
+        where = " on the first page" if look.event_type in (ASSESSMENTS, ASSESSMENT_METADATA) else ""
+        says = f"{look.records} {'record' if look.records == 1 else 'records'}{where}."
     elif look.outcome is Outcome.NO_SCORE:
         state, failure = State.WARNED, "no-score"
         says = explain("It has no secure score yet.", failure, subscription_id=look.subscription_id)

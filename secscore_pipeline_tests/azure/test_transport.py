@@ -1,9 +1,11 @@
 """The client against a misbehaving Azure: what is passing is retried, what is wrong is refused, by real sockets."""
 
+import itertools
 import json
 import logging
 import socket
 import threading
+import weakref
 from collections import defaultdict
 from dataclasses import replace
 
@@ -16,9 +18,18 @@ from urllib3.util.retry import Retry
 from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
-from secscore_pipeline.azure.errors import Outcome
-from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, discard_page, fetch, fetch_all
+from secscore_pipeline.azure.errors import Outcome, ReadResult
+from secscore_pipeline.azure.event_types import (
+    ASSESSMENT_METADATA,
+    ASSESSMENTS,
+    SECURE_SCORE_CONTROLS,
+    SECURE_SCORES,
+    discard_page,
+    fetch,
+    fetch_all,
+)
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.emulator import arm
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
@@ -60,6 +71,7 @@ def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK, keep=discard_p
     return fetch(client_of(azure, patience), event_type, next(iter(azure.world.subscriptions)), utc_now, keep)
 
 
+@pytest.mark.parametrize("event_type", [SECURE_SCORE_CONTROLS, ASSESSMENTS], ids=lambda event_type: event_type.name)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -85,17 +97,18 @@ def look(azure, event_type=SECURE_SCORE_CONTROLS, patience=QUICK, keep=discard_p
         f"{fault.kind}-{fault.status}-{len(fault.body)}-{fault.position}-{fault.headers.get('retry-after')}"
     ),
 )
-def test_a_passing_fault_leaves_no_trace(local_azure, fault):
-    azure = local_azure(World(subscriptions=1))
+def test_a_passing_fault_leaves_no_trace(local_azure, fault, event_type):
+    azure = local_azure(World(subscriptions=1, assessments=30), page_size=20)
     undisturbed, disturbed = KeptRecords(), KeptRecords()
-    look(azure, keep=undisturbed)
-    fault.struck = 0
+    look(azure, event_type, keep=undisturbed)
+    fault = replace(fault, struck=0)
     azure.faults.append(fault)
-    found = look(azure, patience=HASTY if fault.kind is Kind.STALL else QUICK, keep=disturbed)
+    found = look(azure, event_type, HASTY if fault.kind is Kind.STALL else QUICK, disturbed)
     assert fault.struck == fault.times
     assert found.outcome is Outcome.COMPLETE
     assert disturbed == undisturbed
     assert found.records == sum(map(len, *disturbed.values())) > 0
+    assert found.pages == len(found.request_ids) == len(*disturbed.values())
 
 
 @pytest.mark.parametrize(
@@ -114,6 +127,102 @@ def test_a_lasting_fault_is_an_outcome_with_a_reason(local_azure, fault, outcome
     assert found.outcome is outcome
     assert found.error
     assert fault.struck == QUICK.retry.total + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        (Fault(Kind.STATUS, times=2, status=429), None),
+        (Fault(Kind.STATUS, times=2, status=500), None),
+        (Fault(Kind.CUT, times=2, position=500), None),
+        (Fault(Kind.EMPTY, times=MAX_EMPTY_PAGES - 1), None),
+        (Fault(Kind.TRAIL), None),
+        (Fault(Kind.STATUS, status=429), "throttled"),
+        (Fault(Kind.STATUS, status=500), "azure-failing"),
+        (Fault(Kind.STATUS, status=403, body=b'{"error":{"code":"AuthorizationFailed"}}'), "forbidden"),
+        (Fault(Kind.CUT, position=500), "read-broken"),
+        (Fault(Kind.RESET), "read-broken"),
+        (Fault(Kind.EMPTY), "next-link"),
+        (Fault(Kind.REPEAT), "next-link"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value and f"{value.kind}-{value.status}-{value.times}",
+)
+def test_a_fault_in_the_middle_of_a_long_list_is_waited_out_or_is_its_outcome(local_azure, fault, failure):
+    azure = local_azure(World(subscriptions=1, assessments=400), page_size=10)
+    undisturbed, disturbed = KeptRecords(), KeptRecords()
+    assert look(azure, ASSESSMENTS, keep=undisturbed).pages > 40
+    fault = replace(fault, struck=0)
+    requests = itertools.count(1)
+
+    def strike_the_twentieth(_):
+        if next(requests) == 20:
+            azure.faults.append(fault)
+
+    azure.on_arm_request = strike_the_twentieth
+    found = look(azure, ASSESSMENTS, keep=disturbed)
+    assert fault.struck
+    assert found.failure == failure
+    before, after = (
+        [record for page in kept for record in page] for kept in (*undisturbed.values(), *disturbed.values())
+    )
+    assert 100 < len(after) == len(set(after))  # no page twice, whatever was tried again
+    if failure is None:
+        assert (found.outcome, found.records, found.error) == (Outcome.COMPLETE, len(after), None)
+        assert after == before
+    else:
+        assert (found.outcome.result, found.pages, found.records) == (ReadResult.NOT_READ, 0, 0)
+        assert after == before[: len(after)] != before
+
+
+def test_no_more_than_a_page_of_a_list_is_in_memory(local_azure):
+    azure = local_azure(World(subscriptions=1, assessments=100), page_size=5)
+    pages = []
+
+    def keep(subscription_id, page):
+        pages.append(weakref.ref(page))
+        assert sum(page() is not None for page in pages) <= 2  # the one before goes as soon as this one is taken
+
+    found = look(azure, ASSESSMENTS, keep=keep)
+    assert found.pages == len(pages) > 20
+
+
+@pytest.mark.parametrize("event_type", [ASSESSMENTS, ASSESSMENT_METADATA], ids=lambda event_type: event_type.name)
+@pytest.mark.parametrize(
+    ("known", "refusals"),
+    [
+        (("2025-05-04", "2021-06-01", "2020-01-01"), 0),
+        (("2021-06-01", "2020-01-01"), 1),
+        (("2020-01-01",), 2),
+    ],
+)
+def test_the_newest_api_version_that_azure_knows_is_read(local_azure, monkeypatch, event_type, known, refusals):
+    azure = local_azure(World(subscriptions=1), page_size=50)
+    monkeypatch.setitem(arm._VERSIONS, event_type.collection, known)
+    client, kept = client_of(azure), KeptRecords()
+    (subscription_id,) = azure.world.subscriptions
+    path = f"GET {event_type.path(subscription_id)}"
+    found = fetch(client, event_type, subscription_id, utc_now, kept)
+    assert (found.outcome, found.http_status, found.error) == (Outcome.COMPLETE, 200, None)
+    assert azure.requests[path] == found.pages + refusals
+    text = "".join(record for page in kept[subscription_id] for record in page)
+    marks = {"assessments": ('"risk"', '"statusChangeDate"'), "assessment_metadata": ('"tactics"', '"tactics"')}
+    assert [mark in text for mark in marks[event_type.name]] == {
+        0: [True, True], 1: [event_type is ASSESSMENT_METADATA, True], 2: [False, False],
+    }[refusals]  # fmt: skip
+    azure.requests.clear()
+    assert fetch(client, event_type, subscription_id, utc_now).records == found.records
+    assert azure.requests[path] == found.pages  # what was refused is not asked for again
+
+
+@pytest.mark.parametrize("code", ["InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedApiVersion"])
+def test_an_azure_that_knows_no_api_version_of_a_list_is_an_outcome_with_a_reason(local_azure, code):
+    azure = local_azure(World(subscriptions=1))
+    fault = Fault(Kind.STATUS, "assessments", status=400, body=json.dumps({"error": {"code": code}}).encode())
+    azure.faults.append(fault)
+    found = look(azure, ASSESSMENTS)
+    assert (found.outcome, found.failure) == (Outcome.FAILED, "api-version-refused")
+    assert found.error_code == code
+    assert fault.struck == 3  # one for each version, none of them tried again
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_each_wrong_answer_is_asked_again_with_its_reason_and_nothing_is_lost(az
     done = answer(
         tmp_path,
         "foo", GUID, "me", GUID, client, str(uuid.uuid4()), "not-the-secret", tenant, "", "", secret,
-        "soon", "<", secret, "2030-01-31", "nosuch", f"{first.name}, {second.subscription_id}",
+        "soon", "<", secret, "2030-01-31", "nosuch", f"{first.name}, {second.subscription_id}", "",
         options=options(azure),
     )  # fmt: skip
     reasons = [
@@ -90,7 +90,23 @@ def test_what_the_file_holds_wrongly_is_asked_again_and_the_rest_is_kept(azure, 
 def test_one_can_go_back_to_any_answer_and_keep_those_that_are_right(tmp_path):
     (tmp_path / ".env").write_text("AZURE_CLIENT_CERTIFICATE_PATH=none.pem\n")
     right = GUID.replace("aa", "bb")
-    answers = ["contoso.com", GUID, "", "<", right, "<", "<", "", "", "a-secret-value", "<", "b-secret-value", "", "*"]
+    answers = [
+        "contoso.com",
+        GUID,
+        "",
+        "<",
+        right,
+        "<",
+        "<",
+        "",
+        "",
+        "a-secret-value",
+        "<",
+        "b-secret-value",
+        "",
+        "*",
+        "",
+    ]
     done = answer(tmp_path, *answers, options=["--no-test"])
     assert f"Application (client) ID, also called client key [{GUID}]" in done.stdout
     assert done.stdout.count("< goes back") == 1
@@ -98,6 +114,32 @@ def test_one_can_go_back_to_any_answer_and_keep_those_that_are_right(tmp_path):
         "AZURE_CLIENT_CERTIFICATE_PATH": "", "AZURE_TENANT_ID": "contoso.com", "AZURE_CLIENT_ID": right,
         "AZURE_CLIENT_SECRET": "b-secret-value", "AZURE_SUBSCRIPTION_IDS": "*",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "event_types"),
+    [
+        (["", ""], None),
+        (["", "No"], None),
+        (["", "perhaps", "Y"], "secure_scores,secure_score_controls,assessments"),
+        (["", "<", "", "yes"], "secure_scores,secure_score_controls,assessments"),
+    ],
+)
+def test_recommendations_are_read_where_somebody_says_so(answers, event_types):
+    known = {"AZURE_TENANT_ID": GUID, "AZURE_CLIENT_ID": GUID.replace("aa", "bb"), "AZURE_CLIENT_SECRET": "a-secret"}
+    given, asked, said = iter(answers), [], []
+
+    def ask(question):
+        asked.append(question)
+        return next(given)
+
+    ask_for_settings(known, ask, str, said.append, connects=False)
+    assert known.get("SECSCORE_EVENT_TYPES") == event_types
+    assert known["AZURE_SUBSCRIPTION_IDS"] == "*"
+    assert next(given, None) is None
+    assert asked[-1].default == "no"
+    assert "one record for each recommendation and resource" in asked[-1].text
+    assert said == (["Answer yes or no."] if "perhaps" in answers else [])
 
 
 @pytest.mark.parametrize("answers", [[], ["foo"], ["contoso.com", GUID], ["contoso.com", GUID, "a-secret-value"]])
@@ -116,7 +158,7 @@ def test_a_certificate_is_opened_when_it_is_typed(tmp_path):
     ours = key()
     (tmp_path / "text.pem").write_text("no certificate")
     (tmp_path / "ours.pem").write_bytes(pem_of(ours, certificate(ours), b"open"))
-    answers = ["contoso.com", GUID, "", "none.pem", "text.pem", "ours.pem", "wrong", "ours.pem", "open", "*"]
+    answers = ["contoso.com", GUID, "", "none.pem", "text.pem", "ours.pem", "wrong", "ours.pem", "open", "*", "no"]
     done = answer(tmp_path, *answers, options=["--no-test"])
     for reason in ("No such file", "holds no certificate with a private key", "does not open with that password"):
         assert done.stderr.count(reason) == 1
@@ -149,7 +191,7 @@ def test_a_wrong_password_that_decrypts_to_something_is_a_wrong_password(tmp_pat
 def test_a_client_that_is_the_tenant_is_asked_for_again_and_the_tenant_stays():
     known = {"AZURE_CLIENT_ID": GUID, "AZURE_CLIENT_SECRET": "a-secret-value"}
     other = GUID.replace("aa", "bb")
-    answers, said = iter([GUID, other, "", "*"]), []
+    answers, said = iter([GUID, other, "", "*", ""]), []
     ask_for_settings(known, lambda question: next(answers), str, said.append, connects=False)
     assert (known["AZURE_TENANT_ID"], known["AZURE_CLIENT_ID"]) == (GUID, other)
     assert [message.rpartition("[")[2] for message in said] == ["tenant-is-client]"]
@@ -189,7 +231,7 @@ def test_an_azure_that_cannot_be_reached_costs_no_answer(tmp_path):
         "--set",
         "SECSCORE_ARM_ENDPOINT=https://127.0.0.1:9",
     ]
-    done = answer(tmp_path, "contoso.com", GUID, "a-secret-value", "", "*", options=nowhere, check=1)
+    done = answer(tmp_path, "contoso.com", GUID, "a-secret-value", "", "*", "", options=nowhere, check=1)
     assert [line.rpartition("[")[2] for line in done.stderr.splitlines()] == ["sign-in-failing]"]  # and nothing else
     assert "Test the connection again: secscore test-connection" in done.stdout
     assert read_env(tmp_path / ".env")["AZURE_TENANT_ID"] == "contoso.com"

@@ -16,8 +16,12 @@ def test_the_graph_is_what_it_is_meant_to_be():
         "raw/subscriptions": ([], "raw", ["azure", "duckdb"]),
         "raw/secure_scores": (["raw/subscriptions"], "raw", ["azure", "duckdb"]),
         "raw/secure_score_controls": (["raw/subscriptions"], "raw", ["azure", "duckdb"]),
+        "raw/assessments": (["raw/subscriptions"], "raw", ["azure", "duckdb"]),
+        "raw/assessment_metadata": (["raw/assessments"], "raw", ["azure", "duckdb"]),
         "ocsf/assessment_findings": (
-            ["raw/secure_score_controls", "raw/secure_scores"], "ocsf", ["duckdb", "ocsf"]
+            ["raw/assessment_metadata", "raw/assessments", "raw/secure_score_controls", "raw/secure_scores"],
+            "ocsf",
+            ["duckdb", "ocsf"],
         ),
         "posture/database": (["ocsf/assessment_findings"], "posture", ["duckdb"]),
         "posture/report": (["posture/database"], "posture", ["html"]),
@@ -42,12 +46,15 @@ def test_the_checks_of_each_table():
     raw = [
         "all_subscriptions_read", "clock_runs_forward", "keys_unique", "not_empty", "schema_drift", "score_in_range",
     ]  # fmt: skip
+    spans = ["clock_runs_forward", "keys_unique", "not_empty", "schema_drift"]
     findings = [
         "controls_add_up", "keys_unique", "not_empty", "nothing_rejected", "percentage_agrees", "score_in_range",
         "snapshot_is_whole", "valid_ocsf",
     ]  # fmt: skip
     assert names == [
         *(f"assessment_findings: {name}" for name in findings),
+        *(f"assessment_metadata: {name}" for name in spans),
+        *(f"assessments: {name}" for name in ["all_subscriptions_read", *spans]),
         *(f"secure_score_controls: {name}" for name in raw),
         *(f"secure_scores: {name}" for name in sorted([*raw, "credential_lasts"])),
     ]

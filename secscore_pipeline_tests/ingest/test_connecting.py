@@ -270,6 +270,9 @@ MISTAKES = {
         lambda s: s.fault("Security", 302, location="https://portal.example"),
         lambda s: s.answer(b'["neither a list of ARM"]'),
     ],
+    "api-version-refused": [
+        lambda s: s.fault("Security", 400, b'{"error":{"code":"InvalidApiVersionParameter","message":"no"}}')
+    ],
     "next-link": [lambda s: s.answer(b'{"value":[],"nextLink":"https://example.com/more"}')],
 }
 """What goes wrong, and each way in which it is brought about."""
@@ -621,6 +624,16 @@ def test_the_recipes_of_the_identity_grant_reading_alone(tmp_path, custom, where
         assert text.count("{") == text.count("}")
     subprocess.run(["/bin/sh", "-n", str(tmp_path / "setup" / "setup.sh")], check=True)
     secscore("azure-setup", "--name", 'x"; rm -rf /', cwd=tmp_path, check=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "grants"), [([], False), (["--recommendations"], False), (["--custom-role", "--recommendations"], True)]
+)
+def test_the_custom_role_reads_recommendations_where_that_is_asked_for(tmp_path, options, grants):
+    printed = secscore("azure-setup", "--subscription-id", GUID, *options, cwd=tmp_path).stdout
+    for action in ("Microsoft.Security/assessments/read", "Microsoft.Security/assessmentMetadata/read"):
+        assert printed.count(action) == (3 if grants else 0)
+    assert printed.count("Microsoft.Security/secureScores/read") == (3 if grants else 0)
 
 
 def test_a_credential_that_ends_soon_is_warned_of(local_azure, store):
