@@ -85,7 +85,8 @@ def test_a_workbook_has_what_people_filter_with_its_types(assessed, tmp_path):
     )
     assert sheets["unhealthy_resources"][0] == [name for (name,) in columns]
     ours = assessed.query(
-        "select resource_name, is_scored, days, date_trunc('second', since), remediation from posture.unhealthy_resources"
+        "select resource_name, is_scored, days, date_trunc('second', since), remediation "
+        "from posture.unhealthy_resources"
     )
     read = read_sheet(path, list(VIEWS).index("unhealthy_resources") + 1)
     for cells, (name, is_scored, days, since, remediation) in zip(read, ours, strict=True):
