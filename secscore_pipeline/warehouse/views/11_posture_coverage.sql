@@ -21,6 +21,7 @@ with dated_fetches as not materialized ( -- so that a filter on a subscription i
         internal.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
     where day <= internal.day_of(now())
+        and event_type <> 'assessment_metadata' -- which is read of one subscription of a tenant, for all
 ),
 newest as (
     select max(day) as day
@@ -101,6 +102,7 @@ with dated_fetches as not materialized ( -- so that a filter on a subscription i
         internal.day_of(least(observed_at, finished_at)) as read_on,
         internal.day_of(least(observed_at, finished_at)) <= internal.day_of(now()) as is_past
     from raw.fetches
+    where event_type <> 'assessment_metadata'
 ),
 selected_fetches as (
     select
@@ -108,7 +110,7 @@ selected_fetches as (
         subscription_id,
         event_type,
         max_by(feed, fetch_id) as feed,
-        max(observed_at) filter (where outcome = 'complete_fetches') as last_complete_at,
+        max(observed_at) filter (where outcome = 'complete') as last_complete_at,
         max(read_at) filter (where outcome = 'complete' and is_past) as last_read_at,
         max(observed_at) as last_fetch_at,
         max_by(outcome, fetch_id) as last_outcome,
