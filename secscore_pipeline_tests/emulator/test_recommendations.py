@@ -4,14 +4,17 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
+from dotenv import dotenv_values
 
 from secscore_pipeline.emulator.faults import Fault
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
-from secscore_pipeline_tests.emulator.conftest import SECURITY
+from secscore_pipeline_tests.cli.test_stopping import begin
+from secscore_pipeline_tests.emulator.conftest import SECURITY, Reader
 
 VERSIONS = ("2020-01-01", "2021-06-01", "2025-05-04")
 ASSESSMENT = "/providers/microsoft.security/assessments/"
@@ -386,3 +389,32 @@ def test_asking_earlier_changes_no_later_answer(read):
     for subscription_id in late.subscriptions:
         rows = other.assessments(subscription_id, "2025-05-04")
         assert reader.assessments(subscription_id, "2025-05-04") == rows
+
+
+def test_the_command_serves_recommendations_as_its_options_say(tmp_path):
+    file = tmp_path / "azure.env"
+    options = ["--subscriptions", "1", "--assessments", "60", "--changing", "0.05", "--shared-keys", "3",
+               "--drift", "1", "--date", "2026-01-20", "--page-size", "25", "--fault", "trail:path=/assessments"]  # fmt: skip
+    with begin(tmp_path, "emulator", "--env-file", str(file), *options) as process:
+        assert "Local Azure" in process.stdout.readline()
+        assert "Settings" in process.stdout.readline()
+        written = dotenv_values(file)
+        azure = SimpleNamespace(
+            url=written["SECSCORE_ARM_ENDPOINT"],
+            ca_bundle=written["SECSCORE_CA_BUNDLE"],
+            application=SimpleNamespace(client_id=written["AZURE_CLIENT_ID"], secret=written["AZURE_CLIENT_SECRET"]),
+            world=SimpleNamespace(tenant_id=written["AZURE_TENANT_ID"]),
+        )
+        reader = Reader(azure)
+        subscription_id = written["AZURE_SUBSCRIPTION_IDS"]
+        *pages, last = reader.pages(f"/subscriptions/{subscription_id}{SECURITY}/assessments", "2025-05-04")
+        controls = reader.controls(subscription_id)
+        process.terminate()
+    world = World(subscriptions=1, assessments=60, changing=0.05, shared_keys=3, drift=1)
+    world.live_until(date(2026, 1, 20))
+    (subscription,) = world.subscriptions.values()
+    assert last == {"value": []}
+    assert [len(page["value"]) for page in pages[:-1]] == [25] * (len(pages) - 1)
+    assert sum(len(page["value"]) for page in pages) == len(world.list_assessed(subscription))
+    assert controls == world.controls(subscription, "ascScore", expand=True)
+    assert sum(len(keys_of(one)) for one in controls) > len(set().union(*map(keys_of, controls)))
