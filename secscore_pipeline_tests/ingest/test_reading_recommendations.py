@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from secscore_pipeline.alerts.events import find_alerts
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, ASSESSMENTS
 from secscore_pipeline.clock import utc_now
@@ -115,6 +116,24 @@ def test_metadata_that_cannot_be_read_at_all_is_a_warning(azure, store):
     with store.warehouse.get_reader() as connection:
         (freshness,) = read_freshness(connection, [Feed()])
     assert freshness.last_complete_at is not None  # the texts of recommendations are no part of that
+    assert store.query("select distinct result from posture.read_results") == [("read",)]
+    assert store.query("select distinct event_type, last_complete_at is null from posture.coverage order by all") == [
+        (event_type, False) for event_type in sorted(EVENT_TYPES.split(","))
+    ]
+
+
+def test_metadata_that_can_no_longer_be_read_is_no_lost_coverage(azure, store):
+    store.use(azure, SECSCORE_EVENT_TYPES=EVENT_TYPES)
+    read(ASSESSMENTS)
+    read(ASSESSMENT_METADATA)
+    synced_at, tomorrow = utc_now(), utc_now() + timedelta(days=1)
+    azure.faults.append(Fault(Kind.STATUS, "assessment", status=403))
+    assert read(ASSESSMENT_METADATA, lambda: tomorrow, "tomorrow").outcomes == {"forbidden": 3}
+    with store.warehouse.get_reader() as connection:
+        assert find_alerts(connection, synced_at, threshold=5) == []
+    read(ASSESSMENTS, lambda: tomorrow, "tomorrow")
+    with store.warehouse.get_reader() as connection:
+        assert [alert.kind for alert in find_alerts(connection, synced_at, threshold=5)] == ["coverage_lost"]
 
 
 def test_no_more_than_a_few_subscriptions_of_a_tenant_are_asked_for_metadata(local_azure, store):

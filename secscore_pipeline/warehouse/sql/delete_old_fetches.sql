@@ -62,6 +62,7 @@ select
         join internal.fetches_and_departures as earlier using (fetch_id)
         where changes.activity_id is not null
             and earlier.observed_at < $cutoff
+            and earlier.fetch_id not in (select kept_fetches.fetch_id from kept_fetches)
     ) as has_events
 from internal.record_spans as spans
 join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
