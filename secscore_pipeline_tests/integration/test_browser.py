@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from secscore_pipeline.clock import utc_now
-from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
@@ -152,7 +151,7 @@ def large(tmp_path_factory):
             then = utc_now() - timedelta(days=ago)
             world.live_until(world.today + timedelta(days=1))
             list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
-            for event_type in EVENT_TYPES.values():
+            for event_type in connection.settings().event_types:
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
             normalize(opened, Normalization().build_mapping())
