@@ -109,6 +109,11 @@ CHECKS = (
     _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
     _of_findings("percentage_agrees", "The percentage is current / max, rounded to four digits.", _WARN),
     _of_findings("controls_add_up", "A subscription's controls add up to its score.", _WARN),
+    _of_findings(
+        "counts_agree",
+        "A control counts as many unhealthy resources as its recommendations, but for what changed within a day.",
+        _WARN,
+    ),
     _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
     # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
     Check(

@@ -392,9 +392,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
 
 
 @contextmanager
-def _functions(
-    connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str]]
-) -> Iterator[None]:
+def _functions(connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str]]) -> Iterator[None]:
     """Let SQL call functions of Python while the block runs; null stays null."""
     for name, function in functions.items():
         connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
