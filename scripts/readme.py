@@ -61,7 +61,9 @@ def render_examples(database: Path, pages: Mapping[str, str]) -> dict[str, str]:
     os.environ["SECSCORE_DATABASE"] = str(database)
     with start_local_azure(8) as azure:
         simulate_history(azure, DAY + timedelta(days=1), days=3)
-    with get_warehouse().get_reader() as connection:
+    warehouse = get_warehouse()
+    warehouse.publish()
+    with warehouse.get_published() as connection:
         return {
             name: EXAMPLE.sub(lambda found: found[1] + answer(connection, found["sql"]) + found[3], text)
             for name, text in pages.items()
@@ -163,11 +165,11 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Written by `make readme` from `config/registry.py`. Settings come from the environment, or from the file `.env`",
-        "in the working directory; the environment wins. [.env.example](../.env.example) is a file to copy.",
+        "Written by `make readme` from `config/registry.py`. Settings come from the environment, or from the file",
+        "`.env` in the working directory; the environment wins. [.env.example](../.env.example) is a file to copy.",
         "",
-        "Every command first checks all settings. It also warns of a name that looks like a setting and is not one, such",
-        "as `SECSCORE_EXPORT`, and names the nearest setting.",
+        "Every command first checks all settings. It also warns of a name that looks like a setting and is not one,",
+        "such as `SECSCORE_EXPORT`, and names the nearest setting.",
     ]
     for title, groups in READERS.items():
         lines += ["", f"## {title}"]
