@@ -179,6 +179,13 @@ def test_the_glossary_is_in_alphabetical_order_and_has_each_term_once():
     assert terms == sorted(set(terms), key=str.casefold)
 
 
+def test_every_test_that_a_page_names_exists():
+    tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").rglob("test_*.py"))
+    for page, text in PAGES.items():
+        named = set(re.findall(r"`(test_\w+)`", text))
+        assert {name for name in named if f"def {name}(" not in tests} == set(), page
+
+
 def test_every_file_for_deployment_that_a_page_names_exists():
     for text in PAGES.values():
         for piece in pieces_of_code(text):
