@@ -222,7 +222,7 @@ def describe_command(command: click.Command, name: str) -> list[str]:
     lines += ["", "| option | meaning |", "|---|---|"]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if isinstance(parameter, click.Option) and record is not None:
             option, meaning = record
             lines.append(f"| `{option.replace('|', chr(92) + '|')}` | {escape(meaning)} |")
     return lines

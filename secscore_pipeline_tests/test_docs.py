@@ -182,7 +182,7 @@ def test_the_glossary_is_in_alphabetical_order_and_has_each_term_once():
 def test_every_test_that_a_page_names_exists():
     tests = "".join(file.read_text() for file in (ROOT / "secscore_pipeline_tests").rglob("test_*.py"))
     for page, text in PAGES.items():
-        named = set(re.findall(r"`(test_\w+)`", text))
+        named = set(re.findall(r"`(test_\w+)`", text)) - {"test_connection"}  # that is a job of Dagster's
         assert {name for name in named if f"def {name}(" not in tests} == set(), page
 
 
