@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
+from secscore_pipeline.azure.credentials import Credential
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.config.azure_settings import AzureSettings, read_azure_settings
 from secscore_pipeline.config.feeds import DEFAULT_NAME, Feed
 from secscore_pipeline.config.kinds import SettingsError

@@ -17,8 +17,9 @@ from urllib3.exceptions import NameResolutionError
 
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadResult, RequestError, SignInError
+from secscore_pipeline.azure.origins import host_of
 from secscore_pipeline.azure.secure_score import Fetch, fetch_all
-from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
+from secscore_pipeline.azure.session import Session, certificate_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.config.kinds import SettingsError
