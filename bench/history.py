@@ -18,7 +18,9 @@ from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_S
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 

@@ -12,7 +12,7 @@ from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.freshness import FeedFreshness, describe_age
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 

@@ -19,7 +19,8 @@ from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.errors import FailureError
 from secscore_pipeline.posture.freshness import FeedFreshness, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 MARK = "# Metrics of secscore_pipeline: written anew after each sync."

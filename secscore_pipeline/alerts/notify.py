@@ -16,7 +16,7 @@ from secscore_pipeline.config.schedules import last_due
 from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:

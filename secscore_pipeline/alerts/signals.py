@@ -16,7 +16,7 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import SignalSettings, read_signal_settings
 from secscore_pipeline.errors import explain
 from secscore_pipeline.posture.freshness import read_freshness
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 HEARTBEAT_SECONDS = 15.0

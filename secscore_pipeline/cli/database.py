@@ -26,7 +26,7 @@ def select_named(name: str, parameters: Mapping[str, object] | None = None) -> l
         parameters: its parameters, by name.
     """
     from secscore_pipeline.system.sql_files import load_sql
-    from secscore_pipeline.warehouse.connection import select_rows
+    from secscore_pipeline.warehouse.statements import select_rows
 
     with get_warehouse().get_reader() as connection:
         return select_rows(connection, load_sql(name), dict(parameters or {}))

@@ -22,7 +22,7 @@ from secscore_pipeline.text import describe_value
 def _complete_views(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Return the views whose names begin with what was typed."""
     from secscore_pipeline.exports.export import list_views
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
 
     try:
         with get_warehouse().get_published() as connection:

@@ -17,7 +17,7 @@ from secscore_pipeline.cli.prompt_commands import Question, normalize_line, pars
 from secscore_pipeline.posture.query import Rows, describe_object, run_query
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import handle_interrupts, is_requested
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 

@@ -19,7 +19,7 @@ from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
-from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.statements import execute, select_rows
 
 SHOWN = 10
 """How many violations a check shows."""

@@ -9,7 +9,7 @@ from secscore_pipeline.config.registry import SECSCORE_RETENTION_DAYS, SECSCORE_
 from secscore_pipeline.defs.dagster_internals import delete_run
 from secscore_pipeline.defs.metadata import POOL, explain_failures
 from secscore_pipeline.defs.resources import WarehouseResource
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 

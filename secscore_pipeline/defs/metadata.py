@@ -16,7 +16,7 @@ from secscore_pipeline.errors import may_pass
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.system.stopping import is_requested, watch_run
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 OWNERS = ["team:security-posture"]
 

@@ -45,7 +45,7 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.processes import ProcessIdentity
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 

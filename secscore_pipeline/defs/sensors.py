@@ -17,7 +17,7 @@ from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHE
 from secscore_pipeline.defs.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from secscore_pipeline.defs.jobs import SHOWING, sync_job
 from secscore_pipeline.defs.partitions import BATCHES_OF_SYNC, BY_SCHEDULE, BY_SENSOR, PUBLISHES, SYNC
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.tell import Delivery

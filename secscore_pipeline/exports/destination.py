@@ -13,7 +13,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import printable, secrets_of_url, show_url
-from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
+from secscore_pipeline.warehouse.connection import scratch_folder
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 
 class Destination:

@@ -15,7 +15,8 @@ from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import build_event
 from secscore_pipeline.posture.query import csv_writer, escape_formula
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, execute, quote_literal
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import execute, quote_literal
 
 log = logging.getLogger(__name__)
 

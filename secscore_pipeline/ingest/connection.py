@@ -16,7 +16,7 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import BY_NAME, CONNECTION_SETTINGS, SECRETS
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.scope import ResolvedScope, refuse_empty, resolve_scope
-from secscore_pipeline.warehouse.store import ConnectionTenant
+from secscore_pipeline.warehouse.rows import ConnectionTenant
 
 SHARED = ("SECSCORE_CA_BUNDLE", "SECSCORE_MAX_CONNECTIONS", "SECSCORE_ENTITIES", "SECSCORE_OWNER_TAG")
 """The settings of the environment that hold for every feed which does not say otherwise."""

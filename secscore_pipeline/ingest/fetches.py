@@ -18,17 +18,10 @@ from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.connection import has_rows, select_rows
-from secscore_pipeline.warehouse.store import (
-    FetchRow,
-    RecordRow,
-    ScopeChange,
-    ScopeRow,
-    Spool,
-    leave_scope,
-    load_fetches,
-    open_spool,
-)
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange, ScopeRow
+from secscore_pipeline.warehouse.spool import Spool, open_spool
+from secscore_pipeline.warehouse.statements import has_rows, select_rows
+from secscore_pipeline.warehouse.store import leave_scope, load_fetches
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import has_rows, select_rows
-from secscore_pipeline.warehouse.store import ConnectionTenant, GroupsRow, ListedRow, ListingRow, load_listing
+from secscore_pipeline.warehouse.rows import ConnectionTenant, GroupsRow, ListedRow, ListingRow
+from secscore_pipeline.warehouse.statements import has_rows, select_rows
+from secscore_pipeline.warehouse.store import load_listing
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 

@@ -13,8 +13,8 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.config.schedules import longest_gap
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
+from secscore_pipeline.warehouse.statements import execute
 
 LATE_AFTER = timedelta(hours=2)
 """How long after the next run of a schedule a feed without a complete sync counts as overdue."""

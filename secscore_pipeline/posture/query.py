@@ -15,7 +15,7 @@ import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import find_nearest, printable, suggest
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 Rows = list[tuple[Any, ...]]
 

@@ -10,8 +10,8 @@ import duckdb
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
+from secscore_pipeline.warehouse.statements import select_rows
 
 
 class Status(NamedTuple):

@@ -21,20 +21,16 @@ import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
-from secscore_pipeline.warehouse.connection import (
-    WarehouseError,
+from secscore_pipeline.warehouse.connection import make_folder, prefixes_of, restrict_access
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.schema import (
     applied_migrations,
     digest_of_views,
-    execute,
-    has_rows,
     list_schema_steps,
-    make_folder,
     make_schema,
-    prefixes_of,
-    quote_literal,
-    restrict_access,
     schema_is_current,
 )
+from secscore_pipeline.warehouse.statements import execute, has_rows, quote_literal
 from secscore_pipeline.warehouse.transactions import hold_write_lock, retry_on_clash, transaction
 
 _EXTENSIONS = {

@@ -7,8 +7,11 @@ from pathlib import Path
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, quote_literal, schema_is_current
+from secscore_pipeline.warehouse.connection import open_for_reading
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.lake import Lake, is_unfinished
+from secscore_pipeline.warehouse.schema import schema_is_current
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline.warehouse.transactions import retry_on_clash, transaction
 
 

@@ -14,17 +14,16 @@ from secscore_pipeline.system.scratch import lock_folder
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
-    WarehouseError,
-    applied_migrations,
     holds_something,
-    make_damage_error,
     make_folder,
     open_for_reading,
     open_for_writing,
     put_in_place,
-    quote_literal,
     scratch_folder,
 )
+from secscore_pipeline.warehouse.errors import WarehouseError, make_damage_error
+from secscore_pipeline.warehouse.schema import applied_migrations
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline.warehouse.store import compact
 
 log = logging.getLogger(__name__)

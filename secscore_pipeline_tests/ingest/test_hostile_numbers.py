@@ -13,7 +13,9 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.report.page import read_report
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 
 NUMBERS = [
     "2147483648", "-2147483649", "9223372036854775807", "-9223372036854775808", "1e308", "-1e308", "1e309", "5e-324",

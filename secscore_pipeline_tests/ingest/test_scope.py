@@ -22,7 +22,7 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
 from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.statements import execute
 from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches, normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import secscore

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse import connection as connections
-from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, open_for_writing
+from secscore_pipeline.warehouse import schema
+from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 from testbed.waiting import DEADLINE
 
@@ -106,11 +107,11 @@ def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store, mon
     store.sync()
     before = store.query("from raw.fetches order by all")
     findings = store.query("from ocsf.assessment_findings order by time, metadata.uid")
-    known = connections.list_schema_steps
+    known = schema.list_schema_steps
     added = "create table raw.notes (note varchar); insert into raw.notes select fetch_id from raw.fetches;"
-    later = connections.Step(2, "0002_notes.sql", added)
+    later = schema.Step(2, "0002_notes.sql", added)
     monkeypatch.setattr(
-        connections, "list_schema_steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
+        schema, "list_schema_steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
     )
     with store.warehouse.get_connection():
         pass  # migrated

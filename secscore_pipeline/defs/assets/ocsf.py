@@ -12,7 +12,7 @@ from secscore_pipeline.defs.resources import WarehouseResource, get_batch
 from secscore_pipeline.ingest.fetches import has_stored
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.store import delete_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])

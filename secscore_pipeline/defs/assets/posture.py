@@ -13,7 +13,7 @@ from secscore_pipeline.defs.partitions import PUBLISHES
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.posture.coverage import read_coverage
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 DATABASE = dg.AssetKey(["posture", "database"])
 

@@ -21,8 +21,8 @@ from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left,
 from secscore_pipeline.ingest.listing import Listing, list_subscriptions
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
-from secscore_pipeline.warehouse.connection import execute, has_rows
-from secscore_pipeline.warehouse.store import GroupsRow
+from secscore_pipeline.warehouse.rows import GroupsRow
+from secscore_pipeline.warehouse.statements import execute, has_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
