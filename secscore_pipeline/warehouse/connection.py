@@ -215,7 +215,7 @@ def _open(
             with calls_on_stop(connection.interrupt):
                 yield connection
         except duckdb.PermissionException as error:
-            what = f"{path} reaches for something outside ({str(error).splitlines()[0]})."
+            what = f"{path} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error
         except (
             duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException

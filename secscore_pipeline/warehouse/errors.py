@@ -50,9 +50,9 @@ def make_open_error(path: Path, error: duckdb.Error) -> WarehouseError:
             f"({first_line(error)}).",
             failure,
         )
-    return WarehouseError(f"{path} cannot be opened: {first_line(error).rstrip('.')}.", failure)
+    return WarehouseError(f"{path} cannot be opened: {first_line(error)}.", failure)
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, which is what a message has room for."""
-    return str(error).splitlines()[0]
+    """Return the first line of what an error says, without its period: part of a sentence of ours."""
+    return str(error).splitlines()[0].rstrip(".")

@@ -22,7 +22,7 @@ import duckdb
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.warehouse.connection import make_folder, prefixes_of, restrict_access
-from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError, first_line
 from secscore_pipeline.warehouse.schema import (
     applied_migrations,
     digest_of_views,
@@ -191,7 +191,7 @@ class Lake:
             _open_restricted.cache_clear()
             raise self.make_error(error) from error
         except duckdb.PermissionException as error:
-            what = f"{self.label} reaches for something outside ({_first_line(error)})."
+            what = f"{self.label} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error
         except (duckdb.IOException, duckdb.TransactionException) as error:
             raise self.make_error(error) from error
@@ -255,7 +255,7 @@ class Lake:
 
     def make_error(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""
-        said = _first_line(error)
+        said = first_line(error)
         text = str(error)
         for name in filter(None, (self.label, self.catalog, self.data_path)):
             text = text.replace(name, "")  # what the user named something says nothing of what happened
@@ -418,9 +418,5 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
             connection.execute(f"install {name}")
         connection.execute(f"load {quote_literal(str(packaged[0])) if packaged else name}")
     except duckdb.Error as error:
-        what = f"DuckDB's extension {name} cannot be loaded ({_first_line(error)})."
+        what = f"DuckDB's extension {name} cannot be loaded ({first_line(error)})."
         raise WarehouseError(what, "extension-missing", version=duckdb.__version__) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".")

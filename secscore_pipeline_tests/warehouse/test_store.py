@@ -16,25 +16,31 @@ from testbed.waiting import DEADLINE
 
 HOLD = """
 import sys, duckdb
-connection = duckdb.connect(sys.argv[1])
-print("held", flush=True)
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reading")
+print("open", flush=True)
 sys.stdin.read()
 """
 
 
-def holder(path):
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "store.duckdb"
+    with open_for_writing(path):
+        pass
+    return path
+
+
+def open_elsewhere(path, purpose):
+    """Return a process that has a file open, for `writing` or `reading`, until its input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(path), purpose], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "open\n"
     return process
 
 
-def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = holder(path)
+def test_a_file_that_is_held_is_explained_with_its_holder(database):
+    path, process = database, open_elsewhere(database, "writing")
     try:
         with (
             pytest.raises(WarehouseError, match=rf"held open by process {process.pid}"),
@@ -47,11 +53,8 @@ def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
         process.communicate("")
 
 
-def test_a_file_that_is_let_go_of_is_opened(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = holder(path)
+def test_a_file_that_is_let_go_of_is_opened(database):
+    path, process = database, open_elsewhere(database, "writing")
     process.stdin.close()
     with open_for_writing(path, lock_patience=DEADLINE) as connection:
         assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
@@ -140,15 +143,8 @@ def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store
         assert set(first_seen) == {times[0]}
 
 
-def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True"), str(path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout.readline() == "held\n"
+def test_a_reader_that_holds_the_file_open_is_named(database):
+    path, process = database, open_elsewhere(database, "reading")
     try:
         with pytest.raises(WarehouseError, match=f"process {process.pid}"), open_for_writing(path, lock_patience=0.3):
             pass

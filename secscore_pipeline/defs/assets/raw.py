@@ -1,7 +1,7 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -65,20 +65,28 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
-    @dg.asset(
-        key=SUBSCRIPTIONS,
-        description="What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
-        "them. A row for each time one is listed otherwise than before.",
-        metadata={"dagster/table_name": "raw.subscriptions"},
-        check_specs=[
-            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
-        ],
-        group_name="raw",
-        kinds={"azure", "duckdb"},
-        owners=OWNERS,
-        required_resource_keys=resources,
-        partitions_def=partitions,
-        pool=POOL,
+    def declare_asset(
+        check: dg.AssetCheckSpec, description: str, deps: Sequence[dg.AssetKey] = ()
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """Return the decorator of a raw asset: the one that the check is about."""
+        return dg.asset(
+            key=check.asset_key,
+            description=description,
+            deps=deps,
+            metadata={"dagster/table_name": ".".join(check.asset_key.path)},
+            check_specs=[check],
+            group_name="raw",
+            kinds={"azure", "duckdb"},
+            owners=OWNERS,
+            required_resource_keys=resources,
+            partitions_def=partitions,
+            pool=POOL,
+        )
+
+    @declare_asset(
+        dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read."),
+        "What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists them. A row "
+        "for each time one is listed otherwise than before.",
     )
     def subscriptions(
         context: dg.AssetExecutionContext,
@@ -87,24 +95,12 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
 
     def asset_of(event_type: EventType, description: str) -> dg.AssetsDefinition:
-        @dg.asset(
-            key=["raw", event_type.name],
-            description=description,
+        key = dg.AssetKey(["raw", event_type.name])
+
+        @declare_asset(
+            dg.AssetCheckSpec(READ, asset=key, description="One subscription could be read, or more."),
+            description,
             deps=[SUBSCRIPTIONS],
-            metadata={"dagster/table_name": f"raw.{event_type.name}"},
-            check_specs=[
-                dg.AssetCheckSpec(
-                    READ,
-                    asset=dg.AssetKey(["raw", event_type.name]),
-                    description="One subscription could be read, or more.",
-                )
-            ],
-            group_name="raw",
-            kinds={"azure", "duckdb"},
-            owners=OWNERS,
-            required_resource_keys=resources,
-            partitions_def=partitions,
-            pool=POOL,
         )
         def raw_asset(
             context: dg.AssetExecutionContext,
