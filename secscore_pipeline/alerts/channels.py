@@ -1,4 +1,4 @@
-"""The channels over which people are told: Slack, Teams, and any webhook."""
+"""The channels that alerts are delivered over: Slack, Teams, and any webhook."""
 
 import hashlib
 import hmac

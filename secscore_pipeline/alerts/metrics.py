@@ -78,7 +78,7 @@ def write_metrics(path: Path, warehouse: Warehouse, feeds: Sequence[Feed], attem
 
     Args:
         path: the file; a link is followed.
-        warehouse: whose published database is asked.
+        warehouse: whose published database is read.
         feeds: those that are configured.
         attempts: when runs tried to read feeds just now, by the feeds' names, UTC.
 

@@ -27,7 +27,7 @@ HEARTBEAT_TRIES = 4
 
 
 def signal_sync(log: logging.Logger, warehouse: Warehouse, attempts: Mapping[str, datetime], sync_id: str) -> None:
-    """Tell whoever watches of a run that has published: the metrics, and the heartbeat where its sync is complete.
+    """Signal a run that has published to whoever watches: the metrics, and the heartbeat where its sync is complete.
 
     Args:
         log: is warned of what did not arrive.

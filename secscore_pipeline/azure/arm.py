@@ -305,8 +305,8 @@ class ArmClient:
             UnicodeDecodeError,
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
-        asked = read_retry_after(answer.headers) if answer is not None else None
-        seconds = max(following.get_backoff_time(), asked or 0.0)
+        retry_after = read_retry_after(answer.headers) if answer is not None else None
+        seconds = max(following.get_backoff_time(), retry_after or 0.0)
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _describe_url(url), seconds, problem or (answer and answer.status))

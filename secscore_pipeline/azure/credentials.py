@@ -85,7 +85,7 @@ class ClientSecret(_Confidential):
 
     Attributes:
         secret: the secret's value; kept out of `repr`.
-        expires_on: the day it ends on, where somebody noted it: Entra does not tell.
+        expires_on: the day it ends on, where somebody noted it: Entra does not say.
     """
 
     secret: str = field(repr=False)
@@ -234,7 +234,7 @@ class ManagedIdentity(Credential):
 
     client_id: str = ""
 
-    def application(self, cloud: Cloud, session: Session) -> Any:  # noqa: ARG002 - it asks the machine
+    def application(self, cloud: Cloud, session: Session) -> Any:  # noqa: ARG002 - it calls the machine
         """See `Credential`."""
         from msal.managed_identity import (
             ManagedIdentityClient,

@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 
 
 class AnswerTooLargeError(requests.exceptions.RequestException):
-    """An answer was larger than the session allows. Asking again would bring the same."""
+    """An answer was larger than the session allows. Another try would bring the same."""
 
 
 class DeadlineError(requests.exceptions.Timeout):
@@ -94,7 +94,7 @@ _outer_deadline: ContextVar[float] = ContextVar("outer_deadline", default=float(
 
 @contextmanager
 def complete_within(seconds: float) -> Iterator[None]:
-    """Let all exchanges of this thread in the block together take at most so many seconds; blocks may nest."""
+    """Have all exchanges of this thread in the block together take at most so many seconds; blocks may nest."""
     token = _outer_deadline.set(min(_outer_deadline.get(), time.monotonic() + seconds))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Tells where a URL leads: the origin that a credential may be sent to, and the host that a message names."""
+"""Where a URL leads: the origin that a credential may be sent to, and the host that a message names."""
 
 from urllib.parse import urlsplit
 

@@ -45,7 +45,7 @@ class ForeignHostError(requests.exceptions.RequestException):
 
 
 class _NoAuth(AuthBase):
-    """Adds nothing: its presence keeps requests from looking for credentials in a .netrc file."""
+    """Adds nothing: its presence keeps requests from reading credentials in a .netrc file."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -145,7 +145,7 @@ class Session(requests.Session):
         response._content_consumed = True  # type: ignore[attr-defined]
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        """Let requests gather proxies and trust from the environment, once a host, then put our bundle first."""
+        """Have requests gather proxies and trust from the environment, once a host, then put our bundle first."""
         host = urlsplit(url).netloc
         if host not in self._settings_by_host:
             self._settings_by_host[host] = self._merge(url, proxies, stream, verify, cert)
@@ -167,7 +167,7 @@ class Session(requests.Session):
 
 
 def _check_proxy(proxy: str) -> None:
-    """Raise where a proxy is none that this package can use; remember its password as a secret.
+    """Raise where a proxy is none that this package can use; register its password as a secret.
 
     A SOCKS proxy is refused where its library is installed too: connections of its own would go past the bounds here.
     """
@@ -187,20 +187,20 @@ def _check_proxy(proxy: str) -> None:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds an answer asks to wait before the next try, from 0 to a million.
+    """Return how many seconds an answer says to wait before the next try, from 0 to a million.
 
     None where its `Retry-After` is missing, or not to be understood.
     """
-    asked = headers.get("Retry-After", "")[:100]
+    retry_after = headers.get("Retry-After", "")[:100]
     try:
-        return min(max(float(Retry().parse_retry_after(asked)), 0.0), 1e6) if asked else None
+        return min(max(float(Retry().parse_retry_after(retry_after)), 0.0), 1e6) if retry_after else None
     except (InvalidHeader, ValueError, OverflowError):  # such as a number of thousands of digits
-        log.debug("unreadable Retry-After %r", asked)
+        log.debug("unreadable Retry-After %r", retry_after)
         return None
 
 
 def is_untrusted(error: BaseException | None) -> bool:
-    """Tell a certificate that is not trusted, which is final, from a handshake that was cut, which may pass."""
+    """Return whether a certificate is not trusted, which is final; a handshake that was cut may succeed later."""
     return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 

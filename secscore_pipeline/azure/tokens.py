@@ -22,7 +22,7 @@ from secscore_pipeline.text import GUID
 log = logging.getLogger(__name__)
 
 _CACHE_SECONDS = 5.0
-"""For how long a token is handed out before MSAL, which keeps minutes in hand, is asked for it again."""
+"""For how long a token is handed out before MSAL, which keeps minutes in hand, is called for it again."""
 
 SIGN_IN_SECONDS = 120.0
 """How long a sign-in may take in all, its retries and pauses included."""
@@ -31,7 +31,7 @@ _MAX_TOKEN_BYTES = 1024 * 1024
 """How large an answer of the sign-in host may be: a token has a few thousand bytes."""
 
 _FAILED_SECONDS = 30.0
-"""For how long an unreachable sign-in host is not asked again: each step of a run would wait through its retries."""
+"""For how long an unreachable sign-in host is not called again: each step of a run would wait through its retries."""
 
 
 class TokenSource(Protocol):
@@ -41,7 +41,7 @@ class TokenSource(Protocol):
         """Return a valid access token; raise `SignInError` when there is none to be had."""
 
     def renew(self, rejected: str, claims_challenge: str | None = None) -> str:
-        """Return a token other than `rejected`, asking Entra only if nobody has done so meanwhile."""
+        """Return a token other than `rejected`, from Entra only if no other thread got one meanwhile."""
 
     @property
     def tenant_id(self) -> str | None:
@@ -58,7 +58,7 @@ class _Claims(msgspec.Struct):
 def tenant_of(token: str) -> str | None:
     """Return the tenant that an access token was issued by: its GUID, lower case; None for a token that does not say.
 
-    The signature is not checked: the token is asked for over TLS, and who it is for checks it.
+    The signature is not checked: the token is requested over TLS, and who it is for checks it.
 
     Args:
         token: a JWT, as Entra issues it.
@@ -148,11 +148,11 @@ class MsalTokenSource:
         return self._tenant_id
 
     def stop(self) -> None:
-        """End a sign-in that is under way or waits; whoever asks from now on gets `InterruptedReadError`."""
+        """End a sign-in that is under way or waits; whoever calls from now on gets `InterruptedReadError`."""
         self._stop.set()
 
     def _acquire(self, claims_challenge: str | None = None) -> str:
-        """Ask MSAL, again with growing pauses while Entra is down: what is final ends it at once.
+        """Call MSAL, again with growing pauses while Entra is down: what is final ends it at once.
 
         Raises:
             SignInError: whatever went wrong, in MSAL too.
@@ -164,12 +164,12 @@ class MsalTokenSource:
                 raise InterruptedReadError
             try:
                 with complete_within(ends_at - time.monotonic()):
-                    token = self._token_in(self._ask(claims_challenge))
+                    token = self._token_in(self._call_msal(claims_challenge))
             except AzureError:
                 self._application = None
                 raise
             except Exception as error:  # noqa: BLE001 - MSAL raises what its parsers and its requests raise
-                # MSAL remembers a failed answer for a while; a new application asks anew.
+                # MSAL keeps a failed answer for a while; a new application tries anew.
                 self._application = None
                 retry = self._next_try(retry, error, ends_at)
             else:
@@ -199,7 +199,7 @@ class MsalTokenSource:
         self._stop.wait(seconds)
         return following
 
-    def _ask(self, claims_challenge: str | None) -> dict[str, Any]:
+    def _call_msal(self, claims_challenge: str | None) -> dict[str, Any]:
         if self._application is None:
             self._application = self._credential.application(self._cloud, self._session)
         result: dict[str, Any]
@@ -254,7 +254,7 @@ _FAILURES = {
 
 
 def _refusal(result: dict[str, Any], credential: Credential) -> SignInError:
-    """Turn Entra's error document into one sentence and a resolution, with its trace id for support."""
+    """Convert Entra's error document to one sentence and a resolution, with its trace id for support."""
     description = str(result.get("error_description") or result.get("error") or "no reason given")
     first = re.split(r"\r?\n|\s+Trace ID:", description)[0].strip()
     sentence = quote_answer(first, *credential.secrets, length=600).rstrip(".")

@@ -19,7 +19,7 @@ def get_warehouse() -> "Warehouse":
 
 
 def select_named(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of one of the package's queries, asked of the database that runs write.
+    """Return the rows of one of the package's queries, run on the database that runs write.
 
     Args:
         name: room and name of the file of SQL, as `posture/list_scores`.

@@ -142,7 +142,7 @@ def emulator(
     for _ in range(customers):
         world.add_customer(2)
     if date is not None:
-        world.live_until(date.date())
+        world.simulate_until(date.date())
     with LocalAzure(world, latency=latency, page_size=page_size, port=port, limit=limit) as azure:
         azure.faults.extend(faults)
         if bodies:

@@ -309,7 +309,7 @@ def _sign_in(known: Mapping[str, str]) -> "list[ListedSubscription] | AzureError
         settings = connection.settings()
         try:
             connection.client().sign_in()
-            return [one for one in connection.directory().visible if one.is_enabled]
+            return [one for one in connection.listing().visible if one.is_enabled]
         except SignInError as error:
             return explain_sign_in(error, settings)
         except AzureError as error:

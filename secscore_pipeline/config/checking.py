@@ -31,7 +31,7 @@ _OTHERS = re.compile(
     r"|SECSCORE_TEST_\w+"
     r"|SECSCORE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(TCP|UDP|SCTP)\w*)"
 )
-"""Names that others set or read: Azure's command line, its SDKs and azd, Ansible; and what Kubernetes tells each
+"""Names that others set or read: Azure's command line, its SDKs and azd, Ansible; and what Kubernetes sets in each
 container of a service called secscore. In the environment they are no misspelled settings; in a file of settings, which
 is this program's own, they are.
 
@@ -43,9 +43,9 @@ _LONGEST_SHOWN = 60
 
 
 def check_settings(*more: Callable[[], object]) -> None:
-    """Check every setting of the environment, also where nothing asks for it yet.
+    """Check every setting of the environment, also where nothing uses it yet.
 
-    Whether a connection is complete is asked where one is made: a report needs none.
+    Whether a connection is complete is checked where one is made: a report needs none.
 
     Args:
         more: further checks, such as `read_feeds`, which reads the file of feeds.

@@ -31,7 +31,7 @@ WARNED_DAYS = 30
 """How many days before its end a credential is warned of."""
 
 SAMPLE = 50
-"""How many findings of a run are held against the OCSF schema; the tests hold all of theirs against it."""
+"""How many findings of a run are validated against the OCSF schema; the tests validate all of theirs."""
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

@@ -67,16 +67,19 @@ def find_oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
 def delete_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    asked = dg.RunsFilter(statuses=ended, created_before=before)
+    old = dg.RunsFilter(statuses=ended, created_before=before)
     forgotten = 0
-    while records := instance.get_run_records(asked, limit=100):
+    while records := instance.get_run_records(old, limit=100):
         for record in records:
             delete_run(instance, record.dagster_run.run_id)
         forgotten += len(records)
     return forgotten
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Delete old runs (SECSCORE_RUN_RETENTION_DAYS).",
+)
 def forget_old_runs() -> None:
-    """Forget what Dagster keeps of old runs."""
+    """Delete Dagster's records of old runs."""
     old_runs()

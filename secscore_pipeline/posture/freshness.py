@@ -1,6 +1,6 @@
 """How fresh each feed is: when its last complete sync ended, and from when that is too long ago.
 
-Status, metrics, the heartbeat and the alert `sync_overdue` all ask here, so that they agree.
+Status, metrics, the heartbeat and the alert `sync_overdue` all use this module, so that they agree.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ def open_for_writing(
         reachable: the files and folders that SQL may reach beside those in the file's own folder.
 
     Raises:
-        WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
+        WarehouseError: it is locked by another process, is no DuckDB file, or is of a newer version.
     """
     make_folder(path.parent, "SECSCORE_DATABASE or SECSCORE_WORK_DATABASE")
     if not holds_something(path):
@@ -84,7 +84,7 @@ def open_for_reading(
 
 
 def holds_something(path: Path) -> bool:
-    """Tell whether there is a file of some length: another holds nothing that could be lost, and is as good as none."""
+    """Return whether there is a file of some length: an empty one holds nothing that could be lost."""
     return path.exists() and path.stat().st_size > 0
 
 

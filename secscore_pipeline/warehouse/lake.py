@@ -43,7 +43,7 @@ _EXTENSIONS = {
 
 _DIFFERENT = re.compile(
     r"\s+using compression \w+"  # Parquet has its own
-    r"|,?\s+primary key\b(\s*\([^)]*\))?"  # nothing enforces one: turns keep numbers apart, and checks look
+    r"|,?\s+primary key\b(\s*\([^)]*\))?"  # nothing enforces one: the write lock and checks do
     r"|\s+default\s*\(?now\(\)\)?",  # defaults are constants
     re.IGNORECASE,
 )
@@ -130,7 +130,7 @@ class Lake:
 
     @contextmanager
     def _one_moment(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Let everything that is asked in the block see the lake at the same moment."""
+        """Have every query in the block see the lake at the same moment."""
         if not applied_migrations(connection):
             raise WarehouseError(f"There is nothing in {self.label} yet.", "database-absent")
         connection.execute("begin transaction")
@@ -158,7 +158,7 @@ class Lake:
 
         def take(step: str) -> None:
             with hold_write_lock(connection):
-                # To the last row: DuckDB does what is asked for.
+                # To the last row: DuckDB computes what is fetched.
                 execute(connection, load_sql(f"warehouse/{step}"), moments).fetchall()
 
         with self.open_for_writing() as connection:
@@ -313,22 +313,22 @@ class _Engine:
             WarehouseError: it cannot be attached.
         """
         with self._lock:
-            self._let_go(lambda one: one.lake != lake)  # what it holds is listed with every other's
+            self._detach_unused(lambda one: one.lake != lake)  # what it holds is listed with every other's
             if (lake, options) not in self._attach:
                 name = f"secscore_{next(self._numbers)}"
                 with self.connection.cursor() as cursor:
                     lake.attach(cursor, name, options)
                 self._attach[lake, options] = _Attachment(lake, name)
-            held = self._attach[lake, options]
-            held.users += 1
+            attachment = self._attach[lake, options]
+            attachment.users += 1
         try:
-            yield held.name
+            yield attachment.name
         finally:
             with self._lock:
-                held.users -= 1
-                self._let_go(lambda one: one is held and not is_kept)
+                attachment.users -= 1
+                self._detach_unused(lambda one: one is attachment and not is_kept)
 
-    def _let_go(self, is_meant: Callable[[_Attachment], bool]) -> None:
+    def _detach_unused(self, is_meant: Callable[[_Attachment], bool]) -> None:
         """Detach the lakes that are meant and that nobody uses."""
         for key, one in list(self._attach.items()):
             if not one.users and is_meant(one):
@@ -377,10 +377,10 @@ def _options(at: datetime | None) -> str:
 
 
 def is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Tell whether a file is being moved into a lake, or that was cut short."""
+    """Return whether a file is being moved into a lake, or that was cut short."""
     try:
         connection.execute("from meta.moving limit 0")
-    except duckdb.CatalogException:  # quicker than asking what tables there are
+    except duckdb.CatalogException:  # quicker than listing the tables
         return False
     return True
 

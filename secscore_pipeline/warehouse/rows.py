@@ -10,7 +10,7 @@ class ConnectionTenant(NamedTuple):
     """The tenant that a connection signs in to.
 
     Attributes:
-        tenant_id: its GUID, lower case; what the settings name it where there was no token to tell.
+        tenant_id: its GUID, lower case; what the settings name it where there was no token.
         name: what the settings name it, lower case: the GUID, or a domain.
     """
 

@@ -34,7 +34,7 @@ def list_schema_steps(folder: str) -> tuple[Step, ...]:
 
 
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every table and view in an empty database, to look at rather than to keep."""
+    """Make every table and view in an empty database, to inspect rather than to keep."""
     connection.execute(load_sql("warehouse/make_bookkeeping"))
     for step in list_schema_steps("migrations"):
         connection.execute(step.text)
@@ -42,7 +42,7 @@ def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool:
-    """Tell whether a store has every migration and view.
+    """Return whether a store has every migration and view.
 
     Args:
         connection: open for reading at least.
@@ -72,12 +72,12 @@ def applied_migrations(connection: duckdb.DuckDBPyConnection) -> set[int]:
     """Return the numbers of the migrations that a store has had; none where a database is no store of ours."""
     try:
         return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
-    except duckdb.CatalogException:  # there is no such table: asking first would take a lake longer than all the rest
+    except duckdb.CatalogException:  # there is no such table: a query first would take a lake longer than all the rest
         return set()
 
 
 def digest_of_views() -> str:
-    """Return what tells the views of today from others."""
+    """Return the digest of the views of this version."""
     return hashlib.sha256("".join(view.text for view in list_schema_steps("views")).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ class Spool:
         self.fetches_path = folder / "fetches.jsonl"
         self.records_path = folder / "records.jsonl"
         self._encoder = msgspec.json.Encoder()
-        # Written out seldom: each time, the threads that read would take their turn first.
+        # Written out seldom: each time, the threads that read would run first.
         self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
         self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
         self.longest_line = 0

@@ -27,7 +27,7 @@ def select_rows(
 
 
 def has_rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object] | None = None) -> bool:
-    """Tell whether a file of SQL that counts rows, by its name for `load_sql`, finds any."""
+    """Return whether a file of SQL that counts rows, by its name for `load_sql`, finds any."""
     return execute(connection, load_sql(name), parameters or {}).fetchone() != (0,)
 
 

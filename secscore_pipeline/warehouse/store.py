@@ -54,7 +54,7 @@ def load_fetches(
     Args:
         connection: open for writing.
         spool: closed, with what was read.
-        run_id: the run that looked.
+        run_id: the run that read them.
         event_type: the name of the event type.
         stored_at: the present, UTC.
         tenant: the connection's; needed where a fetch does not say whose its subscription is.
@@ -85,7 +85,7 @@ def load_fetches(
 
 
 def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
-    """Store the changes of the scope that a file of SQL finds, and return those that people are told of."""
+    """Store the changes of the scope that a file of SQL finds, and return those to report."""
     execute(connection, load_sql(f"warehouse/{finding}"), values)
     changes = execute(connection, load_sql("warehouse/store_scope_changes"), values).fetchall()
     return [ScopeChange(*row) for row in changes]
@@ -100,7 +100,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
         stored_at: the present, UTC.
 
     Returns:
-        Those that have left since it was asked last.
+        Those that have left since the run before.
     """
     not_read = [{"subscription_id": one, "reason": reason} for one, reason in scope.not_read.items()]
     values = {
@@ -123,7 +123,7 @@ def load_listing(
     tenant: ConnectionTenant,
     stored_at: datetime,
 ) -> None:
-    """Store what a list of subscriptions tells otherwise than the list before; one that is stored already stays.
+    """Store where a list of subscriptions differs from the list before; one that is stored already stays.
 
     Args:
         connection: open for writing.
@@ -149,7 +149,7 @@ def load_listing(
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
-    """Give what was stored under a tenant's domain, before any token told its GUID, that GUID.
+    """Give what was stored under a tenant's domain, before a token named its GUID, that GUID.
 
     A GUID that the settings name is left as it is: a machine's identity may be of another tenant than they say, and
     what is stored under theirs may be another feed's.
@@ -169,7 +169,7 @@ class Mapping(Protocol):
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     """Work out what was stored and is not in the findings yet.
 
-    Each slice of record versions is parsed in a transaction of its own, so that DuckDB need not remember what they all
+    Each slice of record versions is parsed in a transaction of its own, so that DuckDB need not keep what they all
     replaced; nothing of it shows before the last one, which notes the runs. What is cut short is continued.
 
     Args:
@@ -191,10 +191,10 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                     execute(connection, text, part)
 
     def note() -> int:
-        looks, *noted = mapping.fetches
-        execute(connection, looks, mapping.parameters)
+        fetches, *others = mapping.fetches
+        execute(connection, fetches, mapping.parameters)
         added = connection.execute(load_sql("warehouse/count_pending_events")).fetchone()
-        for text in noted:
+        for text in others:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
@@ -204,13 +204,13 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
 def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
 
-    def forget() -> None:
+    def empty() -> None:
         with transaction(connection):
             for table in _DERIVED:
                 connection.execute(f"delete from internal.{table}")  # noqa: S608 - our own names
             connection.execute(load_sql("warehouse/remember_findings"))
 
-    retry_on_clash(forget)
+    retry_on_clash(empty)
 
 
 def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
@@ -219,11 +219,11 @@ def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) 
     It is noted in the store, so that who publishes it does not take what is gone for lost.
     """
 
-    def let_go() -> None:
+    def delete() -> None:
         with transaction(connection):
             execute(connection, load_sql("warehouse/delete_old_fetches"), {"cutoff": cutoff})
 
-    retry_on_clash(let_go)
+    retry_on_clash(delete)
 
 
 def compact(path: Path) -> None:
@@ -232,7 +232,7 @@ def compact(path: Path) -> None:
     Readers of the old file finish undisturbed; a kill in the middle leaves the old file as it was.
 
     Raises:
-        WarehouseError: the file is held by somebody else or damaged, or there is no room for a second one.
+        WarehouseError: the file is locked by another process or damaged, or there is no room for a second one.
     """
     target = path.resolve()
     with open_for_writing(path) as connection, scratch_folder(target) as folder:

@@ -102,7 +102,7 @@ def test_every_export_report_and_status_can_be_made(hostile, tmp_path):
             made = tmp_path / f"making-{form}"
             made.mkdir()
             destination = Destination(str(tmp_path / form))
-            done = export(connection, form, destination, Lake("source", "local"), made, tell=partial(str))
+            done = export(connection, form, destination, Lake("source", "local"), made, report=partial(str))
             assert done.rows > 0
         assert "inf" not in json.dumps(read_status(connection, [], utc_now()).scores, default=str).lower()
         assert read_report(connection, utc_now()).page()

@@ -28,7 +28,7 @@ from secscore_pipeline.warehouse.warehouse import Warehouse
 log = logging.getLogger(__name__)
 
 NAMES_READ = "names_read"
-"""The check of the subscriptions that tells whether they could be listed."""
+"""The check of the subscriptions that says whether they could be listed."""
 
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS = (dg.AssetKey(["raw", event_type.name]) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS))
@@ -46,15 +46,15 @@ _DESCRIBED = (
 )
 
 
-_NEWS = {
+_CHANGES = {
     "appeared": "subscriptions listed for the first time",
     "changed": "subscriptions listed otherwise than before",
     "no_longer_listed": "subscriptions no longer listed",
     "returned": "subscriptions listed again",
 }
 
-_TOLD_WITH_THE_SCOPE = ("no_longer_listed", "returned")
-"""News of a list that the change of the scope tells too, where the scope is what is listed."""
+_REPORTED_WITH_THE_SCOPE = ("no_longer_listed", "returned")
+"""Changes of a listing that are logged as changes of the scope, where the scope is what is listed."""
 
 
 def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
@@ -113,7 +113,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             except dg.RetryRequested:
                 raise
             except dg.Failure as failed:
-                # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
+                # Not the step: what was read of the other event type would never be published. The run fails later.
                 problem = failed.description
             except Exception as error:  # an event type costs itself alone, whatever it was
                 log.debug("%s could not be read", event_type.name, exc_info=error)
@@ -125,7 +125,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 severity=dg.AssetCheckSeverity.ERROR,
                 description="\n".join(map(in_markdown, problem.splitlines()))
                 if problem
-                else "They could, or were not asked for.",
+                else "They could, or were not requested.",
             )
 
         return raw_asset
@@ -159,10 +159,10 @@ def _materialize_subscriptions(
                     columns = describe_columns(connection, "raw.subscriptions")
                 metadata = {"dagster/column_schema": columns, **_describe_listing(listing)}
                 is_discovered = azure.settings().scope.subscription_ids is None
-                for what, names in listing.news.items():
-                    if not (is_discovered and what in _TOLD_WITH_THE_SCOPE):
+                for what, names in listing.changes.items():
+                    if not (is_discovered and what in _REPORTED_WITH_THE_SCOPE):
                         named = list_some(list(map(printable, names)), NAMED)
-                        context.log.info("%s: %s", _NEWS[what], named)
+                        context.log.info("%s: %s", _CHANGES[what], named)
             else:
                 metadata = {"is_listed_already": True}
                 context.log.info("Another run of the sync has listed them.")
@@ -171,14 +171,14 @@ def _materialize_subscriptions(
         check_name=NAMES_READ,
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
-        description=in_markdown(error) if error else "They could, or were not asked for.",
+        description=in_markdown(error) if error else "They could, or were not requested.",
     )
 
 
 def _warn_of_patterns(context: dg.AssetExecutionContext, azure: AzureConnection) -> None:
     """Warn of patterns that fit no subscription; the run that lists them for a sync does it for all its runs."""
     try:
-        unmatched = azure.describe_unmatched_patterns(azure.directory(get_run_id(context)))
+        unmatched = azure.describe_unmatched_patterns(azure.listing(get_run_id(context)))
     except AzureError as error:  # the readings that follow say so
         log.debug("the patterns were not checked", exc_info=error)
         return
@@ -192,7 +192,7 @@ def _describe_listing(listing: Listing) -> dict[str, Any]:
         "dagster/row_count": listing.rows,
         "subscriptions": listing.subscriptions,
         "management_groups": _describe_groups(listing.groups),
-        **{what: len(names) for what, names in listing.news.items()},
+        **{what: len(names) for what, names in listing.changes.items()},
     }
 
 
@@ -207,7 +207,7 @@ def _describe_groups(groups: Sequence[GroupsRow]) -> str:
 
 
 def _is_stored(warehouse: Warehouse, run_id: str, event_type: EventType) -> bool:
-    """Tell whether the try before stored an event type; it may have ended before there was a file."""
+    """Return whether the try before stored an event type; it may have ended before there was a file."""
     with warehouse.get_connection() as connection:
         run = {"run_id": run_id, "event_type": event_type.name}
         return has_rows(connection, "warehouse/count_stored_fetches", run)
@@ -224,7 +224,7 @@ def _materialize(
     if context.run.root_run_id and _is_stored(warehouse, run_id, event_type):
         context.log.info("The try before stored this event type: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
-    taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
+    taken = fetch_event_type(azure, warehouse, event_type, run_id, report=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
         raise make_failure(context, _describe_unread(event_type, taken))
     for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
