@@ -208,7 +208,7 @@ def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
         with transaction(connection):
             for table in _DERIVED:
                 connection.execute(f"delete from internal.{table}")  # noqa: S608 - our own names
-            connection.execute(load_sql("warehouse/remember_findings"))
+            connection.execute(load_sql("warehouse/restore_findings"))
 
     retry_on_clash(empty)
 
