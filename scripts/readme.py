@@ -92,7 +92,7 @@ def tables_page() -> str:
     """Return the page that lists every table and view with its columns, from the catalog itself."""
     import duckdb
 
-    from secscore_pipeline.warehouse.connection import make_schema
+    from secscore_pipeline.warehouse.schema import make_schema
 
     lines = [
         "# Tables and views",

@@ -52,7 +52,7 @@ SECURE_SCORE_CONTROLS = EventType(
 
 @dataclass(frozen=True)
 class Fetch:
-    """One look at one subscription for one event type: whole, or without records and with a reason.
+    """One fetch: one subscription for one event type, whole, or without records and with a reason.
 
     Attributes:
         started_at, finished_at: UTC.
@@ -83,13 +83,13 @@ class Fetch:
 
 
 def fetch(client: ArmClient, event_type: EventType, subscription_id: str, clock: Clock) -> Fetch:
-    """Look at one subscription; whatever Azure does, the result says how it went.
+    """Read one subscription; whatever Azure does, the result says how it went.
 
     Args:
         client: the signed-in transport.
         event_type: what to read.
         subscription_id: where to read it.
-        clock: tells the present time.
+        clock: returns the present time.
     """
     started_at = clock()
     try:
@@ -140,10 +140,10 @@ def fetch_all(
 ) -> Iterator[Fetch]:
     """Fetch every subscription, many at a time, and yield each fetch as it ends.
 
-    Twice as many looks as requests are under way, so that one which waits for its next try holds up no other;
-    no more are held at once, so memory does not grow with their number.
+    Twice as many fetches as requests are under way, so that one which waits for its next try holds up no other;
+    no more are in memory at once, so memory does not grow with their number.
 
-    A refused sign-in is asked for once, and is then what every subscription's look ended with.
+    A sign-in is tried once; where it is refused, every fetch ends with that.
     """
     try:
         client.sign_in()

@@ -17,7 +17,7 @@ EXPORTS = ("jsonl", "parquet", "security-lake", "csv", "xlsx")
 EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS)}
 
 CREDENTIALS = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential")
-"""What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are looked for, as the Azure SDKs do."""
+"""What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are tried, as the Azure SDKs do."""
 
 _INVISIBLE = re.compile(r"^[\ufeff\u200b-\u200f\u2060]|[\ufeff\u200b-\u200f\u2060]$")
 """A byte order mark, or another character without a width, around a value."""

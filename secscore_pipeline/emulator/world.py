@@ -1,4 +1,4 @@
-"""The world the local Azure tells of: subscriptions with resources, and the scores computed from them. No HTTP."""
+"""The simulated tenant: subscriptions with resources, and the scores computed from them. No HTTP."""
 
 import random
 import uuid
@@ -14,7 +14,7 @@ _NAMESPACE = uuid.UUID("8f2ff5a2-42d9-4f0c-8b7c-6b8c3d3f8f10")
 
 
 class State(StrEnum):
-    """What a subscription is like to somebody who asks for its score."""
+    """What a subscription is like to somebody who reads its score."""
 
     NORMAL = "normal"
     GRACE = "grace"  # a second score beside ascScore
@@ -76,7 +76,7 @@ DEFINITIONS = (
 
 
 BIRTHDAY = date(2026, 1, 1)
-"""The day on which every world is as its seed makes it; it lives on from there."""
+"""The day on which every world is as its seed makes it; the simulation goes on from there."""
 
 CHANGING = 0.12
 """The share of controls that change on a day."""
@@ -149,7 +149,7 @@ class Application:
         federations: its federated credentials.
         has_principal: whether its tenant has a service principal of it.
         blocked: whether Conditional Access blocks it.
-        assigned: whether it is the identity of the machine that asks the metadata service.
+        assigned: whether it is the identity of the machine that calls the metadata service.
     """
 
     client_id: str
@@ -197,7 +197,7 @@ class World:
             self.add_subscription(str(uuid.uuid5(_NAMESPACE, f"subscription/{seed}/{number}")), state)
 
     def is_tenant(self, name: str) -> bool:
-        """Tell whether a GUID or domain, in any case, names the tenant."""
+        """Return whether a GUID or domain, in any case, names the tenant."""
         return name.lower() in (self.tenant_id, self.domain)
 
     def add_customer(self, subscriptions: int = 1) -> str:
@@ -230,8 +230,8 @@ class World:
         self.subscriptions[subscription_id.lower()] = subscription
         return subscription
 
-    def live_until(self, day: date) -> None:
-        """Let the days pass up to `day`; the same seed makes the same days, and a world does not grow younger.
+    def simulate_until(self, day: date) -> None:
+        """Simulate each day up to `day`; the same seed makes the same days, and an earlier day changes nothing.
 
         Resources come and go, get fixed and broken; controls are added, retired and re-weighted; subscriptions appear.
         """
@@ -239,7 +239,7 @@ class World:
             self.today += timedelta(days=1)
             for subscription in self.subscriptions.values():
                 seed = f"{self.seed}/{subscription.subscription_id}/{self.today}"
-                _live(subscription, self.definitions, random.Random(seed))  # noqa: S311 - a simulation
+                _simulate_day(subscription, self.definitions, random.Random(seed))  # noqa: S311 - a simulation
                 _reorganize(subscription, random.Random(f"{seed}/name"))  # noqa: S311 - a simulation
             chance = random.Random(f"{self.seed}/{self.today}")  # noqa: S311 - a simulation
             if chance.random() < 1 / 60:
@@ -372,8 +372,8 @@ def _seed_random(chance: random.Random, size: int) -> Counts:
     return Counts(healthy, total - healthy, chance.randint(0, size // 3))
 
 
-def _live(subscription: Subscription, definitions: tuple[Definition, ...], chance: random.Random) -> None:
-    """Let one day pass in a subscription: most controls stay as they are, and more is fixed than broken."""
+def _simulate_day(subscription: Subscription, definitions: tuple[Definition, ...], chance: random.Random) -> None:
+    """Simulate one day of a subscription: most controls stay as they are, and more is fixed than broken."""
     for name, counts in list(subscription.counts.items()):
         if chance.random() >= CHANGING:
             continue
@@ -402,7 +402,7 @@ def _live(subscription: Subscription, definitions: tuple[Definition, ...], chanc
 
 
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:
-    """Let a subscription, now and then, go to another team: its name, tags and management group change."""
+    """Move a subscription, now and then, to another team: its name, tags and management group change."""
     if chance.random() < 1 / 300 and subscription.state is not State.UNSUPPORTED:
         team = chance.choice(_TEAMS)
         subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"

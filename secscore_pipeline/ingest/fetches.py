@@ -18,27 +18,20 @@ from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.connection import has_rows, select_rows
-from secscore_pipeline.warehouse.store import (
-    FetchRow,
-    RecordRow,
-    ScopeChange,
-    ScopeRow,
-    Spool,
-    leave_scope,
-    load_fetches,
-    open_spool,
-)
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange, ScopeRow
+from secscore_pipeline.warehouse.spool import Spool, open_spool
+from secscore_pipeline.warehouse.statements import has_rows, select_rows
+from secscore_pipeline.warehouse.store import leave_scope, load_fetches
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 NAMED = 20
-"""How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
+"""How many added or removed subscriptions are named in the log; `raw.subscriptions` has them all."""
 
 
 class FetchSummary(NamedTuple):
-    """What a run's look at every subscription for one event type came to.
+    """What a run read of every subscription for one event type.
 
     Attributes:
         left: the subscriptions that left the scope.
@@ -65,19 +58,19 @@ def fetch_event_type(
     event_type: EventType,
     run_id: str,
     clock: Clock = utc_now,
-    tell: Callable[[str], object] = log.info,
+    report: Callable[[str], object] = log.info,
     part: Part | None = None,
 ) -> FetchSummary:
     """Read every subscription with no database open, then load what was read in one transaction.
 
     Args:
-        azure: whom to ask, about which subscriptions.
+        azure: where to read, and which subscriptions.
         warehouse: where to store it.
         event_type: what to read.
-        run_id: the run that looks.
-        clock: tells the present time.
-        tell: is called with messages about the progress.
-        part: which of the subscriptions, where they are dealt into batches.
+        run_id: the run that reads.
+        clock: returns the present time.
+        report: is called with messages about the progress.
+        part: which of the subscriptions, where they are split into batches.
 
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do.
@@ -86,13 +79,13 @@ def fetch_event_type(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    directory = azure.directory(run_id)
-    resolved = _resolve_scope(azure, warehouse, directory, run_id)
+    listing = azure.listing(run_id)
+    resolved = _resolve_scope(azure, warehouse, listing, run_id)
     left = _store_departures(azure, warehouse, run_id, resolved, clock)
     if left:
-        tell(describe_left(left))
+        report(describe_left(left))
     in_scope = refuse_empty(resolved)
-    tenant_ids = directory.tenant_ids
+    tenant_ids = listing.tenant_ids
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
         _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
@@ -109,29 +102,29 @@ def fetch_event_type(
         "subscriptions_in_scope": len(in_scope),
     }
     with open_spool(warehouse.path) as spool:
-        looks = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
-        for done, look in enumerate(looks, 1):
-            _spool_fetch(spool, {**known, "tenant_id": tenant_ids.get(look.subscription_id)}, look)
-            outcomes[look.outcome] += 1
-            records += look.records
-            requests += len(look.request_ids)
-            if look.error and look.outcome.result is ReadResult.NOT_READ:
-                errors.append(f"{look.subscription_id}: {look.error}")
+        fetches = fetch_all(azure.client(), event_type, subscription_ids, clock, settings.max_connections)
+        for done, fetch in enumerate(fetches, 1):
+            _spool_fetch(spool, {**known, "tenant_id": tenant_ids.get(fetch.subscription_id)}, fetch)
+            outcomes[fetch.outcome] += 1
+            records += fetch.records
+            requests += len(fetch.request_ids)
+            if fetch.error and fetch.outcome.result is ReadResult.NOT_READ:
+                errors.append(f"{fetch.subscription_id}: {fetch.error}")
             if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
-                tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
+                report(f"{event_type.name}: {done} of {total} subscriptions read")
         spool.close()
         with warehouse.get_connection() as connection:
             returned = load_fetches(connection, spool, run_id, event_type.name, clock(), azure.tenant())
     taken = FetchSummary(total, outcomes, records, requests, errors, left, returned)
     if not report_progress(event_type.name, total, total):
-        tell(f"{event_type.name}: {taken.coverage.sentence}")
+        report(f"{event_type.name}: {taken.coverage.sentence}")
     if returned:
-        tell(describe_returned(returned))
+        report(describe_returned(returned))
     return taken
 
 
 def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Tell whether a run stored what it read of a subscription, or that one left the scope."""
+    """Return whether a run stored what it read of a subscription, or that one left the scope."""
     run = {"run_id": run_id, "event_type": None}
     return any(
         has_rows(connection, name, run) for name in ("warehouse/count_stored_fetches", "ingest/count_departures")
@@ -139,15 +132,15 @@ def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 
 
 def _resolve_scope(
-    azure: AzureConnection, warehouse: Warehouse, directory: SubscriptionListing, run_id: str
+    azure: AzureConnection, warehouse: Warehouse, listing: SubscriptionListing, run_id: str
 ) -> ResolvedScope:
     """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
-    resolved = azure.resolve_scope(directory)
+    resolved = azure.resolve_scope(listing)
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
         return resolved
-    asked: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
+    parameters: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
     with warehouse.get_reader() as connection:
-        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), asked)
+        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
     known = {row["subscription_id"] for row in rows}
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
@@ -155,7 +148,7 @@ def _resolve_scope(
 def _store_departures(
     azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
-    """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
+    """Store who has left the scope, and return them; none where it is unknown, or the run has its own scope."""
     if resolved.reason_of_others is None or azure.has_own_scope:
         return []
     scope = ScopeRow(
@@ -190,33 +183,33 @@ def _format_subscription(change: ScopeChange) -> str:
 
 def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
-    asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
+    parameters: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
     with warehouse.get_reader() as connection:
-        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), asked):
+        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
             what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
             raise RequestError(what, "feeds-overlap")
 
 
-def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
+def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
     """Keep a fetch and its records until everything is read; `known` is what all fetches of the run share."""
     spool.add_fetch(
         FetchRow(
             **known,
-            subscription_id=look.subscription_id,
-            event_type=look.event_type.name,
-            started_at=look.started_at,
-            finished_at=look.finished_at,
-            outcome=look.outcome,
-            http_status=look.http_status,
-            error_code=look.error_code,
-            error=look.error,
-            pages=len(look.pages),
-            records=look.records,
-            request_ids=look.request_ids,
+            subscription_id=fetch.subscription_id,
+            event_type=fetch.event_type.name,
+            started_at=fetch.started_at,
+            finished_at=fetch.finished_at,
+            outcome=fetch.outcome,
+            http_status=fetch.http_status,
+            error_code=fetch.error_code,
+            error=fetch.error,
+            pages=len(fetch.pages),
+            records=fetch.records,
+            request_ids=fetch.request_ids,
         )
     )
-    for page in look.pages:
+    for page in fetch.pages:
         for position, record in enumerate(page.records, 1):
             spool.add_record(
-                RecordRow(subscription_id=look.subscription_id, page=page.number, position=position, record=record)
+                RecordRow(subscription_id=fetch.subscription_id, page=page.number, position=position, record=record)
             )

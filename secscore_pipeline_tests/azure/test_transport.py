@@ -14,9 +14,10 @@ from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.arm import MAX_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.secure_score import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch, fetch_all
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.server import LocalAzure
@@ -314,7 +315,7 @@ def test_an_azure_that_is_not_up_yet_is_waited_for():
                 retries.append(record)
                 azure.__enter__()
 
-    log = logging.getLogger("secscore_pipeline.azure.credentials")
+    log = logging.getLogger("secscore_pipeline.azure.tokens")
     handler = StartAtTheFirstRetry()
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
