@@ -1,4 +1,4 @@
-"""Finds what is new, and tells it over the channels that are set; sensors and the command line call this."""
+"""Finds new alerts and delivers them over the channels that are set; sensors and the command line call this."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -16,40 +16,40 @@ from secscore_pipeline.config.schedules import last_due
 from secscore_pipeline.config.settings import read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
-    from secscore_pipeline.alerts.tell import Delivery
+    from secscore_pipeline.alerts.delivery import Delivery
 
 LATE = timedelta(days=1)
 """How long after it was observed a thing may come to a lake, where several runs read side by side."""
 
 
 def send_new_alerts(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Delivery":
-    """Tell every channel that is set what is new since alerts were first asked for, and what still waits.
+    """Deliver to every channel that is set the alerts since alerts were first switched on, and those that still wait.
 
     Raises:
         SettingsError, WarehouseError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import deliver_alerts
+    from secscore_pipeline.alerts.delivery import deliver_alerts
 
     threshold = read_alert_settings().score_drop
     warehouse = Warehouse.from_environment()
     over = channels()
     with open_journal(warehouse.published_path, clock()) as journal:
-        news, newest = _find_new_alerts(feeds, warehouse, journal, threshold, clock)
-        return deliver_alerts(news, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
+        alerts, newest = _find_new_alerts(feeds, warehouse, journal, threshold, clock)
+        return deliver_alerts(alerts, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
 
 
 def send_alert(alert: Alert, clock: Clock = utc_now) -> "Delivery":
-    """Tell every channel that is set of one alert, and of what still waits. What a channel does not take waits for it.
+    """Deliver one alert to every channel that is set, and those that still wait. What a channel refuses waits for it.
 
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import deliver_alerts
+    from secscore_pipeline.alerts.delivery import deliver_alerts
 
     with open_journal(Warehouse.from_environment().published_path, clock()) as journal:
         return deliver_alerts([alert], channels(), journal, SECSCORE_DAGSTER_URL.read(), clock)
@@ -61,7 +61,7 @@ def send_test(clock: Clock = utc_now) -> "Delivery":
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import send_once
+    from secscore_pipeline.alerts.delivery import send_once
 
     database = Warehouse.from_environment().published_path
     with open_journal(database, clock()) if journal_path(database).exists() else nullcontext():
@@ -76,14 +76,14 @@ def acknowledge_alerts(clock: Clock = utc_now) -> int:
     """
     database = Warehouse.from_environment().published_path
     if not journal_path(database).exists():
-        return 0  # nothing was ever to be told
+        return 0  # nothing was ever to be delivered
     with open_journal(database, clock()) as journal:
         return journal.acknowledge(clock())
 
 
 def channels() -> "list[Channel]":
     """Return the channels that are set."""
-    from secscore_pipeline.alerts.channels import make_channels  # a run that tells nobody need not load their libraries
+    from secscore_pipeline.alerts.channels import make_channels  # a run without alerts need not load their libraries
 
     return make_channels(read_alert_settings())
 
@@ -98,26 +98,26 @@ def make_test_alert(now: datetime) -> Alert:
 def _find_new_alerts(
     feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, threshold: float, clock: Clock
 ) -> tuple[list[Alert], datetime | None]:
-    """Return what is to be told, and up to when the published database was looked at; None where there is none."""
+    """Return the new alerts, and up to when the published database was read; None where there is none."""
     now = clock()
     ending = [(feed.name, ends) for feed in feeds if (ends := _get_credential_end(feed))]
-    news = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
+    alerts = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
     try:
         with warehouse.get_published() as connection:
-            news += find_alerts(connection, journal.settled_until, threshold)
-            news += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
+            alerts += find_alerts(connection, journal.settled_until, threshold)
+            alerts += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
             due = _get_briefing_time(now)
             if due and due >= journal.begun and (alert := write_briefing(connection, due)):
-                news.append(alert)
+                alerts.append(alert)
             row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
     except WarehouseError as error:
-        if error.failure != "database-absent":  # before the first run there is no news
+        if error.failure != "database-absent":  # before the first run there is nothing to alert of
             raise
         unread = [FeedFreshness(feed.name) for feed in feeds]
-        return [*news, *_find_overdue(feeds, unread, journal.begun, now)], None
-    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
+        return [*alerts, *_find_overdue(feeds, unread, journal.begun, now)], None
+    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be delivered.
     seen = min(row[0], now) if row and row[0] else None
-    return news, seen - LATE if seen and warehouse.lake else seen
+    return alerts, seen - LATE if seen and warehouse.lake else seen
 
 
 def _find_overdue(

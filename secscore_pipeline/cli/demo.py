@@ -50,7 +50,7 @@ def demo(subscriptions: int, days: int) -> None:
     with start_local_azure(subscriptions) as azure:
         console.rule(f"1. History: the last {days} days (simulated)")
         simulate_history(azure, today, days)
-        azure.world.live_until(today.date())
+        azure.world.simulate_until(today.date())
         os.environ.update(_list_settings(azure, has_recommendations=True))
         console.print(
             f"The simulated tenant began with {count_subscriptions(subscriptions)} and has "
@@ -96,7 +96,7 @@ def simulate_history(azure: "LocalAzure", today: datetime, days: int) -> None:
     mornings = [this_morning - timedelta(days=ago) for ago in range(days, 0, -1)]
     missing = [morning for morning in mornings if newest_day is None or morning.date() > newest_day]
     for morning in track(missing, description="days", console=error_console, disable=not error_console.is_terminal):
-        azure.world.live_until(morning.date())
+        azure.world.simulate_until(morning.date())
         is_recent = (this_morning - morning).days <= _RECOMMENDATION_DAYS
         os.environ.update(_list_settings(azure, has_recommendations=is_recent))
         store_past_fetches(warehouse, f"simulated-{morning:%Y-%m-%d}", morning)
@@ -111,7 +111,7 @@ def _list_settings(azure: "LocalAzure", *, has_recommendations: bool) -> dict[st
 
 @contextmanager
 def _disable_info_log() -> Iterator[None]:
-    """Leave out what assets log in the block, unless --verbose asks for it."""
+    """Leave out what assets log in the block, unless --verbose is given."""
     before = logging.root.manager.disable
     if not log.isEnabledFor(logging.DEBUG):
         logging.disable(logging.INFO)

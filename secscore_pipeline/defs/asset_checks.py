@@ -21,7 +21,7 @@ from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
-from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.statements import execute, select_rows
 
 SHOWN = 10
 """How many violations a check shows."""
@@ -33,7 +33,7 @@ WARNED_DAYS = 30
 """How many days before its end a credential is warned of."""
 
 SAMPLE = 50
-"""How many findings of a run are held against the OCSF schema; the tests hold all of theirs against it."""
+"""How many findings of a run are validated against the OCSF schema; the tests validate all of theirs."""
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 

@@ -38,7 +38,7 @@ class Arm:
     """Answers GET requests below the resource manager's root.
 
     Args:
-        world: what there is to tell.
+        world: the simulated tenant.
         entra: who vouches for tokens.
         page_size: items on a page; None puts all on one, as in every recording of the real service.
 

@@ -1,4 +1,4 @@
-"""The world the local Azure tells of: subscriptions with resources, and the scores computed from them. No HTTP."""
+"""The simulated tenant: subscriptions with resources, and the scores computed from them. No HTTP."""
 
 import random
 import uuid
@@ -29,7 +29,7 @@ API_VERSION = "2020-01-01"
 
 
 class State(StrEnum):
-    """What a subscription is like to somebody who asks for its score."""
+    """What a subscription is like to somebody who reads its score."""
 
     NORMAL = "normal"
     GRACE = "grace"  # a second score beside ascScore
@@ -100,7 +100,7 @@ class Application:
         federations: its federated credentials.
         has_principal: whether its tenant has a service principal of it.
         blocked: whether Conditional Access blocks it.
-        assigned: whether it is the identity of the machine that asks the metadata service.
+        assigned: whether it is the identity of the machine that calls the metadata service.
     """
 
     client_id: str
@@ -169,7 +169,7 @@ class World:
             self.add_subscription(str(uuid.uuid5(NAMESPACE, f"subscription/{seed}/{number}")), state)
 
     def is_tenant(self, name: str) -> bool:
-        """Tell whether a GUID or domain, in any case, names the tenant."""
+        """Return whether a GUID or domain, in any case, names the tenant."""
         return name.lower() in (self.tenant_id, self.domain)
 
     def add_customer(self, subscriptions: int = 1) -> str:
@@ -247,8 +247,8 @@ class World:
     def _make_dice(self, subscription_id: str, day: date) -> random.Random:
         return random.Random(f"{self.seed}/{subscription_id}/{day}")  # noqa: S311 - a simulation
 
-    def live_until(self, day: date) -> None:
-        """Let the days pass up to `day`; the same seed makes the same days, and a world does not grow younger.
+    def simulate_until(self, day: date) -> None:
+        """Simulate each day up to `day`; the same seed makes the same days, and an earlier day changes nothing.
 
         Resources come and go, get fixed and broken; controls are added, retired and re-weighted; subscriptions appear.
         """
@@ -389,7 +389,7 @@ class World:
 
 
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:
-    """Let a subscription, now and then, go to another team: its name, tags and management group change."""
+    """Move a subscription, now and then, to another team: its name, tags and management group change."""
     if chance.random() < 1 / 300 and subscription.state is not State.UNSUPPORTED:
         team = chance.choice(_TEAMS)
         subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"

@@ -1,4 +1,4 @@
-"""How raw records become findings: the SQL of the mapping, in the order it runs in, and what it can be told."""
+"""How raw records become findings: the SQL of the mapping, in the order it runs in, and its parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

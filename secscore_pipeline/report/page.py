@@ -24,7 +24,7 @@ from secscore_pipeline.report.charts import build_controls_chart, build_trend_ch
 from secscore_pipeline.system.files import replace_file
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 

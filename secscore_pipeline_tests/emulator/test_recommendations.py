@@ -59,7 +59,7 @@ def test_controls_count_what_the_assessments_say(read, seed, options):
     reader = read(world)
     compared = 0
     for days in (0, 1, 45, 46, 200):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         for identifier, subscription in world.subscriptions.items():
             if subscription.state is not State.FORBIDDEN:
                 compared += assert_counts_follow(reader, identifier)
@@ -85,7 +85,7 @@ def test_a_subscription_that_is_added_later_or_again_begins_then(read):
     reader = read(world)
     subscription_id = str(uuid.UUID(int=1))
     for days in (0, 30, 60):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         world.add_subscription(subscription_id)
         rows = reader.assessments(subscription_id, "2021-06-01")
         dates = {row["properties"]["status"].get("firstEvaluationDate", "")[:10] for row in rows} - {""}
@@ -106,7 +106,7 @@ def test_resources_follow_counts_that_are_set(read):
     world = World(subscriptions=1)
     reader = read(world)
     (subscription_id, subscription), *_ = world.subscriptions.items()
-    world.live_until(BIRTHDAY + timedelta(days=3))
+    world.simulate_until(BIRTHDAY + timedelta(days=3))
     mfa, ports, *_ = subscription.counts
     for counts in ({mfa: Counts(3, 2, 1), ports: Counts(0, 0, 4)}, {mfa: Counts(1, 4, 0)}, {mfa: Counts(0, 0, 0)}, {}):
         subscription.counts = counts
@@ -116,8 +116,8 @@ def test_resources_follow_counts_that_are_set(read):
 def test_controls_can_drift_behind_the_assessments(read):
     world, punctual = World(subscriptions=3, drift=2), World(subscriptions=3)
     reader = read(world)
-    world.live_until(BIRTHDAY + timedelta(days=20))
-    punctual.live_until(BIRTHDAY + timedelta(days=18))
+    world.simulate_until(BIRTHDAY + timedelta(days=20))
+    punctual.simulate_until(BIRTHDAY + timedelta(days=18))
     for subscription_id, other in punctual.subscriptions.items():
         assert reader.controls(subscription_id) == punctual.controls(other, "ascScore", expand=True)
         scores = reader.rows(f"/subscriptions/{subscription_id}{SECURITY}/secureScores")
@@ -131,7 +131,7 @@ def test_who_asks_for_scores_alone_makes_no_recommendations(read):
     reader = read(world)
     for subscription_id in world.subscriptions:
         assert reader.controls(subscription_id)
-    world.live_until(BIRTHDAY + timedelta(days=2))
+    world.simulate_until(BIRTHDAY + timedelta(days=2))
     assert "catalogue" not in vars(world)
 
 
@@ -141,7 +141,7 @@ def test_a_world_has_as_many_assessments_as_it_should_and_as_many_change(read):
     before = {}
     shares = []
     for days in range(16):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         rows = [row for one in world.subscriptions for row in reader.assessments(one)]
         codes = {row["id"].lower(): row["properties"]["status"]["code"] for row in rows}
         if before:
@@ -159,7 +159,7 @@ def test_dates_say_when_a_state_changed(read):
     before = {}
     seen = {"same": 0, "changed": 0, "new": 0, "undated": 0}
     for days in range(5, 12):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         today = f"{world.today}T"
         now = {
             row["id"]: row["properties"]["status"]
@@ -404,10 +404,10 @@ def test_asking_earlier_changes_no_later_answer(read):
     early, late = World(seed=4, subscriptions=2), World(seed=4, subscriptions=2)
     reader, other = read(early), read(late)
     for days in (0, 7, 8):
-        early.live_until(BIRTHDAY + timedelta(days=days))
+        early.simulate_until(BIRTHDAY + timedelta(days=days))
         assert all(reader.assessments(subscription_id) for subscription_id in early.subscriptions)
     for world in (early, late):
-        world.live_until(day)
+        world.simulate_until(day)
     for subscription_id in late.subscriptions:
         rows = other.assessments(subscription_id, "2025-05-04")
         assert reader.assessments(subscription_id, "2025-05-04") == rows
@@ -435,7 +435,7 @@ def test_the_command_serves_recommendations_as_its_options_say(tmp_path):
         controls = reader.controls(subscription_id)
         process.terminate()
     world = World(subscriptions=1, assessments=60, changing=0.05, shared_keys=3, drift=1)
-    world.live_until(date(2026, 1, 20))
+    world.simulate_until(date(2026, 1, 20))
     (subscription,) = world.subscriptions.values()
     assert last == {"value": []}
     assert [len(page["value"]) for page in pages[:-1]] == [25] * (len(pages) - 1)

@@ -160,7 +160,7 @@ def test_a_list_that_fails_in_the_middle_is_stored_as_failed_and_changes_no_reco
     store.use(azure, SECSCORE_EVENT_TYPES=EVENT_TYPES)
     read(ASSESSMENTS)
     before, asked = store.query(CURRENT), count_requests(azure, "assessments")
-    azure.world.live_until(azure.world.today + timedelta(days=60))
+    azure.world.simulate_until(azure.world.today + timedelta(days=60))
     fault = replace(fault, path="/assessments$", struck=0)
 
     def strike_the_fourth_page(_):

@@ -143,7 +143,7 @@ def test_each_view_of_what_is_current_leaves_out_a_subscription_that_left(days):
 
 def test_a_control_that_counts_otherwise_than_its_recommendations_is_found(days):
     from secscore_pipeline.system.sql_files import load_sql
-    from secscore_pipeline.warehouse.connection import execute, select_rows
+    from secscore_pipeline.warehouse.statements import execute, select_rows
 
     old = {"statusChangeDate": "2026-01-01T00:00:00.0000000Z"}
     days.sync(

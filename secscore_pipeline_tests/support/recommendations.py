@@ -10,15 +10,9 @@ from typing import Any
 import duckdb
 
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.store import (
-    FetchRow,
-    RecordRow,
-    ScopeRow,
-    leave_scope,
-    load_fetches,
-    normalize,
-    open_spool,
-)
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import leave_scope, load_fetches, normalize
 
 TENANT = "11111111-1111-4111-8111-111111111111"
 SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"

@@ -13,7 +13,7 @@ where observed_at < $cutoff
     and outcome in ('complete', 'left')
 group by event_type, subscription_id;
 
-create or replace temp table remembered_findings as
+create or replace temp table baseline_findings as
 select
     findings.finding_uid,
     findings.event_type,
@@ -28,23 +28,23 @@ where fetches.observed_at < $cutoff
 group by all;
 
 delete from internal.baselines as baselines
-using remembered_findings
-where baselines.finding_uid = remembered_findings.finding_uid;
+using baseline_findings
+where baselines.finding_uid = baseline_findings.finding_uid;
 
 insert into internal.baselines
     (finding_uid, event_type, subscription_id, first_seen_time, modified_time, numbers, has_events)
 select
-    remembered_findings.finding_uid,
-    remembered_findings.event_type,
-    remembered_findings.subscription_id,
-    remembered_findings.first_seen_time,
+    baseline_findings.finding_uid,
+    baseline_findings.event_type,
+    baseline_findings.subscription_id,
+    baseline_findings.first_seen_time,
     parsed.modified_time,
     internal.numbers_of(
         parsed."current", parsed."max", parsed.percentage, parsed.weight, parsed.healthy, parsed.unhealthy,
         parsed.not_applicable, definitions.definition.max_score
     ),
     true
-from remembered_findings
+from baseline_findings
 join internal.parsed_versions as parsed using (version_id)
 left join internal.control_definitions as definitions using (definition_id);
 
