@@ -168,7 +168,7 @@ class Inventory:
         for name in self._members.keys() - counts.keys():
             self._free = {place: number for place, number in self._free.items() if place[0] != name}
             for resource in self._members.pop(name):
-                self._forget(resource)
+                self._remove(resource)
         for name, wanted in counts.items():
             if self._counts.get(name) != wanted and name in self._catalogue.counted:
                 self._move(name, wanted, day)
@@ -202,7 +202,7 @@ class Inventory:
             if health is None:
                 del members[resource]
                 self._free[control, resource.kind] = min(resource.number, self._free[control, resource.kind])
-                self._forget(resource)
+                self._remove(resource)
             elif resource is None:
                 joining = self._choose(control, members)
                 members[joining] = ((day, health),)
@@ -210,7 +210,7 @@ class Inventory:
             else:
                 members[resource] = _append(members[resource], day, health)
 
-    def _forget(self, resource: Resource) -> None:
+    def _remove(self, resource: Resource) -> None:
         """Forget when a resource appeared, if it is gone: no control assesses it any more."""
         if not any(resource in members for members in self._members.values()):
             self._first_days.pop(resource, None)

@@ -341,7 +341,7 @@ def test_whatever_has_a_subscription_has_its_name_beside_its_id(twenty_days, mod
     having = {one: names for one, names in columns.items() if "subscription_id" in names}
     beside = {one: names[names.index("subscription_id") + 1] for one, names in having.items()}
     assert {one: name for one, name in beside.items() if name != "subscription_name"} == {}
-    assert len(having) == 11 + 6
+    assert len(having) == 16 + 6
 
 
 @of_files  # a lake has no comments on the columns of views
