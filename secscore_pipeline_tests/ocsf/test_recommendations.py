@@ -3,6 +3,7 @@
 import json
 import random
 
+import msgspec
 import pytest
 
 from secscore_pipeline.ocsf.plain_text import convert_html
@@ -227,3 +228,52 @@ def test_a_rebuild_and_a_retention_leave_the_events_that_a_plain_run_has(days):
 )
 def test_html_becomes_the_text_that_a_browser_shows(html, text):
     assert convert_html(html) == text
+
+
+class _List(msgspec.Struct):
+    value: list[msgspec.Raw]
+
+
+def _read_recorded(path):
+    return [bytes(record).decode() for record in msgspec.json.decode(path.read_bytes(), type=_List).value]
+
+
+@pytest.mark.parametrize(
+    "name", ["assessments.list.2020-01-01.powershell.json", "assessments.list.2020-01-01.cli.json"]
+)
+def test_recorded_assessments_are_stored_as_they_were_and_become_valid_findings(days, shared, name):
+    folder = shared / "azure" / "recorded-more"
+    records = _read_recorded(folder / name)
+    metadata = _read_recorded(folder / "assessmentMetadata.list.2020-01-01.powershell.json")
+    days.sync({"assessments": records, "assessment_metadata": metadata})
+    stored = [row[0] for row in days.query("select record from raw.assessments order by position")]
+    assert stored == records
+    assert [row[0] for row in days.query("select record from raw.assessment_metadata order by position")] == metadata
+    assert days.query("from raw.rejected") == []
+    parsed = days.query(
+        "select id, recommendation_id, display_name, status_code, cause, status_description, resource_id "
+        "from internal.parsed_assessments order by version_id"
+    )
+    for record, row in zip(map(json.loads, records), parsed, strict=True):
+        properties = record["properties"]
+        status = properties["status"]
+        resource = {name.lower(): value for name, value in properties["resourceDetails"].items()}
+        assert row == (
+            record["id"],
+            record["name"].lower(),
+            properties["displayName"],
+            status["code"],
+            status.get("cause"),
+            status.get("description"),
+            resource["id"],
+        )
+    events = [build_event(row) for (row,) in days.query("select to_json(f) from ocsf.assessment_findings as f")]
+    unhealthy = [json.loads(record)["id"] for record in records if '"Unhealthy"' in record]
+    assert sorted(event["metadata"]["original_event_uid"] for event in events) == sorted(unhealthy)
+    assert [find_problems(event) for event in events] == [[] for _ in unhealthy]
+    described = {json.loads(record)["name"]: json.loads(record)["properties"] for record in metadata}
+    for row in days.query(
+        "select recommendation_id, display_name, severity, assessment_type from internal.parsed_metadata"
+    ):
+        properties = described[row[0]]
+        assert row[1:] == (properties["displayName"], properties["severity"], properties["assessmentType"])
