@@ -1,7 +1,6 @@
 """What is done with the store: what a run has read is loaded in one transaction, normalized, deleted, compacted."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -174,7 +173,9 @@ class Mapping(Protocol):
     events: tuple[str, ...]
     notes: tuple[str, ...]
     parameters: dict[str, object]
-    functions: dict[str, Callable[[str], str]]
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, part: dict[str, object], /) -> None:
+        """Make temporary tables of what SQL cannot work out, for the versions after `after`, up to `upto`."""
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
@@ -198,6 +199,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                 if after == stored:  # in the transaction that notes the runs: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + VERSIONS_PER_SLICE}
+                mapping.prepare(connection, part)
                 for text in mapping.versions:
                     execute(connection, text, part)
 
@@ -209,20 +211,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
-    with _functions(connection, mapping.functions):
-        return _limit_memory(connection, add)
-
-
-@contextmanager
-def _functions(connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str]]) -> Iterator[None]:
-    """Let SQL call functions of Python while the block runs; null stays null."""
-    for name, function in functions.items():
-        connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
-    try:
-        yield
-    finally:
-        for name in functions:
-            connection.remove_function(name)
+    return _limit_memory(connection, add)
 
 
 def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
