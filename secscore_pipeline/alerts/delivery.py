@@ -50,6 +50,7 @@ def deliver_alerts(
     base_url: str,
     clock: Clock,
     seen_until: datetime | None = None,
+    findings: Iterable[str] | None = None,
 ) -> Delivery:
     """Deliver over each channel what it has not taken yet: these alerts, and those that still wait.
 
@@ -63,9 +64,10 @@ def deliver_alerts(
         base_url: of Dagster's UI, for the links.
         clock: returns the present time.
         seen_until: up to when everything that happened is among the alerts, UTC.
+        findings: the keys of all findings that are overdue; None: not looked for.
     """
     journal.acknowledge(clock(), older_than=SHOWN_FOR)
-    journal.queue(alerts, [channel.name for channel in channels], clock(), seen_until)
+    journal.queue(alerts, [channel.name for channel in channels], clock(), seen_until, findings)
     sent, failed, set_aside = 0, dict[str, str](), list[str]()
     began = time.monotonic()
     for number, channel in enumerate(channels, 1):

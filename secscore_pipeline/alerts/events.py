@@ -22,17 +22,14 @@ NAMED = 10
 REPEATED_AFTER = (timedelta(days=30), timedelta(days=7), timedelta(0))
 """After how much more time an overdue sync is reported again, the longest first."""
 
-BEST = 5
-"""How many opportunities a briefing names."""
-
 
 class Alert(NamedTuple):
     """One thing to report.
 
     Attributes:
         key: what makes it this one: no channel gets the same key twice.
-        kind: score_dropped, control_failed, coverage_lost, scope_left, sync_overdue, run_failed, credential_ends,
-            briefing or test.
+        kind: score_dropped, control_failed, coverage_lost, scope_left, findings_new, findings_overdue, sync_overdue,
+            run_failed, credential_ends, briefing or test.
         title: one line that says what happened.
         lines: what exactly, a line each.
         advice: what to do.
@@ -172,44 +169,3 @@ def check_last_sync(feed: FeedFreshness, max_age: timedelta, begun: datetime, no
         "`secscore status` shows what could not be read, and `secscore test-connection` why; see that the schedule is "
         "on and that runs end. Missed days stay missing.",
     )
-
-
-def write_briefing(connection: duckdb.DuckDBPyConnection, due: datetime) -> Alert | None:
-    """Return the briefing of a week: score, change, what moved it, the best opportunities; None without a score.
-
-    Args:
-        connection: open for reading.
-        due: when it was due, UTC: there is one briefing for it.
-    """
-    days = select_rows(connection, load_sql("posture/list_daily_scores"), {})
-    if not days:
-        return None
-    newest = max(day["day"] for day in days)
-    changes = select_rows(connection, load_sql("posture/list_changes"), {"day": newest})
-    controls = select_rows(connection, load_sql("posture/list_controls"), {})
-    lines: list[str] = []
-    for tenant_id in dict.fromkeys(day["tenant_id"] for day in days):
-        trend = [day for day in days if day["tenant_id"] == tenant_id]
-        lines += _tenant(trend, [row for row in changes if row["tenant_id"] == tenant_id])
-        lines += [
-            f"Potential increase: {printable(row['control'])}, {row['potential_increase']:.2f} points by "
-            f"{row['unhealthy_resources']} resources in {row['subscriptions']} subscriptions"
-            for row in [row for row in controls if row["tenant_id"] == tenant_id][:BEST]
-        ]
-    advice = "`secscore report` has all of it, subscription by subscription."
-    return Alert(f"briefing/{due:%Y-%m-%dT%H:%MZ}", "briefing", f"Secure score, {newest}", tuple(lines), advice)
-
-
-def _tenant(trend: list[Row], changes: list[Row]) -> Iterator[str]:
-    """Say a tenant's score, its change in seven days, and the three controls that moved it most."""
-    newest = trend[-1]
-    before = [day for day in trend if (newest["day"] - day["day"]).days >= 7]
-    moved = (
-        f", {100 * (newest['percentage'] - before[-1]['percentage']):+.2f} percentage points in 7 days"
-        if before
-        else ""
-    )
-    yield f"Tenant {newest['tenant_id']}: {100 * newest['percentage']:.2f} %{moved}"
-    for change in changes[:3]:
-        control = printable(change["control"] or "what no control explains")
-        yield f"Moved: {control}, {change['points']:+.2f} points in {change['subscriptions']} subscriptions"

@@ -26,6 +26,7 @@ _TABLES = """
 create table if not exists begun (at text not null);
 create table if not exists told (key text, channel text, at text not null, primary key (key, channel));
 create table if not exists settled (at text not null);
+create table if not exists reported (finding text primary key);
 create table if not exists pending (
     key text not null,
     channel text not null,
@@ -116,8 +117,17 @@ class Journal:
         at = self._connection.execute("select max(at) from settled").fetchone()[0]
         return max(self.begun, _read(_aware, at)) if at else self.begun
 
+    def find_unreported(self, findings: Iterable[str]) -> set[str]:
+        """Return the findings, by their keys, that no alert was queued of."""
+        return {*findings} - {key for (key,) in self._connection.execute("select finding from reported").fetchall()}
+
     def queue(
-        self, alerts: Iterable[Alert], channels: Sequence[str], now: datetime, seen_until: datetime | None = None
+        self,
+        alerts: Iterable[Alert],
+        channels: Sequence[str],
+        now: datetime,
+        seen_until: datetime | None = None,
+        findings: Iterable[str] | None = None,
     ) -> None:
         """Queue each alert for each channel that has neither taken nor queued it, all of them or none.
 
@@ -126,6 +136,7 @@ class Journal:
             channels: the names of the channels that are set.
             now: UTC.
             seen_until: up to when everything that happened is among the alerts, UTC.
+            findings: the keys of all findings that are overdue, of which the alerts are or were; None: not looked for.
         """
         with self._connection:
             for alert in alerts:
@@ -139,6 +150,9 @@ class Journal:
             if seen_until and channels:
                 self._connection.execute("delete from settled")
                 self._connection.execute("insert into settled (at) values (?)", [seen_until.isoformat()])
+            if findings is not None and channels:  # of one that is fixed nothing need be known any more
+                self._connection.execute("delete from reported")
+                self._connection.executemany("insert into reported (finding) values (?)", [(one,) for one in findings])
 
     def due(self, channel: str, now: datetime) -> list[Pending]:
         """Return what a channel should be sent now: what failed least often first, so that each is tried.

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from secscore_pipeline.alerts.events import Alert, check_credential, check_last_sync, find_alerts, write_briefing
+from secscore_pipeline.alerts.briefing import write_briefing
+from secscore_pipeline.alerts.events import Alert, check_credential, check_last_sync, find_alerts
+from secscore_pipeline.alerts.findings import (
+    find_new_findings,
+    group_overdue_findings,
+    list_overdue_findings,
+)
 from secscore_pipeline.alerts.journal import Journal, journal_path, open_journal
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.clock import Clock, utc_now
@@ -13,7 +19,7 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECSCORE_BRIEFING, SECSCORE_DAGSTER_URL, SECSCORE_TIMEZONE
 from secscore_pipeline.config.schedules import last_due
-from secscore_pipeline.config.settings import read_alert_settings
+from secscore_pipeline.config.settings import AlertSettings, read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.warehouse.errors import WarehouseError
@@ -35,12 +41,14 @@ def send_new_alerts(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Delivery"
     """
     from secscore_pipeline.alerts.delivery import deliver_alerts
 
-    threshold = read_alert_settings().score_drop
+    settings = read_alert_settings()
     warehouse = Warehouse.from_environment()
     over = channels()
     with open_journal(warehouse.published_path, clock()) as journal:
-        alerts, newest = _find_new_alerts(feeds, warehouse, journal, threshold, clock)
-        return deliver_alerts(alerts, over, journal, SECSCORE_DAGSTER_URL.read(), clock, seen_until=newest)
+        found = _find_new_alerts(feeds, warehouse, journal, settings, clock)
+        return deliver_alerts(
+            found.alerts, over, journal, SECSCORE_DAGSTER_URL.read(), clock, found.seen_until, found.overdue_findings
+        )
 
 
 def send_alert(alert: Alert, clock: Clock = utc_now) -> "Delivery":
@@ -95,29 +103,53 @@ def make_test_alert(now: datetime) -> Alert:
     )
 
 
+class _Found(NamedTuple):
+    """What is to be sent.
+
+    Attributes:
+        alerts: in order.
+        seen_until: up to when everything that happened is among them, UTC; None where there is no database.
+        overdue_findings: the keys of all findings that are overdue; None where they were not looked for.
+    """
+
+    alerts: list[Alert]
+    seen_until: datetime | None = None
+    overdue_findings: list[str] | None = None
+
+
 def _find_new_alerts(
-    feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, threshold: float, clock: Clock
-) -> tuple[list[Alert], datetime | None]:
-    """Return the new alerts, and up to when the published database was read; None where there is none."""
+    feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, settings: AlertSettings, clock: Clock
+) -> _Found:
     now = clock()
     ending = [(feed.name, ends) for feed in feeds if (ends := _get_credential_end(feed))]
     alerts = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
     try:
         with warehouse.get_published() as connection:
-            alerts += find_alerts(connection, journal.settled_until, threshold)
+            alerts += find_alerts(connection, journal.settled_until, settings.score_drop)
+            if settings.new_findings:
+                alerts += find_new_findings(connection, journal.settled_until, settings.new_findings)
             alerts += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
             due = _get_briefing_time(now)
             if due and due >= journal.begun and (alert := write_briefing(connection, due)):
                 alerts.append(alert)
             row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
+            newest: datetime | None = row[0] if row else None
+            overdue = None
+            if settings.overdue_days and newest and newest > journal.settled_until:  # else nothing was read since
+                overdue = list_overdue_findings(connection, settings.overdue_days)
+                unreported = journal.find_unreported(finding["key"] for finding in overdue)
+                found = [finding for finding in overdue if finding["key"] in unreported]
+                if alert := group_overdue_findings(found, settings.overdue_days):
+                    alerts.append(alert)
     except WarehouseError as error:
         if error.failure != "database-absent":  # before the first run there is nothing to alert of
             raise
         unread = [FeedFreshness(feed.name) for feed in feeds]
-        return [*alerts, *_find_overdue(feeds, unread, journal.begun, now)], None
+        return _Found([*alerts, *_find_overdue(feeds, unread, journal.begun, now)])
     # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be delivered.
-    seen = min(row[0], now) if row and row[0] else None
-    return alerts, seen - LATE if seen and warehouse.lake else seen
+    seen = min(newest, now) if newest else None
+    keys = None if overdue is None else [finding["key"] for finding in overdue]
+    return _Found(alerts, seen - LATE if seen and warehouse.lake else seen, keys)
 
 
 def _find_overdue(

@@ -116,6 +116,11 @@ def empty_or(kind: Kind[T]) -> Kind[T | None]:
     return Kind(kind.values, lambda name, text: kind.parse(name, text) if text else None)
 
 
+def off_or(kind: Kind[T]) -> Kind[T | None]:
+    """Return the kind of a setting that may be `off`: None."""
+    return Kind(f"{kind.values}, or off", lambda name, text: None if text.lower() == "off" else kind.parse(name, text))
+
+
 def _join(words: tuple[str, ...]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 

@@ -287,6 +287,21 @@ SECSCORE_ALERT_SCORE_DROP = Setting(
     "Drop of a score from which an alert is sent.",
     default="2",
 )
+SECSCORE_ALERT_NEW_FINDINGS = Setting(
+    "SECSCORE_ALERT_NEW_FINDINGS",
+    Group.ALERTS,
+    kinds.off_or(kinds.whole_number("of resources, 1 or more")),
+    "Number of resources that a sync finds newly unhealthy, in recommendations of high or critical severity, from "
+    "which an alert is sent. It needs assessments in SECSCORE_EVENT_TYPES.",
+    default="1",
+)
+SECSCORE_ALERT_OVERDUE_DAYS = Setting(
+    "SECSCORE_ALERT_OVERDUE_DAYS",
+    Group.ALERTS,
+    kinds.empty_or(kinds.whole_number("of days, 1 or more")),
+    "Age in days from which an alert is sent of a resource that is still unhealthy, in recommendations of high or "
+    "critical severity. Empty: no such alert.",
+)
 SECSCORE_BRIEFING = Setting(
     "SECSCORE_BRIEFING",
     Group.ALERTS,

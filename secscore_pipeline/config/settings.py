@@ -21,6 +21,8 @@ class AlertSettings:
         teams: a URL, which is a secret; empty: not to Teams.
         webhook: a URL, which is a secret; empty: no such receiver. webhook_secret: signs what is sent there.
         score_drop: percentage points.
+        new_findings: from how many new findings of a run; None: never.
+        overdue_days: from which age of a finding; None: never.
     """
 
     slack_token: str = field(repr=False)
@@ -30,6 +32,8 @@ class AlertSettings:
     webhook: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     score_drop: float
+    new_findings: int | None
+    overdue_days: int | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def read_alert_settings() -> AlertSettings:
         webhook=registry.SECSCORE_ALERT_WEBHOOK.read(),
         webhook_secret=registry.SECSCORE_ALERT_WEBHOOK_SECRET.read(),
         score_drop=registry.SECSCORE_ALERT_SCORE_DROP.read(),
+        new_findings=registry.SECSCORE_ALERT_NEW_FINDINGS.read(),
+        overdue_days=registry.SECSCORE_ALERT_OVERDUE_DAYS.read(),
     )
 
 

@@ -17,6 +17,8 @@ MAX_ROWS = 1_048_576
 """How many rows a sheet has at most, its heading among them."""
 
 _LONGEST_TEXT = 32_767
+"""In units of UTF-16, in which a spreadsheet counts: a character beyond the first 65,536 is two."""
+
 _LONGEST_NAME = 31
 _LARGEST_NUMBER = 10**15
 """From where a spreadsheet, which counts in doubles and shows 15 digits, would change the last digits of a number."""
@@ -132,6 +134,14 @@ class _Writer:
         is_nested = isinstance(cell, dict | list)
         text = json.dumps(cell, ensure_ascii=False, default=str) if is_nested else str(cell)
         text = _NO_CHARACTER.sub("\ufffd", text)
-        shown = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+        shown = _cut(text)
         sheet.write_string(line, column, shown, self._text if is_formula(shown) else None)
         return shown != text
+
+
+def _cut(text: str) -> str:
+    """Return a text as long as a cell holds it; where it had to be cut, its end is an ellipsis."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    if len(encoded) <= 2 * _LONGEST_TEXT:
+        return text
+    return f"{encoded[: 2 * (_LONGEST_TEXT - 1)].decode('utf-16-le', 'ignore')}…"

@@ -85,9 +85,8 @@ class Cause(NamedTuple):
     @property
     def sentence(self) -> str:
         """The cause in a line: how many subscriptions, why, and their names."""
-        answer = " ".join(str(part) for part in (self.http_status, self.error_code) if part is not None)
         names = list_some(list(map(printable, self.subscriptions)), NAMED)
-        why = f"{Outcome(self.outcome).words}{f' ({printable(answer)})' if answer else ''}"
+        why = describe_failure(self.outcome, self.http_status, self.error_code)
         entry = f" [{self.failure}]" if self.failure else ""
         return f"{count_subscriptions(len(self.subscriptions))} {why}: {names}{entry}"
 
@@ -103,6 +102,12 @@ class Cause(NamedTuple):
         if len(what) > SAID:
             what = f"{what[:SAID].rpartition(' ')[0]} …"
         return printable(f"{what} {todo}".strip())
+
+
+def describe_failure(outcome: str, http_status: int | None, error_code: str | None) -> str:
+    """Return in a few words why something could not be read, such as `forbidden (403 AuthorizationFailed)`."""
+    answer = " ".join(str(part) for part in (http_status, error_code) if part is not None)
+    return f"{Outcome(outcome).words}{f' ({printable(answer)})' if answer else ''}"
 
 
 def read_coverage(connection: duckdb.DuckDBPyConnection) -> Coverage:

@@ -234,6 +234,8 @@ def is_formula(text: str) -> bool:
 def _text(cell: Any) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, list | dict):
+        return json.dumps(cell, ensure_ascii=False, default=str)
     return cell.isoformat() if isinstance(cell, datetime) else str(cell)
 
 

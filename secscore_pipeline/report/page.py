@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from secscore_pipeline.azure.errors import Outcome
-from secscore_pipeline.ingest.scope import Reason
-from secscore_pipeline.posture.coverage import Coverage, count_results
-from secscore_pipeline.report.charts import build_controls_chart, build_trend_chart, draw_small_trend, render_svg
+from secscore_pipeline.posture.changes import ScoreMove, explain_moves
+from secscore_pipeline.posture.coverage import NAMED, Coverage, count_results
+from secscore_pipeline.posture.steps import Step, list_steps
+from secscore_pipeline.report.charts import build_trend_chart, draw_small_trend
+from secscore_pipeline.report.formats import build_environment, pluralize
 from secscore_pipeline.system.files import replace_file
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.text import printable
 from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
@@ -48,16 +47,19 @@ class Tenant:
     Attributes:
         days: its trend, a row a day, oldest first.
         events: the days that moved its score most, with their numbers in the chart and what moved it.
-        subscriptions, controls, changes, gaps, left: a row each, in the order in which they are shown.
+        steps: what to do first; none where no assessments are read.
+        move: what moved its score in a week; None while nothing is scored.
+        subscriptions, controls, gaps, left: a row each, in the order in which they are shown.
     """
 
     tenant_id: str
     cloud: str
     days: list[Row]
     events: list[Row]
+    steps: list[Step]
+    move: ScoreMove | None
     subscriptions: list[Row]
     controls: list[Row]
-    changes: list[Row]
     gaps: list[Row]
     left: list[Row]
 
@@ -108,7 +110,7 @@ class Report:
     def page(self) -> str:
         """Return the report as one HTML document that asks for nothing else."""
         style, script = (_part(name) for name in ("report.css", "report.js"))
-        template = _environment().from_string(_part("report.html.j2"))
+        template = build_environment().from_string(_part("report.html.j2"))
         return template.render(
             report=self,
             style=Markup(style),  # noqa: S704 - our own file
@@ -118,6 +120,7 @@ class Report:
             version=version("secscore_pipeline"),
             controls_shown=CONTROLS,
             left_shown=LEFT,
+            subscriptions_named=NAMED,
         )
 
 
@@ -137,14 +140,14 @@ def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Rep
         for name, file in {
             "subscriptions": "report/list_subscriptions",
             "controls": "posture/list_controls",
-            "changes": "posture/list_changes",
             "gaps": "report/list_gaps",
             "left": "report/list_left_subscriptions",
         }.items()
     }
-    moves = {}
-    for tenant_id, trend in _by_tenant(days).items():
-        moves[tenant_id] = _find_moves(trend)
+    trends = _by_tenant(days)
+    steps = list_steps(connection)
+    weeks = explain_moves(connection, trends)
+    moves = {tenant_id: _find_moves(trend) for tenant_id, trend in trends.items()}
     moved_on = sorted({move["day"] for found in moves.values() for move in found})
     causes = {
         (cause["tenant_id"], cause["day"], cause["is_upwards"]): cause
@@ -153,7 +156,7 @@ def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Rep
     tenant_ids = sorted({row["tenant_id"] for row in [*days, *parts["subscriptions"], *parts["left"]]})
     tenants = []
     for tenant_id in tenant_ids:
-        trend = _by_tenant(days).get(tenant_id, [])
+        trend = trends.get(tenant_id, [])
         events = [
             {
                 **move,
@@ -163,7 +166,9 @@ def read_report(connection: duckdb.DuckDBPyConnection, made_at: datetime) -> Rep
             for number, move in enumerate(moves.get(tenant_id, []), 1)
         ]
         mine = {name: [row for row in rows if row["tenant_id"] == tenant_id] for name, rows in parts.items()}
-        tenants.append(Tenant(tenant_id, trend[-1]["cloud_partition"] if trend else "", trend, events, **mine))
+        cloud = trend[-1]["cloud_partition"] if trend else ""
+        first = [step for step in steps if step.tenant_id == tenant_id]
+        tenants.append(Tenant(tenant_id, cloud, trend, events, first, weeks.get(tenant_id), **mine))
     return Report(made_at, source, tenants)
 
 
@@ -222,78 +227,14 @@ def _describe_cause(move: Row, cause: Row | None) -> str:
     said = []
     if move["came"]:
         count = abs(move["came"])
-        said.append(f"{count} {_plural('subscription', count)} {'came' if move['came'] > 0 else 'went'}")
+        said.append(f"{count} {pluralize('subscription', count)} {'came' if move['came'] > 0 else 'went'}")
     if cause:
         fixed = int(cause["resources_fixed"] or 0)
-        how = f", {abs(fixed)} {_plural('resource', abs(fixed))} {'fixed' if fixed > 0 else 'broken'}" if fixed else ""
+        how = (
+            f", {abs(fixed)} {pluralize('resource', abs(fixed))} {'fixed' if fixed > 0 else 'broken'}" if fixed else ""
+        )
         said.append(f"most by {cause['control']}{how}")
     return "; ".join(said) or "no single control explains it"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
-
-
-def _percent(percentage: float | None) -> str:
-    return "no score" if percentage is None else f"{100 * percentage:.2f} %"
-
-
-def _format_move(percentage: float | None) -> str:
-    """Say a move of the score in percentage points."""
-    if percentage is None:
-        return "not known"
-    rounded = round(100 * percentage, 2)
-    return "unchanged" if rounded == 0 else f"{rounded:+.2f} pp".replace("-", "−")
-
-
-def _format_signed(number: float | None) -> str:
-    rounded = round(number or 0, 2)
-    return "" if rounded == 0 else f"{rounded:+.2f}".replace("-", "−")
-
-
-def _moment(moment: datetime | None) -> str:
-    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _to_text(text: object) -> str:
-    return "" if text is None else printable(str(text))
-
-
-def _outcome(code: str) -> str:
-    return Outcome(code).words
-
-
-def _reason(code: str) -> str:
-    return Reason(code).words
-
-
-def _days(gap: Row) -> str:
-    """Say how many days a subscription misses; one that was never read misses all since the first try."""
-    if gap["last_complete_at"] is not None:
-        return str(gap["days_missed"])
-    return f"never read in {gap['days_unreadable']} {_plural('day', gap['days_unreadable'])}"
-
-
-def _svg(chart: Mapping[str, Any], name: str) -> Markup:
-    return Markup(render_svg(chart, name))  # noqa: S704 - the library escapes every text in it
-
-
-def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "percent": _percent,
-        "moved": _format_move,
-        "signed": _format_signed,
-        "moment": _moment,
-        "shown": _to_text,
-        "outcome": _outcome,
-        "reason": _reason,
-        "days": _days,
-        "svg": _svg,
-        "plural": _plural,
-    }
-    environment.globals["controls_chart"] = build_controls_chart
-    return environment
 
 
 def _part(name: str) -> str:

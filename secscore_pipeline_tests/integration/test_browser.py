@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA
 from secscore_pipeline.clock import utc_now
+from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
@@ -159,6 +161,27 @@ def large(tmp_path_factory):
     return folder / "report.html"
 
 
+@pytest.fixture(scope="module")
+def assessed(tmp_path_factory):
+    """Return the report of a local Azure whose recommendations were read too, on two days."""
+    folder = tmp_path_factory.mktemp("assessed")
+    world = World(subscriptions=6, mixed=True)
+    with pytest.MonkeyPatch.context() as patch, LocalAzure(world) as azure:
+        Store(folder / "store" / "secscore.duckdb", patch).use(azure, "*")
+        connection = AzureConnection.from_environment()
+        warehouse = Warehouse.from_environment()
+        for ago in (1, 0):
+            then = utc_now() - timedelta(days=ago)
+            world.simulate_until(world.today + timedelta(days=1))
+            list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
+            for event_type in (*EVENT_TYPES.values(), ASSESSMENT_METADATA):
+                fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
+        with warehouse.get_connection() as opened:
+            normalize(opened, Normalization().build_mapping())
+            write_report(read_report(opened, utc_now()), folder / "report.html")
+    return folder / "report.html"
+
+
 class Opened:
     """A report in a page, with everything that it asked for and complained of."""
 
@@ -199,6 +222,75 @@ def test_captions_are_readable_on_a_narrow_screen_and_bars_have_one_colour(ui, c
         bars = page.locator(".bar rect:last-child")
         colours = bars.evaluate_all("all => [...new Set(all.map((one) => getComputedStyle(one).fill))]")
         assert colours == ["rgb(37, 99, 235)"]
+
+
+OUTSIDE = """width => [...document.querySelectorAll("td.n")]
+    .filter((cell) => cell.checkVisibility() && cell.textContent.trim())
+    .map((cell) => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        const [box, words] = [cell.getBoundingClientRect(), text.getBoundingClientRect()];
+        return [cell.textContent.trim(), Math.min(box.left, words.left), Math.max(box.right, words.right)];
+    })
+    .filter(([, left, right]) => left < 0 || right > width)"""
+"""The number cells that lie, with their text, outside a viewport of that width."""
+
+
+def open_unfolded(page, path):
+    page.goto(path.as_uri())
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+
+
+@pytest.mark.parametrize("width", [360, 390])
+@pytest.mark.parametrize("report", ["assessed", "large"])
+def test_every_number_of_a_table_is_seen_on_a_telephone_without_scrolling_sideways(chromium, request, report, width):
+    path = request.getfixturevalue(report)
+    with new_page(chromium, viewport={"width": width, "height": 844}) as page:
+        open_unfolded(page, path)
+        assert page.locator("td.n:visible").count() > 50
+        assert page.evaluate(OUTSIDE, width) == []
+        assert page.locator(".scroll").evaluate_all("all => all.filter((it) => it.scrollWidth > it.clientWidth)") == []
+        labels = page.locator("td.n:visible").evaluate_all(
+            "cells => [...new Set(cells.map((cell) => getComputedStyle(cell, '::before').content))]"
+        )
+        assert "none" not in labels
+        heads = page.locator("table th.n").evaluate_all('all => all.map((one) => `"${one.textContent}"`)')
+        assert set(labels) <= set(heads)
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_score_is_the_first_and_largest_thing_that_a_telephone_shows(assessed, chromium, look):
+    with new_page(chromium, viewport=NARROW, color_scheme=look) as page:
+        page.goto(assessed.as_uri())
+        score = page.locator(".numbers .main dd").first
+        box = score.bounding_box()
+        assert box["y"] + box["height"] < NARROW["height"] / 3
+        sizes = page.locator("body *:visible").evaluate_all(
+            "all => all.filter((it) => it.textContent.trim()).map((it) => parseFloat(getComputedStyle(it).fontSize))"
+        )
+        assert max(sizes) == score.evaluate("it => parseFloat(getComputedStyle(it).fontSize)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+        open_unfolded(page, assessed)
+        assert page.evaluate(TOO_PALE) == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_the_steps_come_next_and_unfold_to_their_resources(assessed, chromium, size):
+    with new_page(chromium, viewport=size) as page:
+        page.goto(assessed.as_uri())
+        headings = page.get_by_role("heading", level=2)
+        assert headings.all_inner_texts()[:3] == ["Score of the tenant", "Do this first", "Trend"]
+        steps = page.get_by_role("region", name="Do this first").get_by_role("listitem")
+        expect(steps).to_have_count(5)
+        for step in steps.all():
+            expect(step.get_by_role("heading", level=3)).to_be_visible()
+            expect(step.get_by_text("pp", exact=False).first).to_be_visible()
+            table = step.get_by_role("table")
+            expect(table).to_be_hidden()
+            step.locator("summary").click()
+            expect(table).to_be_visible()
+            assert table.locator("tbody tr").count() >= 1
+            assert table.bounding_box()["width"] <= size["width"]
 
 
 def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):

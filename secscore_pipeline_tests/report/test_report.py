@@ -78,15 +78,23 @@ def test_it_explains_its_figures_in_words(two_days, module_store):
         r'<section class="card" aria-labelledby="(?:gaps|changes|subscriptions)-1">(.*?)</section>', page, re.DOTALL
     )
     assert f"never read in {days} day" in gaps
-    assert "<td>no score yet</td>" in subscriptions
+    assert "Forbidden (403 AuthorizationFailed). Grant it: az role assignment create" in gaps
+    assert not re.search(r"GET /|answered 403", page)
+    controls = page.partition('aria-labelledby="controls-1"')[2].partition("</section>")[0]
+    assert set(re.findall(r"<dt>(.*?)</dt>", controls)) == {"Potential increase, points", "Worth to the score"}
+    assert '<td data-l="Last read">no score yet</td>' in subscriptions
     assert not re.search("|".join(code for code in Outcome if "_" in code), page)
     heads = re.findall(r"<th[^>]*>(.*?)</th>", changes)
     explained = re.findall(r"<dt>(.*?)</dt><dd>.{20,}</dd>", changes)
-    assert explained == [*heads[1:6], ", ".join(heads[6:8])]
-    rows = [re.findall(r'data-v="(.*?)"', row) for row in changes.split("<tr>")[2:]]
+    assert explained[:6] == [*heads[1:6], ", ".join(heads[6:8])]
+    assert set(explained[6:]) <= {"Subscriptions and their weights"}
+    rows = [re.findall(r'data-v="(.*?)"', row) for row in changes.split("<tr>")[2:-1]]
     assert rows
     for points, *causes, _fixed, _broken, _subscriptions in rows:
-        assert float(points) == pytest.approx(sum(map(float, causes)), abs=1e-6)
+        if any(causes):  # what no control explains has none
+            assert float(points) == pytest.approx(sum(map(float, causes)), abs=1e-6)
+    before, after = re.findall(r"from ([\d.]+) % on [\d-]+ to ([\d.]+) % on [\d-]+; the lines add up", changes)[0]
+    assert sum(float(points) for points, *_ in rows) == pytest.approx(float(after) - float(before), abs=1e-6)
     lost = next(row for row in rows if row[0].startswith("-"))
     assert (lost[5], int(lost[6]) > 0) == ("0", True)
     assert "Left the scope" not in page
@@ -107,7 +115,9 @@ def test_it_names_who_left_the_scope_and_counts_the_rest(two_days, module_store)
     assert page.count(", since ") == 20
     assert "… and 4 more" in page
     assert "not_listed" not in page
-    gone = replace(tenant, days=[], events=[], subscriptions=[], controls=[], changes=[], gaps=[], left=left[:1])
+    gone = replace(
+        tenant, days=[], events=[], steps=[], move=None, subscriptions=[], controls=[], gaps=[], left=left[:1]
+    )
     page = replace(made, tenants=[gone]).page()
     assert "Left the scope" in page
     assert "Score of the tenant" not in page

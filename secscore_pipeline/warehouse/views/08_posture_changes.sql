@@ -128,6 +128,7 @@ select
     causes.was_here and not causes.is_here as disappeared,
     internal.round_points(causes.current_after - causes.current_before) as points,
     internal.round_points(causes.max_after - causes.max_before) as points_max,
+    causes.score_max_after as score_max,
     causes.fixed as resources_fixed,
     causes.healthy_after + causes.unhealthy_after - causes.healthy_before - causes.unhealthy_before
         as resources_more,
@@ -170,6 +171,8 @@ comment on column posture.changes.appeared is 'Whether the fetch before had not 
 comment on column posture.changes.disappeared is 'Whether this fetch no longer saw the control.';
 comment on column posture.changes.points is 'Points gained since the fetch before; negative: lost.';
 comment on column posture.changes.points_max is 'Points that could be reached, more than before; negative: fewer.';
+comment on column posture.changes.score_max is
+    'Points that the score can reach from then on: points / score_max is their part of its percentage.';
 comment on column posture.changes.resources_fixed is 'Resources fixed; negative: broken.';
 comment on column posture.changes.resources_more is 'Resources that count, more than before; negative: fewer.';
 comment on column posture.changes.points_by_fixes is 'Points moved by resources fixed or broken.';

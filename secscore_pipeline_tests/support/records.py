@@ -1,0 +1,157 @@
+"""Records of Microsoft.Security written by hand, stored as if they had been read: for answers worked out by hand."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from secscore_pipeline.ocsf.mapping import Normalization
+from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline_tests.conftest import Store
+
+TENANT = "00000000-0000-0000-0000-0000000000aa"
+Record = dict[str, Any]
+
+
+def make_guid(name: str) -> str:
+    """Return the GUID of a name: the same each time."""
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+def make_score(subscription: str, current: float, maximum: int, weight: int) -> Record:
+    """Return a secure score."""
+    return {
+        "id": f"/subscriptions/{subscription}/providers/Microsoft.Security/secureScores/ascScore",
+        "name": "ascScore",
+        "properties": {
+            "displayName": "ASC score",
+            "score": {"max": maximum, "current": current, "percentage": round(current / maximum, 4)},
+            "weight": weight,
+        },
+    }
+
+
+def make_control(
+    subscription: str, name: str, maximum: int, healthy: int, unhealthy: int, recommendations: Sequence[str] = ()
+) -> Record:
+    """Return a secure score control with its points by Microsoft's formula, and the recommendations that it has."""
+    guid, count = make_guid(name), healthy + unhealthy
+    current = round(maximum * healthy / count, 2) if count else 0
+    keys = [{"id": f"/providers/Microsoft.Security/assessmentMetadata/{make_guid(key)}"} for key in recommendations]
+    return {
+        "id": f"/subscriptions/{subscription}/providers/Microsoft.Security/secureScores/ascScore/secureScoreControls/"
+        f"{guid}",
+        "name": guid,
+        "properties": {
+            "displayName": name,
+            "healthyResourceCount": healthy,
+            "unhealthyResourceCount": unhealthy,
+            "notApplicableResourceCount": 0,
+            "score": {"max": maximum, "current": current, "percentage": round(current / maximum, 4)},
+            "definition": {
+                "name": guid,
+                "properties": {"displayName": name, "maxScore": maximum, "assessmentDefinitions": keys},
+            },
+            "weight": count,
+        },
+    }
+
+
+def make_assessment(
+    subscription: str, recommendation: str, resource: str, code: str = "Unhealthy", changed: datetime | None = None
+) -> Record:
+    """Return what an assessment says of a virtual machine.
+
+    Args:
+        subscription: the machine's.
+        recommendation: a name; its GUID is made of it.
+        resource: the machine's name.
+        code: of its status.
+        changed: when that changed last, UTC; None where Azure does not say.
+    """
+    key = make_guid(recommendation)
+    identifier = (
+        f"/subscriptions/{subscription}/resourceGroups/RG/providers/Microsoft.Compute/virtualMachines/{resource}"
+    )
+    dates = {} if changed is None else dict.fromkeys(
+        ("firstEvaluationDate", "statusChangeDate"), f"{changed:%Y-%m-%dT%H:%M:%S}.0000000Z"
+    )  # fmt: skip
+    return {
+        "id": f"{identifier}/providers/Microsoft.Security/assessments/{key}",
+        "name": key,
+        "type": "Microsoft.Security/assessments",
+        "properties": {
+            "displayName": recommendation,
+            "resourceDetails": {"Source": "Azure", "Id": identifier},
+            "status": {"code": code, **dates},
+        },
+    }
+
+
+def make_metadata(recommendation: str, effort: str | None = None, **properties: Any) -> Record:
+    """Return the metadata of a recommendation; what is not given is Azure's most frequent value."""
+    key = make_guid(recommendation)
+    return {
+        "id": f"/providers/Microsoft.Security/assessmentMetadata/{key}",
+        "name": key,
+        "type": "Microsoft.Security/assessmentMetadata",
+        "properties": {
+            "displayName": recommendation,
+            "assessmentType": "BuiltIn",
+            "severity": "Medium",
+            "userImpact": "Low",
+            **({} if effort is None else {"implementationEffort": effort}),
+            **properties,
+        },
+    }
+
+
+def store_records(
+    store: Store,
+    run_id: str,
+    moment: datetime,
+    records: Mapping[str, Mapping[str, Sequence[Record] | None]],
+    cloud: str = "AzureCloud",
+) -> None:
+    """Store what a run read, and make findings of it.
+
+    Args:
+        store: where to.
+        run_id: the run's, and its sync's.
+        moment: when it read, UTC.
+        records: by event type and subscription; None for what could not be read.
+        cloud: the cloud.
+    """
+    with store.warehouse.get_connection() as connection:
+        for event_type, lists in records.items():
+            with open_spool(store.path) as spool:
+                for subscription, read in lists.items():
+                    spool.add_fetch(_make_fetch(run_id, moment, event_type, subscription, read, cloud))
+                    for position, record in enumerate(read or (), 1):
+                        spool.add_record(RecordRow(subscription, 1, position, json.dumps(record)))
+                spool.close()
+                load_fetches(connection, spool, run_id, event_type, moment)
+        normalize(connection, Normalization().build_mapping())
+
+
+def _make_fetch(
+    run_id: str, moment: datetime, event_type: str, subscription: str, read: Sequence[Record] | None, cloud: str
+) -> FetchRow:
+    return FetchRow(
+        run_id=run_id,
+        tenant_id=TENANT,
+        subscription_id=subscription,
+        event_type=event_type,
+        started_at=moment,
+        finished_at=moment,
+        outcome="failed" if read is None else "complete",
+        http_status=500 if read is None else 200,
+        error_code=None,
+        error=None,
+        pages=1,
+        records=len(read or ()),
+        request_ids=("r",),
+        arm_endpoint="https://arm.example",
+        cloud_partition=cloud,
+    )
