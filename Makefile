@@ -25,7 +25,7 @@ demo: $(READY) $(DAGSTER_HOME)/dagster.yaml ## everything once, against a local 
 dev: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Dagster's UI on this project
 	@$(BIN)/secscore dev
 
-test: $(READY) ## the fast tests, in minutes: no service needed; what this machine lacks is skipped, and told in the end
+test: $(READY) ## the fast tests, in minutes: no service needed; what this machine lacks is skipped, and listed at the end
 	@env -u DAGSTER_HOME $(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
 
 test-all: $(READY) ## every test: services, browser, kills, cluster and soak too (half an hour)
@@ -57,10 +57,10 @@ soak: $(READY) ## 200 simulated days of runs, readers, alerts and faults in one 
 fuzz: $(READY) ## hostile answers, settings and files, and kills, for MINUTES=20; what fails is kept in .fuzz; REPLAY=file for one
 	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m secscore_pipeline_tests.fuzzing $(if $(REPLAY),--replay $(REPLAY),--minutes $(or $(MINUTES),20))
 
-readme: $(READY) ## write the README's query output anew
+readme: $(READY) ## write the generated parts of the documents: tables, settings, commands, failures, output of queries
 	@env -u DAGSTER_HOME $(BIN)/python -m scripts.readme
 
-screenshots: $(READY) ## take the pictures in docs/images anew, of the running UI and the report
+screenshots: $(READY) ## take the pictures in docs/images, of the running UI and the report
 	@env -u DAGSTER_HOME $(BIN)/python -m scripts.screenshots
 
 lock: ## write requirements.lock and deploy/requirements.lock anew from pyproject.toml

@@ -1,6 +1,6 @@
 """Makes a store with a long daily history of many subscriptions, as syncs would have made it but without the network.
 
-`python bench/history.py FILE --days 365 --subscriptions 1000`; the world is the local Azure's, living day by day.
+`python bench/history.py FILE --days 365 --subscriptions 1000`; the local Azure's data, simulated day by day.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SC
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 
 Opened = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -28,7 +30,7 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
 
     Args:
         opened: opens the store for writing.
-        beside: the path beside which a snapshot is spooled.
+        beside: the path beside which the fetches are spooled.
         world: what is read.
         moment: when.
     """
@@ -57,19 +59,19 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
         normalize(connection, Normalization().build_mapping())
 
 
-def lived(world: World, days: int, until: datetime) -> Iterator[datetime]:
-    """Let a world live for some days, up to `until`; yield each day's moment when the world is as it then is."""
+def simulate_days(world: World, days: int, until: datetime) -> Iterator[datetime]:
+    """Simulate some days up to `until`; yield each day's moment when the world is as it then is."""
     world.today = until.date() - timedelta(days=days)
     for ago in range(days - 1, -1, -1):
         moment = until - timedelta(days=ago)
-        world.live_until(moment.date())
+        world.simulate_until(moment.date())
         yield moment
 
 
 def make_history(path: Path, subscriptions: int, days: int, until: datetime) -> World:
     """Fill `path` with `days` days up to the one before `until`, and return the world as it then is."""
     world = World(subscriptions=subscriptions)
-    for moment in lived(world, days, until - timedelta(days=1)):
+    for moment in simulate_days(world, days, until - timedelta(days=1)):
         store_day(partial(open_for_writing, path), path, world, moment)
     return world
 

@@ -1,9 +1,9 @@
-"""What a soaked service has around it, in a process of its own: a local Azure that lives on, and who is told alerts.
+"""What is around a soaked service, in a process of its own: a local Azure, and the receiver of alerts.
 
 It prints a line of JSON with what leads there, then obeys lines of JSON on its standard input, each answered by one:
-{"day": DATE, "forbidden": N, "refusals": [...]} lets the world live up to a day, on which the first N subscriptions may
-not be read and the receiver answers its next messages so; {"told": true} asks for the keys of what was told. It ends
-with its input.
+{"day": DATE, "forbidden": N, "refusals": [...]} simulates up to a day, on which the first N subscriptions may not be
+read and the receiver answers its next messages so; {"delivered": true} returns the keys of the alerts that were
+delivered. It ends with its input.
 """
 
 import json
@@ -28,10 +28,10 @@ FAULTS = (
 
 
 def answer(order: dict[str, object], azure: LocalAzure, receiver: Receiver) -> object:
-    """Obey one order."""
-    if "told" in order:
+    """Carry out one order."""
+    if "delivered" in order:
         return [headers["Idempotency-Key"] for _, headers, _ in receiver.got]
-    azure.world.live_until(date.fromisoformat(str(order["day"])))
+    azure.world.simulate_until(date.fromisoformat(str(order["day"])))
     for number, subscription in enumerate(azure.world.subscriptions.values()):
         subscription.state = State.FORBIDDEN if number < int(str(order["forbidden"])) else State.NORMAL
     receiver.faults[:] = order["refusals"]

@@ -43,7 +43,7 @@ def _settings_of(env_file: Path, server: subprocess.Popen[bytes]) -> dict[str, s
     raise SystemExit("The local Azure did not start.")
 
 
-def measured(command: list[str], environment: Mapping[str, str], folder: Path) -> Measures:
+def measure(command: list[str], environment: Mapping[str, str], folder: Path) -> Measures:
     """Run a process to its end and return what it took: wall and CPU time in seconds, peak memory in MB."""
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -70,14 +70,14 @@ def files(database: Path) -> dict[str, str]:
     return {"SECSCORE_WORK_DATABASE": str(database), "SECSCORE_DATABASE": str(published)}
 
 
-def synced(environment: Mapping[str, str], database: Path) -> Measures:
+def measure_sync(environment: Mapping[str, str], database: Path) -> Measures:
     """Measure one `secscore sync` into a database; every subscription must be stored."""
-    whole = {**environment, "SECSCORE_PARTIAL_FAILURE": "fail", **files(database)}
-    ours = {name: text for name, text in whole.items() if name.startswith(("AZURE_", "SECSCORE_"))}
+    settings = {**environment, "SECSCORE_PARTIAL_FAILURE": "fail", **files(database)}
+    ours = {name: text for name, text in settings.items() if name.startswith(("AZURE_", "SECSCORE_"))}
     # In a file, since Linux hands no variable of more than 128 kB, or 3,500 subscriptions, to a new process.
     (database.parent / ".env").write_text("".join(f"{name}={text}\n" for name, text in ours.items()))
-    others = {name: text for name, text in whole.items() if name not in ours}
-    return measured([*SECSCORE, "sync"], others, database.parent)
+    others = {name: text for name, text in settings.items() if name not in ours}
+    return measure([*SECSCORE, "sync"], others, database.parent)
 
 
 def new_folder(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Times the questions of the posture views on a store, each on a connection that was just opened; prints JSON."""
+"""Times queries of the posture views on a store, each on a connection that was just opened; prints JSON."""
 
 import json
 import statistics
@@ -7,7 +7,7 @@ import time
 
 import duckdb
 
-QUESTIONS = {
+QUERIES = {
     "current_scores": "from posture.current_scores",
     "tenant_score, last day": "from posture.tenant_score where day = $day",
     "opportunities": "from posture.opportunities",
@@ -20,31 +20,31 @@ CONSTANTS = {
     "day": "select max(internal.day_of(observed_at)) from raw.fetches",
     "subscription": "select min(subscription_id) from internal.findings",
 }
-"""What people know when they ask, found beforehand."""
+"""The parameters of the queries, read beforehand."""
 
 
-def constants(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
-    """Return what people know of a store when they ask, by name."""
+def read_constants(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
+    """Return the parameters that a store gives the queries, by name."""
     return {name: connection.execute(text).fetchall()[0][0] for name, text in CONSTANTS.items()}
 
 
-def named_in(question: str, known: dict[str, object]) -> dict[str, object]:
-    """Return those of the constants that a question names."""
-    return {name: it for name, it in known.items() if f"${name}" in question}
+def select_constants(query: str, known: dict[str, object]) -> dict[str, object]:
+    """Return those of the constants that a query names."""
+    return {name: it for name, it in known.items() if f"${name}" in query}
 
 
-def cold(path: str, question: str, known: dict[str, object]) -> float:
+def time_cold_query(path: str, query: str, known: dict[str, object]) -> float:
     """Return the milliseconds from opening the file to having the answer."""
     started = time.perf_counter()
     with duckdb.connect(path, read_only=True) as connection:
-        connection.execute(question, named_in(question, known)).fetchall()
+        connection.execute(query, select_constants(query, known)).fetchall()
     return 1000 * (time.perf_counter() - started)
 
 
 def main(path: str, times: int) -> None:
     with duckdb.connect(path, read_only=True) as connection:
-        known = constants(connection)
-    took = {name: [cold(path, question, known) for _ in range(times)] for name, question in QUESTIONS.items()}
+        known = read_constants(connection)
+    took = {name: [time_cold_query(path, query, known) for _ in range(times)] for name, query in QUERIES.items()}
     print(json.dumps({name: round(statistics.median(each)) for name, each in took.items()}))
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from processes import SECSCORE, Measures, files, local_azure, measured, medians, new_folder, synced
+from processes import SECSCORE, Measures, files, local_azure, measure, measure_sync, medians, new_folder
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / ".bench"
@@ -48,12 +48,12 @@ class Bench:
         self.found: dict[str, Any] = {"subscriptions": subscriptions, "latency_s": latency, "runs": runs}
         self.rows: Rows = []
 
-    def repeated(self, run: Callable[[Path], Measures]) -> Measures:
-        """Return the medians of as many runs as asked for, each in a new folder."""
+    def repeat(self, run: Callable[[Path], Measures]) -> Measures:
+        """Return the medians of as many runs as are wanted, each in a new folder."""
         return medians([run(new_folder(self.folder)) for _ in range(self.runs)])
 
-    def tell(self, name: str, figure: object, limit: str = "") -> None:
-        """Note a figure, and say it at once on standard error: the whole takes long."""
+    def report(self, name: str, figure: object, limit: str = "") -> None:
+        """Note a figure, and print it at once on standard error: the whole takes long."""
         self.rows.append((name, str(figure), limit))
         print(f"{name}: {figure}   {limit}", file=sys.stderr, flush=True)
 
@@ -61,10 +61,10 @@ class Bench:
         """A whole sync beside its peers and the floor, then with faults."""
         with local_azure(self.folder, self.subscriptions, self.latency) as azure:
             bare = {**azure, "PEER_CONNECTIONS": FLOOR_CONNECTIONS}
-            floor = self.repeated(lambda folder: measured([sys.executable, str(HERE / "floor.py")], bare, folder))
-            ours = self.repeated(lambda folder: synced(azure, folder / "store.duckdb"))
+            floor = self.repeat(lambda folder: measure([sys.executable, str(HERE / "floor.py")], bare, folder))
+            ours = self.repeat(lambda folder: measure_sync(azure, folder / "store.duckdb"))
             peers = {
-                name: self.repeated(lambda folder, name=name: peer_run(name, azure, folder))  # type: ignore[misc]
+                name: self.repeat(lambda folder, name=name: peer_run(name, azure, folder))  # type: ignore[misc]
                 for name in PEERS
             }
         imports = self.imports()
@@ -73,61 +73,61 @@ class Bench:
         smallest = min(peer["peak_mb"] for peer in peers.values())
         beyond = ours["wall_s"] - floor["wall_s"] - imports["dagster_s"]
         for name, took in {"secscore sync": ours, **peers, "floor (bare requests)": floor}.items():
-            self.tell(name, f"{took['wall_s']:.1f} s, CPU {took['cpu_s']:.1f} s, {took['peak_mb']:.0f} MB")
-        self.tell("wall, of the fastest peer's", f"{ours['wall_s'] / fastest:.2f}", "at most 0.5")
-        self.tell("beyond floor and import dagster", f"{beyond:.1f} s", "at most 1.5 s")
-        self.tell("peak memory", f"{ours['peak_mb']:.0f} MB", f"below 350 MB and {smallest:.0f} MB")
-        self.tell("import of definitions beyond dagster", f"{imports['definitions_s']:.2f} s", "at most 0.3 s")
+            self.report(name, f"{took['wall_s']:.1f} s, CPU {took['cpu_s']:.1f} s, {took['peak_mb']:.0f} MB")
+        self.report("wall, of the fastest peer's", f"{ours['wall_s'] / fastest:.2f}", "at most 0.5")
+        self.report("beyond floor and import dagster", f"{beyond:.1f} s", "at most 1.5 s")
+        self.report("peak memory", f"{ours['peak_mb']:.0f} MB", f"below 350 MB and {smallest:.0f} MB")
+        self.report("import of definitions beyond dagster", f"{imports['definitions_s']:.2f} s", "at most 0.3 s")
 
     def faults(self) -> None:
         """The same sync where a tenth of all requests is struck by a fault."""
         options = (part for fault in FAULTS for part in ("--fault", fault))
         with local_azure(self.folder, self.subscriptions, self.latency, *options) as azure:
-            disturbed = self.repeated(lambda folder: synced(azure, folder / "store.duckdb"))
+            disturbed = self.repeat(lambda folder: measure_sync(azure, folder / "store.duckdb"))
         self.found["with_faults"] = disturbed
         share = f" ({disturbed['wall_s'] / self.found['sync']['wall_s']:.2f} times)" if "sync" in self.found else ""
-        self.tell("with 10 % faults", f"{disturbed['wall_s']:.1f} s{share}")
+        self.report("with 10 % faults", f"{disturbed['wall_s']:.1f} s{share}")
 
     def many(self) -> None:
         """Ten times as many subscriptions: memory must not grow with them."""
         memory = {}
         for times in (1, 10):
             with local_azure(self.folder, times * self.subscriptions, self.latency) as azure:
-                memory[times] = self.repeated(lambda folder, azure=azure: synced(azure, folder / "s.duckdb"))  # type: ignore[misc]
+                memory[times] = self.repeat(lambda folder, azure=azure: measure_sync(azure, folder / "s.duckdb"))  # type: ignore[misc]
         self.found["ten_times"] = memory[10]
         ratio = memory[10]["peak_mb"] / memory[1]["peak_mb"]
-        self.tell(
+        self.report(
             f"{10 * self.subscriptions:,} subscriptions",
             f"{memory[10]['wall_s']:.1f} s, {memory[10]['peak_mb']:.0f} MB, memory {ratio:.2f} times",
             "at most 1.3 times",
         )
 
     def history(self) -> None:
-        """A store with a year of daily history: a sync into it, the questions asked of it, its size."""
+        """A store with a year of daily history: a sync into it, queries of it, its size."""
         year = year_store(self.subscriptions)
-        rows = asked(year, "select count(*), count(distinct internal.day_of(observed_at)) from ocsf.observations")
+        rows = query_store(year, "select count(*), count(distinct internal.day_of(observed_at)) from ocsf.observations")
         observations, days = rows[0]
         size = year.stat().st_size / observations
         today = datetime.now(UTC).date().isoformat()
         with local_azure(self.folder, self.subscriptions, self.latency, "--date", today) as azure:
-            empty = self.repeated(lambda folder: synced(azure, folder / "store.duckdb"))
-            full = self.repeated(lambda folder: synced(azure, Path(shutil.copy(year, folder))))
-        questions = json.loads(output([sys.executable, str(HERE / "queries.py"), str(year), str(max(self.runs, 3))]))
+            empty = self.repeat(lambda folder: measure_sync(azure, folder / "store.duckdb"))
+            full = self.repeat(lambda folder: measure_sync(azure, Path(shutil.copy(year, folder))))
+        queries = json.loads(output([sys.executable, str(HERE / "queries.py"), str(year), str(max(self.runs, 3))]))
         self.found["history"] = {
             "observations": observations, "days": days, "bytes_each": round(size, 1), "into_empty": empty,
-            "into_year": full, "queries_ms": questions,
+            "into_year": full, "queries_ms": queries,
         }  # fmt: skip
-        self.tell(
+        self.report(
             "the year's store", f"{observations:,} observations on {days} days, {size:.0f} bytes each", "250 bytes"
         )
-        self.tell(
+        self.report(
             "a sync into it, of one into an empty store",
             f"{full['wall_s']:.1f} s, {full['wall_s'] / empty['wall_s']:.2f} times; "
             f"memory {full['peak_mb'] / empty['peak_mb']:.2f} times",
             "at most 1.25 times",
         )
-        for name, milliseconds in questions.items():
-            self.tell(
+        for name, milliseconds in queries.items():
+            self.report(
                 name, f"{milliseconds} ms", f"at most {500 if name.startswith(('changes', 'score_h')) else 250} ms"
             )
 
@@ -135,11 +135,13 @@ class Bench:
         """Records a second, beside pandas."""
         with local_azure(self.folder, self.subscriptions, 0.0) as azure:
             store = new_folder(self.folder) / "store.duckdb"
-            synced(azure, store)
+            measure_sync(azure, store)
         speeds = json.loads(output([sys.executable, str(HERE / "normalizing.py"), str(store), str(self.runs)]))
         self.found["records_per_second"] = speeds
         ratio = speeds["ours"] / speeds["json_normalize"]
-        self.tell("normalizing", f"{speeds['ours']:,} records/s, {ratio:.1f} times json_normalize", "at least 3 times")
+        self.report(
+            "normalizing", f"{speeds['ours']:,} records/s, {ratio:.1f} times json_normalize", "at least 3 times"
+        )
 
     def imports(self) -> Measures:
         """Seconds to import Dagster, and our definitions after it."""
@@ -156,10 +158,10 @@ def output(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def asked(path: Path, question: str) -> list[Any]:
-    """Ask a store in a process of its own, so that it does not stay open here."""
+def query_store(path: Path, query: str) -> list[Any]:
+    """Query a store in a process of its own, so that it does not stay open here."""
     program = "import duckdb, json, sys; print(json.dumps(duckdb.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))"
-    return list(json.loads(output([sys.executable, "-c", program, str(path), question])))
+    return list(json.loads(output([sys.executable, "-c", program, str(path), query])))
 
 
 def environment_of(peer: str) -> Path:
@@ -178,7 +180,7 @@ def peer_run(peer: str, azure: dict[str, str], folder: Path) -> Measures:
     """Measure a peer's whole process."""
     script, connections = PEERS[peer]
     command = [str(environment_of(peer)), str(HERE / "peers" / f"{script}.py"), str(folder)]
-    return measured(command, {**azure, "PEER_CONNECTIONS": connections}, folder)
+    return measure(command, {**azure, "PEER_CONNECTIONS": connections}, folder)
 
 
 def year_store(subscriptions: int) -> Path:

@@ -1,10 +1,10 @@
 """Soaks the service: run after run in one process as a daemon would launch them, a simulated day apart.
 
-Each run is what the schedule's tick asks for; a local Azure lives on by a day before it, with faults in a tenth of its
-requests; two processes read what is published, all the time; the sensor tells of what is new to a receiver that now and
-then takes nothing; old runs are forgotten once a week. At the end the first runs are held against the last ones: what
+Each run is what the schedule's tick requests; a local Azure simulates a day before it, with faults in a tenth of its
+requests; two processes read what is published, all the time; the sensor delivers alerts to a receiver that now and
+then refuses them; old runs are deleted once a week. At the end the first runs are compared with the last ones: what
 grows with the store's age is a drift. Exit code 1 where a limit was passed, a reader saw something torn, an alert was
-lost or told twice, or a run neither stored everything nor said why not.
+lost or delivered twice, or a run neither stored everything nor said why not.
 """
 
 import argparse
@@ -33,7 +33,7 @@ READERS = 2
 PAUSE = "0.3"
 """Seconds between two readings of a reader: two that never pause would be all that is timed on two cores."""
 
-FORGOTTEN_AFTER = 30
+RUN_RETENTION_DAYS = 30
 """How many simulated days Dagster's record of a run is kept."""
 
 LIMITS = {
@@ -48,7 +48,7 @@ LIMITS = {
 """What the last runs may be of the first ones, by measure."""
 
 TIMED = {"time a run, s", "CPU a run, s", "time a tick of the alerts, s", "memory, MB", "Dagster's records, MB"}
-"""What a short soak cannot tell: caches fill, and the machine is shared."""
+"""What a short soak cannot measure: caches fill, and the machine is shared."""
 
 REFUSALS: tuple[list[object], ...] = ([], [503], ["drop"], [], [500] * 4, [429], [], [404])
 """What the receiver answers to the first messages of a day, day after day."""
@@ -63,7 +63,7 @@ class Soak:
     runs: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     reads: int = 0
-    told: int = 0
+    delivered: int = 0
     observations: int = 0
 
 
@@ -77,7 +77,7 @@ class Outside:
         )  # fmt: skip
         self.settings: dict[str, str] = self._line()
 
-    def ask(self, **order: object) -> Any:
+    def order(self, **order: object) -> Any:
         """Give an order and return its answer."""
         self._process.stdin.write(f"{json.dumps(order)}\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
@@ -101,9 +101,9 @@ def end(process: "subprocess.Popen[str]") -> tuple[str, str]:
 
 
 @contextmanager
-def readers(published: Path, looks_of_a_run: int, soak: Soak) -> Iterator[None]:
+def readers(published: Path, fetches_of_a_run: int, soak: Soak) -> Iterator[None]:
     """Have processes read what is published until the block ends, and note what they saw."""
-    command = [sys.executable, "-m", "testbed.hammering", str(published), str(looks_of_a_run), PAUSE]
+    command = [sys.executable, "-m", "testbed.hammering", str(published), str(fetches_of_a_run), PAUSE]
     pipe = subprocess.PIPE
     started = [
         subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
@@ -121,11 +121,11 @@ def readers(published: Path, looks_of_a_run: int, soak: Soak) -> Iterator[None]:
                 soak.reads += int(said.split()[-2])
 
 
-class Stopped(Exception):  # noqa: N818 - asked for, and no error
-    """Somebody asked it to stop."""
+class Stopped(Exception):  # noqa: N818 - wanted, and no error
+    """The soak got a signal to stop."""
 
 
-def soaked(folder: Path, given: argparse.Namespace, tell: Any, stop: threading.Event) -> Soak:
+def run_soak(folder: Path, given: argparse.Namespace, report: Any, stop: threading.Event) -> Soak:
     """Run the job so often, a simulated day apart and up to today, and return what was measured.
 
     Raises:
@@ -147,12 +147,12 @@ def soaked(folder: Path, given: argparse.Namespace, tell: Any, stop: threading.E
             "SECSCORE_FEEDS": os.devnull,
             "SECSCORE_BRIEFING": "0 8 * * 1",
         }
-        _Service(folder, outside, soak, stack, lean=given.lean).live(given.runs, given.subscriptions, tell, stop)
+        _Service(folder, outside, soak, stack, lean=given.lean).run_days(given.runs, given.subscriptions, report, stop)
     return soak
 
 
 class _Service:
-    """The service: imported only when the environment holds its settings, as the definitions read them."""
+    """The service: imported only when the environment has its settings, as the definitions read them."""
 
     def __init__(self, folder: Path, outside: Outside, soak: Soak, stack: ExitStack, *, lean: bool) -> None:
         import dagster as dg
@@ -171,7 +171,7 @@ class _Service:
         self.process = psutil.Process()
         self.started: list[datetime] = []
 
-    def live(self, runs: int, subscriptions: int, tell: Any, stop: threading.Event) -> None:
+    def run_days(self, runs: int, subscriptions: int, report: Any, stop: threading.Event) -> None:
         """Run day after day; the readers begin when there is something to read."""
         from secscore_pipeline import clock
 
@@ -184,25 +184,25 @@ class _Service:
             hidden = int(number % 9 == 3)
             lost += hidden
             refusals = REFUSALS[number % len(REFUSALS)]
-            self.soak.faults = self.outside.ask(day=f"{morning:%Y-%m-%d}", forbidden=hidden, refusals=refusals)
+            self.soak.faults = self.outside.order(day=f"{morning:%Y-%m-%d}", forbidden=hidden, refusals=refusals)
             with clock.at(morning):
                 self._run(2 * subscriptions)
                 self._tick()
                 if number % 7 == 4:
-                    self._forget()
+                    self._delete_old_runs()
             self._measure()
             if number == 0:
                 reading = readers(self.warehouse.published_path, 2 * subscriptions, self.soak)
                 self.stack.enter_context(reading)
             measured = {name: round(found[-1], 2) for name, found in self.soak.measures.items()}
-            tell(f"{number + 1} of {runs}: {measured}")
+            report(f"{number + 1} of {runs}: {measured}")
         with clock.at(begun + timedelta(days=runs - 1, hours=1)):
-            self.outside.ask(day=f"{morning:%Y-%m-%d}", forbidden=0, refusals=[])
+            self.outside.order(day=f"{morning:%Y-%m-%d}", forbidden=0, refusals=[])
             self._tick()
-            self._hold_alerts(lost)
+            self._check_alerts(lost)
 
-    def _run(self, looks: int) -> None:
-        """Run what a tick of the schedule asks for; it stores everything, or says what it did not and why."""
+    def _run(self, fetches: int) -> None:
+        """Run what a tick of the schedule requests; it stores everything, or says what it did not and why."""
         import dagster as dg
 
         from secscore_pipeline.clock import utc_now
@@ -227,15 +227,16 @@ class _Service:
             count(*) filter (outcome not in ('complete', 'no_score') and error is null)
             from raw.fetches where run_id = ?"""
         with self.warehouse.get_published() as connection:
-            stored, not_read, untold = connection.execute(query, [result.run_id]).fetchone() or (0, 0, 0)
-        whole = stored == looks and not not_read
-        self.soak.runs["whole" if whole else "in part, told why" if stored == looks and not untold else "torn"] += 1
-        if stored != looks or untold or not result.success:
+            stored, not_read, unexplained = connection.execute(query, [result.run_id]).fetchone() or (0, 0, 0)
+        is_complete = stored == fetches and not not_read
+        is_explained = stored == fetches and not unexplained
+        self.soak.runs["complete" if is_complete else "partial, explained" if is_explained else "torn"] += 1
+        if not is_explained or not result.success:
             failures = [event.step_failure_data.error_display_string for event in result.get_step_failure_events()]
-            self.soak.wrong.append(f"Run {len(self.started)}: {stored} of {looks} looks stored. {failures}")
+            self.soak.wrong.append(f"Run {len(self.started)}: {stored} of {fetches} fetches stored. {failures}")
 
     def _tick(self) -> None:
-        """Let the sensor tell what is new."""
+        """Have the sensor deliver what is new."""
         import dagster as dg
 
         started = time.perf_counter()
@@ -243,12 +244,12 @@ class _Service:
             self.alerts.evaluate_tick(context)
         self.soak.measures["time a tick of the alerts, s"].append(time.perf_counter() - started)
 
-    def _forget(self) -> None:
+    def _delete_old_runs(self) -> None:
         """Do what the job forget_old_runs does on Sundays, by the machine's own clock: Dagster dates runs by that."""
         from secscore_pipeline.defs.maintenance import delete_runs
 
-        if len(self.started) > FORGOTTEN_AFTER:
-            delete_runs(self.instance, self.started[-FORGOTTEN_AFTER])
+        if len(self.started) > RUN_RETENTION_DAYS:
+            delete_runs(self.instance, self.started[-RUN_RETENTION_DAYS])
 
     def _measure(self) -> None:
         with self.warehouse.get_published() as connection:
@@ -263,29 +264,29 @@ class _Service:
             self.soak.measures[name].append(figure)
         self.soak.observations = observations
 
-    def _hold_alerts(self, lost: int) -> None:
-        """Hold what the receiver was told against what happened since alerts were first asked for."""
+    def _check_alerts(self, lost: int) -> None:
+        """Compare what was delivered with what happened since alerts were first switched on."""
         from secscore_pipeline.alerts.events import find_alerts
         from secscore_pipeline.alerts.journal import open_journal
         from secscore_pipeline.clock import utc_now
 
-        told = Counter(self.outside.ask(told=True))
+        delivered = Counter(self.outside.order(delivered=True))
         with (
             open_journal(self.warehouse.published_path, utc_now()) as journal,
             self.warehouse.get_published() as connection,
         ):
-            news = {alert.key for alert in find_alerts(connection, journal.begun, 2.0)}
-        by_time = {key for key in told if key.startswith(("briefing/", "sync_overdue/"))}
-        self.soak.wrong += [f"Told {times} times: {key}" for key, times in told.items() if times > 1]
-        self.soak.wrong += [f"Never told: {key}" for key in news - told.keys()]
-        self.soak.wrong += [f"Told, but did not happen: {key}" for key in told.keys() - news - by_time]
-        seen = sum(key.startswith("coverage_lost/") for key in told)
-        if seen != lost:
-            self.soak.wrong.append(f"{lost} times a subscription could not be read, and {seen} were told.")
-        self.soak.told = len(told)
+            expected = {alert.key for alert in find_alerts(connection, journal.begun, 2.0)}
+        by_time = {key for key in delivered if key.startswith(("briefing/", "sync_overdue/"))}
+        self.soak.wrong += [f"Delivered {times} times: {key}" for key, times in delivered.items() if times > 1]
+        self.soak.wrong += [f"Never delivered: {key}" for key in expected - delivered.keys()]
+        self.soak.wrong += [f"Delivered, but did not happen: {key}" for key in delivered.keys() - expected - by_time]
+        reported = sum(key.startswith("coverage_lost/") for key in delivered)
+        if reported != lost:
+            self.soak.wrong.append(f"{lost} times a subscription could not be read, and {reported} were delivered.")
+        self.soak.delivered = len(delivered)
 
 
-def compared(soak: Soak, timed: bool) -> list[tuple[str, float, float, float, float]]:
+def compare_runs(soak: Soak, timed: bool) -> list[tuple[str, float, float, float, float]]:
     """Return a row for each measure: its median over the first and the last runs, their ratio, and the limit.
 
     The first runs are left out, in which everything is loaded: of 200 those from the 21st to the 60th are taken.
@@ -301,8 +302,8 @@ def compared(soak: Soak, timed: bool) -> list[tuple[str, float, float, float, fl
     return rows
 
 
-def said(line: str) -> None:
-    """Say how far it is, on standard error."""
+def report_progress(line: str) -> None:
+    """Print how far it is, on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -311,7 +312,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--subscriptions", type=int, default=20)
     parser.add_argument("--lean", action="store_true", help="leave out the report, which takes a third of a run")
-    parser.add_argument("--untimed", action="store_true", help="hold time and memory against no limit")
+    parser.add_argument("--untimed", action="store_true", help="check no limit of time and memory")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args()
     stop = threading.Event()
@@ -319,17 +320,18 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="secscore-soak-") as folder, ThreadPoolExecutor(1) as executor:
         # Not in the main thread, in which Dagster takes the signals for itself while it runs.
-        soaking = executor.submit(soaked, Path(folder), given, said, stop)
+        soaking = executor.submit(run_soak, Path(folder), given, report_progress, stop)
         try:
             soak = soaking.result()
         except Stopped:
             sys.exit("Stopped: the run that was under way has ended, and so has every process.")
-    rows = compared(soak, timed=not given.untimed)
+    rows = compare_runs(soak, timed=not given.untimed)
     if given.json:
         print(json.dumps({**vars(soak), "compared": rows}))
     else:
         print(f"{given.runs} runs of {given.subscriptions} subscriptions, {soak.observations:,} observations; "
-              f"{soak.faults} faults, {soak.reads} reads, {soak.told} alerts; runs: {dict(soak.runs)}")  # fmt: skip
+              f"{soak.faults} faults, {soak.reads} reads, {soak.delivered} alerts; "
+              f"runs: {dict(soak.runs)}")  # fmt: skip
         print(f"{'':34}{'first':>10}{'last':>10}{'ratio':>8}  at most")
         for name, first, last, ratio, limit in rows:
             print(f"{name:34}{first:10.2f}{last:10.2f}{ratio:8.2f}  {limit:g}")

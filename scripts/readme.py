@@ -1,85 +1,81 @@
-"""The README's queries and their real output: `python -m scripts.readme` writes them into it."""
+"""What is generated in the documents: `python -m scripts.readme` writes it into them.
+
+Whole pages: the tables, the settings, the command line, troubleshooting. In README.md and the pages of docs/, the
+output of each example: a block of SQL that a block of text follows.
+"""
 
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from secscore_pipeline.cli.main import COMMANDS, main
+from secscore_pipeline.cli.prompt import _HELP as PROMPT_HELP
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.config.setting import Group
 from secscore_pipeline.error_catalogue import PARTS
 from secscore_pipeline.errors import describe_resolution
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-TABLES_PAGE = README.parent / "docs" / "tables.md"
-TROUBLESHOOTING_PAGE = README.parent / "docs" / "troubleshooting.md"
-ENV_EXAMPLE = README.parent / ".env.example"
-SETTINGS_BLOCK = re.compile(r"(<!-- settings:.*?-->\n).*?(<!-- end of settings -->)", re.DOTALL)
-BLOCK = re.compile(r"(<!-- queries:.*?-->\n).*?(<!-- end of queries -->)", re.DOTALL)
-
-DAY = datetime(2026, 11, 1, 5, tzinfo=UTC)
-"""The day of the demo whose answers the README shows: its world is the same on the same day."""
-
-QUERIES = {
-    "The score of each subscription now, lowest first:": """
-select subscription_name, "current", "max", percent
-from posture.current_scores
-where score = 'ascScore'
-order by percent;""",
-    "The controls with the greatest potential increase:": """
-select control, round(sum(potential_increase), 2) as potential_increase,
-    sum(unhealthy_resources) as unhealthy, count(*) as subscriptions
-from posture.opportunities
-where score = 'ascScore'
-group by control order by potential_increase desc limit 5;""",
-    "How findings stand, by severity (OCSF events; the newest of each finding counts):": """
-with newest as (
-    from ocsf.assessment_findings
-    qualify row_number() over (partition by finding_info.uid order by time desc) = 1
-)
-select compliance.status, severity, count(*) as findings
-from newest
-where activity_name <> 'Close'
-group by all order by all;""",
-    "What has no score or could not be read, and why:": """
-select subscription_name, result, outcome, http_status, error_code
-from posture.read_results
-where result <> 'read' order by all;""",
-    "The score of the tenant, day by day, as Microsoft rolls it up:": """
-select day, subscriptions, percent
-from posture.tenant_score
-where score = 'ascScore'
-order by day desc limit 3;""",
-}
-
 if TYPE_CHECKING:
     import duckdb
 
+README = Path(__file__).resolve().parents[1] / "README.md"
+DOCS = README.parent / "docs"
+TABLES_PAGE = DOCS / "tables.md"
+SETTINGS_PAGE = DOCS / "settings.md"
+COMMANDS_PAGE = DOCS / "command-line.md"
+TROUBLESHOOTING_PAGE = DOCS / "troubleshooting.md"
+ENV_EXAMPLE = README.parent / ".env.example"
 
-def rendered() -> str:
-    """Run the queries on the database that the demo makes on DAY, and return the README's part.
+EXAMPLE = re.compile(r"(```sql\n(?P<sql>[^`]*)```\n\n?```text\n)[^`]*(```\n)")
+"""A query in a document, and its output."""
 
-    Of its past, only the days that the queries show: the rest would change no answer.
+DAY = datetime(2026, 11, 1, 5, tzinfo=UTC)
+"""The day of the demo whose answers the documents show: its world is the same on the same day."""
+
+
+def pages_with_examples() -> dict[str, str]:
+    """Return the text of each document that has an example, by its path below the project's folder."""
+    pages = (README, *sorted(DOCS.glob("*.md")))
+    texts = {str(page.relative_to(README.parent)): page.read_text() for page in pages}
+    return {name: text for name, text in texts.items() if EXAMPLE.search(text)}
+
+
+def render_examples(database: Path, pages: Mapping[str, str]) -> dict[str, str]:
+    """Return pages with the output that their queries have on the database that the demo makes on DAY.
+
+    Args:
+        database: the file to make. Of the demo's past it has only the days that the queries show: the rest would change
+            no answer.
+        pages: their texts, by name.
     """
     from secscore_pipeline.cli.database import get_warehouse
     from secscore_pipeline.cli.demo import simulate_history
     from secscore_pipeline.cli.local_azure import start_local_azure
+
+    os.environ["SECSCORE_DATABASE"] = str(database)
+    with start_local_azure(8) as azure:
+        simulate_history(azure, DAY + timedelta(days=1), days=3)
+    warehouse = get_warehouse()
+    warehouse.publish()
+    with warehouse.get_published() as connection:
+        return {
+            name: EXAMPLE.sub(lambda found: found[1] + answer(connection, found["sql"]) + found[3], text)
+            for name, text in pages.items()
+        }
+
+
+def answer(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
+    """Return what `secscore query` prints of a query, as text."""
     from secscore_pipeline.cli.terminal_table import format_text
 
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["SECSCORE_DATABASE"] = str(Path(folder) / "readme.duckdb")
-        parts = []
-        with start_local_azure(8) as azure:
-            simulate_history(azure, DAY + timedelta(days=1), days=3)
-            with get_warehouse().get_reader() as connection:
-                for title, query in QUERIES.items():
-                    cursor = connection.execute(query)
-                    columns = [column[0] for column in cursor.description or []]
-                    output = format_text(columns, cursor.fetchall())
-                    parts.append(f"{title}\n\n```sql\n{query.strip()}\n```\n```text\n{output}```\n")
-    return "\n".join(parts)
+    cursor = connection.execute(query)
+    return format_text([column[0] for column in cursor.description or []], cursor.fetchall())
 
 
 SCHEMAS = {
@@ -96,7 +92,7 @@ def tables_page() -> str:
     """Return the page that lists every table and view with its columns, from the catalog itself."""
     import duckdb
 
-    from secscore_pipeline.warehouse.connection import make_schema
+    from secscore_pipeline.warehouse.schema import make_schema
 
     lines = [
         "# Tables and views",
@@ -156,17 +152,85 @@ def describe_macros(connection: "duckdb.DuckDBPyConnection") -> list[str]:
     return lines
 
 
-def settings_tables() -> str:
-    """Return the README's tables of settings, one for each group."""
-    lines: list[str] = []
-    for group in Group:
-        lines += ["", f"### {group.value}", "", "| name | what it controls | values | default |", "|---|---|---|---|"]
-        for setting in SETTINGS:
-            if setting.group is group:
-                default = "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
-                cells = (f"`{setting.name}`", setting.meaning, setting.kind.values, default)
-                lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
-    return "\n".join(lines[1:]) + "\n"
+READERS = {
+    "To connect Azure": (Group.CONNECTION, Group.SCOPE),
+    "To operate it": (Group.STORAGE, Group.SCHEDULE, Group.SERVICE),
+    "To send alerts, reports and exports": (Group.ALERTS, Group.EXPORTS),
+}
+"""The groups of settings, by what their reader wants to do."""
+
+
+def settings_page() -> str:
+    """Return the page of all settings, from the registry that reads them."""
+    lines = [
+        "# Settings",
+        "",
+        "Written by `make readme` from `config/registry.py`. Settings come from the environment, or from the file",
+        "`.env` in the working directory; the environment wins. [.env.example](../.env.example) is a file to copy.",
+        "",
+        "Every command first checks all settings. It also warns of a name that looks like a setting and is not one,",
+        "such as `SECSCORE_EXPORT`, and names the nearest setting.",
+    ]
+    for title, groups in READERS.items():
+        lines += ["", f"## {title}"]
+        for group in groups:
+            lines += [
+                "",
+                f"### {group.value}",
+                "",
+                "| name | what it controls | values | default |",
+                "|---|---|---|---|",
+            ]
+            for setting in SETTINGS:
+                if setting.group is group:
+                    default = (
+                        "required" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+                    )
+                    cells = (f"`{setting.name}`", setting.meaning, setting.kind.values, default)
+                    lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def commands_page() -> str:
+    """Return the page of all commands with their options, from the help that the commands print."""
+    lines = [
+        "# Command line",
+        "",
+        "Written by `make readme` from the commands' own help: `secscore COMMAND --help` prints the same.",
+        "",
+        "A command that succeeds exits with 0, one that fails with 1, and one with wrong settings or options with 2. A",
+        "command that finds more to tell says so below. Ctrl-C ends a command with 130, SIGTERM with 143.",
+        "",
+        *describe_command(main, "secscore"),
+    ]
+    for command in sorted(COMMANDS, key=lambda one: one.name or ""):
+        lines += ["", f"## secscore {command.name}", "", *describe_command(command, f"secscore {command.name}")]
+        if command.name == "query":
+            lines += ["", "At the prompt:", "", "```text", PROMPT_HELP, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def describe_command(command: click.Command, name: str) -> list[str]:
+    """Return the lines on a command: its usage, its help and its options."""
+    group = click.Context(main, info_name="secscore", **main.context_settings)
+    context = group if command is main else click.Context(command, parent=group, info_name=command.name)
+    usage = " ".join(command.collect_usage_pieces(context))
+    paragraphs = [escape(" ".join(part.split())) for part in (command.help or "").split("\n\n")]
+    lines = ["```", f"{name} {usage}", "```"]
+    for paragraph in paragraphs:
+        lines += ["", paragraph]
+    lines += ["", "| option | meaning |", "|---|---|"]
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if isinstance(parameter, click.Option) and record is not None:
+            option, meaning = record
+            lines.append(f"| `{option.replace('|', chr(92) + '|')}` | {escape(meaning)} |")
+    return lines
+
+
+def escape(text: str) -> str:
+    """Return a text of the command line as Markdown that shows each of its characters."""
+    return re.sub(r"([<>|*\\\[\]])", r"\\\1", text)
 
 
 def env_example() -> str:
@@ -202,14 +266,17 @@ def troubleshooting_page() -> str:
                 "",
                 f"**{entry.title}.** {entry.why}",
                 "",
-                describe_resolution(entry.name),
+                re.sub(r"<(?=\w)", r"\<", describe_resolution(entry.name)),
             ]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
     TABLES_PAGE.write_text(tables_page())
+    SETTINGS_PAGE.write_text(settings_page())
+    COMMANDS_PAGE.write_text(commands_page())
     TROUBLESHOOTING_PAGE.write_text(troubleshooting_page())
     ENV_EXAMPLE.write_text(env_example())
-    text = BLOCK.sub(lambda found: found[1] + rendered() + found[2], README.read_text())
-    README.write_text(SETTINGS_BLOCK.sub(lambda found: found[1] + settings_tables() + found[2], text))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in render_examples(Path(folder) / "readme.duckdb", pages_with_examples()).items():
+            (README.parent / name).write_text(text)

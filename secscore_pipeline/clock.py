@@ -18,7 +18,7 @@ def utc_now() -> datetime:
 
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
-    """Let the clock of this process go on from another moment: a simulation's days pass faster than ours."""
+    """Set the clock of this process to go on from another moment: a simulation's days pass faster than ours."""
     global _shift  # there is one clock, as there is one time
     before, _shift = _shift, moment - datetime.now(UTC)
     try:

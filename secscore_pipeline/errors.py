@@ -17,7 +17,7 @@ LEFT_TO_READER: Mapping[str, str] = MappingProxyType(
 
 
 def may_pass(message: str) -> bool:
-    """Tell whether an error message, which ends with the name of its failure, is of one that may be gone later."""
+    """Return whether an error message, which ends with the name of its failure, is of one that may be gone later."""
     name = re.search(r"\[([a-z-]+)\]$", message)
     return name is not None and name[1] in PASSING
 

@@ -13,7 +13,10 @@ from secscore_pipeline.error_catalogue import FAILURES
 PACKAGE = Path(secscore_pipeline.__file__).parent
 ROOT = PACKAGE.parent
 
-STORY = {"told", "held", "dealt", "shown", "said", "news", "standing", "left", "lived", "seen", "known", "met", "gone"}
+STORY = {
+    "told", "held", "dealt", "shown", "said", "news", "standing", "left", "lived", "seen", "known", "met", "gone",
+    "tell", "look", "looks", "live", "forget", "let_go", "remember",
+}  # fmt: skip
 """Words that tell a story, and say of no function or row what it does or is."""
 
 NOT_PARTICIPLES = {"feed", "seed", "need", "embed"}

@@ -34,6 +34,13 @@ OF_ONE_FLOOR = {("errors", "error_catalogue"), ("text", "errors")}
 """Who knows whom on the ground floor."""
 
 
+ROOT_MODULES = {"__init__", "clock", "definitions", "error_catalogue", "errors", "text"}
+"""What stands in the root of the package; everything else has a folder."""
+
+MAX_LINES = 450
+"""How long a module may be. The catalogue of errors is longer: it is a table, which nobody reads from top to bottom."""
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Yield the names of what a module imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -78,6 +85,15 @@ def test_the_command_line_starts_without_what_is_slow_to_load():
     code = "import sys, secscore_pipeline.cli.main; print({'dagster', 'duckdb', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "secscore_pipeline.error_catalogue"])
+def test_a_module_is_not_longer_than_a_reader_keeps_in_mind(name):
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_the_root_of_the_package_has_no_other_modules():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT_MODULES
 
 
 def test_every_room_has_its_floor():

@@ -1,7 +1,7 @@
 """What tests use that Python's packages do not bring: where it is on this machine, and how a machine gets it.
 
-The one place that looks for such things. A test names what it uses with `pytest.mark.needs("redis")`, or by a fixture
-that stands for it; it is skipped where that is missing. `python testbed/needs.py` prints the Debian
+The one place that searches for it. A test names what it uses with `pytest.mark.needs("redis")`, or by a fixture that
+stands for it; it is skipped where that is missing. `python testbed/needs.py` prints the Debian
 packages of what this machine lacks; it uses the standard library alone, for it runs before anything is installed.
 """
 

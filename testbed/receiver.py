@@ -1,4 +1,4 @@
-"""A receiver of alerts and heartbeats: a server on loopback that takes messages, and fails as it is told to."""
+"""A receiver of alerts and heartbeats: a server on loopback that takes messages, and fails as it is set to."""
 
 import json
 import threading
@@ -6,13 +6,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """A server on loopback that takes messages, and fails as it is told to.
+    """A server on loopback that takes messages, and fails as it is set to.
 
     Attributes:
         got: path, headers and body of each request, in order; of those that a fault met, in `refused`.
         faults: what is done to the next requests, in order: a status, "drop" or "stall", or a whole answer as
             (status, headers, body).
-        refuses: tells by a body whether it is answered 400, however often it comes.
+        refuses: says by a body whether it is answered 400, however often it comes.
     """
 
     def __init__(self):
@@ -67,8 +67,8 @@ class Receiver:
         self.thread.start()
 
     @property
-    def told(self):
-        """What the webhook was told, by kind."""
+    def alerts(self):
+        """The alerts that the webhook got."""
         return [json.loads(body) for path, _, body in self.got if path == "/hook"]
 
     def paths(self):

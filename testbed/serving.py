@@ -1,4 +1,4 @@
-"""The service as it runs for years: the processes of deploy/run, their servers, and questions to the UI."""
+"""The service as it runs for years: the processes of deploy/run, their servers, and queries of the UI."""
 
 import os
 import shutil
@@ -82,29 +82,29 @@ class Service:
         """Start the code location, the webserver and the daemon, and wait until the UI shows the code location."""
         for name in ("code", "webserver", "daemon"):
             self.start(name)
-        awaited(lambda: self.ask(SERVED), is_served)
+        awaited(lambda: self.query(SERVED), is_served)
 
-    def ask(self, query: str) -> Any:
+    def query(self, text: str) -> Any:
         """Return the UI's answer; None while it is not there."""
         try:
-            return self.session.post(self.url, json={"query": query}, timeout=DEADLINE).json()["data"]
+            return self.session.post(self.url, json={"query": text}, timeout=DEADLINE).json()["data"]
         except requests.ConnectionError:
             return None
 
     def runs(self) -> list[dict[str, Any]]:
         """Return every run, newest first, with its tags as a dict."""
-        found = self.ask(RUNS)["runsOrError"]["results"]
+        found = self.query(RUNS)["runsOrError"]["results"]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
 
-    def begin_round(self) -> None:
-        """Let the schedule, which is on and ticks each minute, begin one round of batches, and switch it off."""
+    def begin_sync(self) -> None:
+        """Have the schedule, which is on and ticks each minute, begin one sync, and switch it off."""
         awaited(self.runs, bool)
-        schedules = {found["name"]: found["id"] for found in self.ask(SCHEDULES)["schedulesOrError"]["results"]}
-        stopped = self.ask(STOP % schedules["sync_schedule"])["stopRunningSchedule"]
+        schedules = {found["name"]: found["id"] for found in self.query(SCHEDULES)["schedulesOrError"]["results"]}
+        stopped = self.query(STOP % schedules["sync_schedule"])["stopRunningSchedule"]
         assert stopped["__typename"] == "ScheduleStateResult", stopped
 
-    def end_of_round(self, within: float) -> list[dict[str, Any]]:
-        """Wait until the round has been published and reported, at most so many seconds; return the batches' runs."""
+    def wait_for_sync(self, within: float) -> list[dict[str, Any]]:
+        """Wait until the sync has been published and reported, at most so many seconds; return the batches' runs."""
         runs = awaited(
             self.runs,
             lambda found: any(run["tags"].get("secscore/publishes") and run["status"] == "SUCCESS" for run in found),
@@ -114,7 +114,7 @@ class Service:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Tell a process to end, and see to it that it does, as systemd and container engines do."""
+    """End a process, and see to it that it does, as systemd and container engines do."""
     process.terminate()
     try:
         process.wait(timeout=DEADLINE)

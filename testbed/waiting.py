@@ -21,10 +21,10 @@ def free_port() -> int:
         return port
 
 
-def awaited(ask: Callable[[], Any], is_there: Callable[[Any], bool], within: float = DEADLINE) -> Any:
-    """Ask until the answer is there, at most so many seconds long."""
+def awaited(read: Callable[[], Any], is_there: Callable[[Any], bool], within: float = DEADLINE) -> Any:
+    """Read until the answer is there, at most so many seconds long."""
     until = time.monotonic() + within
-    while not is_there(answer := ask()):
+    while not is_there(answer := read()):
         if time.monotonic() > until:
             raise DeadlineError(f"it did not come in {within} s: {answer}")
         time.sleep(0.3)  # between two questions to another process

@@ -1,1 +1,1 @@
-"""Tells people what needs them: what happened, over which channel, and once."""
+"""Alerts: what happened that somebody must act on, delivered once over each channel."""

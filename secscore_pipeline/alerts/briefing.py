@@ -11,7 +11,7 @@ from secscore_pipeline.posture.changes import ScoreMove, explain_moves
 from secscore_pipeline.posture.steps import STEPS, Step, list_steps
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The channels over which people are told: Slack, Teams, and any webhook."""
+"""The channels that alerts are delivered over: Slack, Teams, and any webhook."""
 
 import hashlib
 import hmac
@@ -14,7 +14,8 @@ import requests
 
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError
-from secscore_pipeline.azure.session import Session, complete_within, read_retry_after
+from secscore_pipeline.azure.exchange import complete_within
+from secscore_pipeline.azure.session import Session, read_retry_after
 from secscore_pipeline.config.settings import AlertSettings
 from secscore_pipeline.system.redaction import bounded_code, quote_answer, register_secrets
 

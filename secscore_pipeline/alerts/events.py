@@ -12,7 +12,7 @@ from secscore_pipeline.ingest.scope import Reason
 from secscore_pipeline.posture.freshness import FeedFreshness, describe_age
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 
@@ -20,14 +20,14 @@ NAMED = 10
 """How many things an alert names; of more it says how many there are."""
 
 REPEATED_AFTER = (timedelta(days=30), timedelta(days=7), timedelta(0))
-"""After how much more time an overdue sync is told again, the longest first."""
+"""After how much more time an overdue sync is reported again, the longest first."""
 
 
 class Alert(NamedTuple):
-    """One thing to tell.
+    """One thing to report.
 
     Attributes:
-        key: what makes it this one: no channel is told of the same key twice.
+        key: what makes it this one: no channel gets the same key twice.
         kind: score_dropped, control_failed, coverage_lost, scope_left, findings_new, findings_overdue, sync_overdue,
             run_failed, credential_ends, briefing or test.
         title: one line that says what happened.
@@ -50,26 +50,26 @@ def find_alerts(connection: duckdb.DuckDBPyConnection, since: datetime, threshol
     Args:
         connection: open for reading.
         since: UTC; what was observed until then is known.
-        threshold: from how many percentage points a drop of a score is told.
+        threshold: from how many percentage points a drop of a score is reported.
     """
-    asked = {"since": since, "threshold": threshold}
+    parameters = {"since": since, "threshold": threshold}
     return [
         *_group_alerts(
-            "score_dropped", select_rows(connection, load_sql("alerts/list_score_drops"), asked), _describe_drop
+            "score_dropped", select_rows(connection, load_sql("alerts/list_score_drops"), parameters), _describe_drop
         ),
         *_group_alerts(
             "control_failed",
-            select_rows(connection, load_sql("alerts/list_failed_controls"), asked),
+            select_rows(connection, load_sql("alerts/list_failed_controls"), parameters),
             _describe_failed_control,
         ),
         *_group_alerts(
             "coverage_lost",
-            select_rows(connection, load_sql("alerts/list_lost_coverage"), asked),
+            select_rows(connection, load_sql("alerts/list_lost_coverage"), parameters),
             _describe_lost_coverage,
         ),
         *_group_alerts(
             "scope_left",
-            select_rows(connection, load_sql("alerts/list_left_subscriptions"), asked),
+            select_rows(connection, load_sql("alerts/list_left_subscriptions"), parameters),
             _describe_departure,
         ),
     ]
@@ -148,7 +148,7 @@ def check_last_sync(feed: FeedFreshness, max_age: timedelta, begun: datetime, no
     Args:
         feed: when it was read last.
         max_age: how old its last complete sync may be.
-        begun: when alerts were first asked for, UTC: a feed that was never read is overdue from then on.
+        begun: when alerts were first switched on, UTC: a feed that was never read is overdue from then on.
         now: UTC.
     """
     problem = feed.problem(max_age, now)

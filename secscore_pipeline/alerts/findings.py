@@ -11,7 +11,7 @@ import duckdb
 from secscore_pipeline.alerts.events import NAMED, Alert
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import list_some, printable
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 

@@ -100,7 +100,7 @@ class Journal:
             self._set_right(table, now)
 
     def _set_right(self, table: str, now: datetime) -> None:
-        """Change a time that was noted by a clock that was ahead: until then nothing would be told."""
+        """Change a time that was noted by a clock that was ahead: until then nothing would be delivered."""
         at = self._connection.execute(f"select max(at) from {table}").fetchone()[0]  # noqa: S608 - our own names
         if at and _read(_aware, at) > now:
             with self._connection:
@@ -108,12 +108,12 @@ class Journal:
 
     @property
     def begun(self) -> datetime:
-        """When alerts were first asked for: nothing that happened before is told."""
+        """When alerts were first switched on: nothing that happened before is delivered."""
         return _read(_aware, self._connection.execute("select max(at) from begun").fetchone()[0])
 
     @property
     def settled_until(self) -> datetime:
-        """Up to when everything that happened was queued: an old store is asked for no more than what came since."""
+        """Up to when everything that happened was queued: of an old store only what came since is read."""
         at = self._connection.execute("select max(at) from settled").fetchone()[0]
         return max(self.begun, _read(_aware, at)) if at else self.begun
 
@@ -155,18 +155,18 @@ class Journal:
                 self._connection.executemany("insert into reported (finding) values (?)", [(one,) for one in findings])
 
     def due(self, channel: str, now: datetime) -> list[Pending]:
-        """Return what a channel should be sent now: first what was sent in vain least often, so that all get a turn.
+        """Return what a channel should be sent now: what failed least often first, so that each is tried.
 
         Args:
             channel: the channel's name.
             now: UTC.
         """
         # A pause that ends later than any pause can was noted by a clock that was ahead: it counts for nothing.
-        asked = [channel, now.timestamp(), (now + LONGEST_PAUSE).timestamp()]
+        parameters = [channel, now.timestamp(), (now + LONGEST_PAUSE).timestamp()]
         found = self._connection.execute(
             "select alert, queued_at, attempts from pending where channel = ? and set_aside_at is null "
             "and (not_before <= ? or not_before > ?) order by attempts, rowid",
-            asked,
+            parameters,
         ).fetchall()
         return [
             Pending(_read(_alert, text), _read(_moment, queued_at), attempts) for text, queued_at, attempts in found
@@ -237,7 +237,7 @@ def open_journal(database: Path, now: datetime) -> Iterator[Journal]:
         now: UTC; when the journal begins, if it is new.
 
     Raises:
-        JournalError: it is damaged, held by another process, or cannot be written.
+        JournalError: it is damaged, locked by another process, or cannot be written.
     """
     path = journal_path(database)
     try:
@@ -280,7 +280,7 @@ def journal_path(database: Path) -> Path:
     return database.with_name(f"{database.stem}.alerts.sqlite")
 
 
-_HELD = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNWRITABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -292,12 +292,12 @@ _UNWRITABLE = {
 
 @contextmanager
 def _explain_failures(path: Path) -> Iterator[None]:
-    """Turn whatever SQLite says of the journal into one sentence with its resolution."""
+    """Convert whatever SQLite says of the journal into one sentence with its resolution."""
     try:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; above it stands the detail
-        if code in _HELD:
+        if code in _LOCKED:
             what = f"{path} is held by another process, and still was after {LOCK_PATIENCE:g} s."
             raise JournalError(what, "journal-held") from None
         if code in _UNWRITABLE:
@@ -305,14 +305,14 @@ def _explain_failures(path: Path) -> Iterator[None]:
         raise JournalError(f"{path} is damaged, or no journal of alerts ({error}).", "journal-damaged") from None
 
 
-def _read(convert: Callable[[Any], _Value], held: object) -> _Value:
+def _read(convert: Callable[[Any], _Value], stored: object) -> _Value:
     """Return what a cell of the journal says.
 
     Raises:
         sqlite3.DataError: nothing that this program writes there.
     """
     try:
-        return convert(held)
+        return convert(stored)
     except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError) as error:
         raise sqlite3.DataError(f"a cell cannot be read, {type(error).__name__}") from None
 
@@ -329,8 +329,8 @@ def _moment(timestamp: float) -> datetime:
 
 
 def _alert(text: str) -> Alert:
-    held = json.loads(text)
-    return Alert(**{**held, "lines": tuple(held["lines"])})
+    fields = json.loads(text)
+    return Alert(**{**fields, "lines": tuple(fields["lines"])})
 
 
 def list_alert_problems(database: Path) -> list[str]:

@@ -19,7 +19,8 @@ from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.errors import FailureError
 from secscore_pipeline.posture.freshness import FeedFreshness, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, select_rows
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 MARK = "# Metrics of secscore_pipeline: written anew after each sync."
@@ -77,7 +78,7 @@ def write_metrics(path: Path, warehouse: Warehouse, feeds: Sequence[Feed], attem
 
     Args:
         path: the file; a link is followed.
-        warehouse: whose published database is asked.
+        warehouse: whose published database is read.
         feeds: those that are configured.
         attempts: when runs tried to read feeds just now, by the feeds' names, UTC.
 

@@ -1,4 +1,4 @@
-"""Finds what is new, and tells it over the channels that are set; sensors and the command line call this."""
+"""Finds new alerts and delivers them over the channels that are set; sensors and the command line call this."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -22,24 +22,24 @@ from secscore_pipeline.config.schedules import last_due
 from secscore_pipeline.config.settings import AlertSettings, read_alert_settings
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from secscore_pipeline.alerts.channels import Channel
-    from secscore_pipeline.alerts.tell import Delivery
+    from secscore_pipeline.alerts.delivery import Delivery
 
 LATE = timedelta(days=1)
 """How long after it was observed a thing may come to a lake, where several runs read side by side."""
 
 
 def send_new_alerts(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Delivery":
-    """Tell every channel that is set what is new since alerts were first asked for, and what still waits.
+    """Deliver to every channel that is set the alerts since alerts were first switched on, and those that still wait.
 
     Raises:
         SettingsError, WarehouseError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import deliver_alerts
+    from secscore_pipeline.alerts.delivery import deliver_alerts
 
     settings = read_alert_settings()
     warehouse = Warehouse.from_environment()
@@ -52,12 +52,12 @@ def send_new_alerts(feeds: Sequence[Feed], clock: Clock = utc_now) -> "Delivery"
 
 
 def send_alert(alert: Alert, clock: Clock = utc_now) -> "Delivery":
-    """Tell every channel that is set of one alert, and of what still waits. What a channel does not take waits for it.
+    """Deliver one alert to every channel that is set, and those that still wait. What a channel refuses waits for it.
 
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import deliver_alerts
+    from secscore_pipeline.alerts.delivery import deliver_alerts
 
     with open_journal(Warehouse.from_environment().published_path, clock()) as journal:
         return deliver_alerts([alert], channels(), journal, SECSCORE_DAGSTER_URL.read(), clock)
@@ -69,7 +69,7 @@ def send_test(clock: Clock = utc_now) -> "Delivery":
     Raises:
         SettingsError, JournalError: each says what is wrong and what to do.
     """
-    from secscore_pipeline.alerts.tell import send_once
+    from secscore_pipeline.alerts.delivery import send_once
 
     database = Warehouse.from_environment().published_path
     with open_journal(database, clock()) if journal_path(database).exists() else nullcontext():
@@ -84,14 +84,14 @@ def acknowledge_alerts(clock: Clock = utc_now) -> int:
     """
     database = Warehouse.from_environment().published_path
     if not journal_path(database).exists():
-        return 0  # nothing was ever to be told
+        return 0  # nothing was ever to be delivered
     with open_journal(database, clock()) as journal:
         return journal.acknowledge(clock())
 
 
 def channels() -> "list[Channel]":
     """Return the channels that are set."""
-    from secscore_pipeline.alerts.channels import make_channels  # a run that tells nobody need not load their libraries
+    from secscore_pipeline.alerts.channels import make_channels  # a run without alerts need not load their libraries
 
     return make_channels(read_alert_settings())
 
@@ -122,16 +122,16 @@ def _find_new_alerts(
 ) -> _Found:
     now = clock()
     ending = [(feed.name, ends) for feed in feeds if (ends := _get_credential_end(feed))]
-    news = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
+    alerts = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
     try:
         with warehouse.get_published() as connection:
-            news += find_alerts(connection, journal.settled_until, settings.score_drop)
+            alerts += find_alerts(connection, journal.settled_until, settings.score_drop)
             if settings.new_findings:
-                news += find_new_findings(connection, journal.settled_until, settings.new_findings)
-            news += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
+                alerts += find_new_findings(connection, journal.settled_until, settings.new_findings)
+            alerts += _find_overdue(feeds, read_freshness(connection, feeds), journal.begun, now)
             due = _get_briefing_time(now)
             if due and due >= journal.begun and (alert := write_briefing(connection, due)):
-                news.append(alert)
+                alerts.append(alert)
             row = connection.execute("select max(observed_at) from raw.fetches").fetchone()
             newest: datetime | None = row[0] if row else None
             overdue = None
@@ -140,16 +140,16 @@ def _find_new_alerts(
                 unreported = journal.find_unreported(finding["key"] for finding in overdue)
                 found = [finding for finding in overdue if finding["key"] in unreported]
                 if alert := group_overdue_findings(found, settings.overdue_days):
-                    news.append(alert)
+                    alerts.append(alert)
     except WarehouseError as error:
-        if error.failure != "database-absent":  # before the first run there is no news
+        if error.failure != "database-absent":  # before the first run there is nothing to alert of
             raise
         unread = [FeedFreshness(feed.name) for feed in feeds]
-        return _Found([*news, *_find_overdue(feeds, unread, journal.begun, now)])
-    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be told.
+        return _Found([*alerts, *_find_overdue(feeds, unread, journal.begun, now)])
+    # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be delivered.
     seen = min(newest, now) if newest else None
     keys = None if overdue is None else [finding["key"] for finding in overdue]
-    return _Found(news, seen - LATE if seen and warehouse.lake else seen, keys)
+    return _Found(alerts, seen - LATE if seen and warehouse.lake else seen, keys)
 
 
 def _find_overdue(

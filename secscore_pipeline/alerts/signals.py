@@ -16,7 +16,7 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.settings import SignalSettings, read_signal_settings
 from secscore_pipeline.errors import explain
 from secscore_pipeline.posture.freshness import read_freshness
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 HEARTBEAT_SECONDS = 15.0
@@ -27,7 +27,7 @@ HEARTBEAT_TRIES = 4
 
 
 def signal_sync(log: logging.Logger, warehouse: Warehouse, attempts: Mapping[str, datetime], sync_id: str) -> None:
-    """Tell whoever watches of a run that has published: the metrics, and the heartbeat where its sync is complete.
+    """Signal a run that has published to whoever watches: the metrics, and the heartbeat where its sync is complete.
 
     Args:
         log: is warned of what did not arrive.

@@ -1,6 +1,5 @@
 """The transport to Azure Resource Manager: GET requests only, paged, retried, each answer accounted for."""
 
-import base64
 import logging
 import re
 import threading
@@ -17,8 +16,15 @@ from requests.auth import AuthBase
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
+from secscore_pipeline.azure.answers import (
+    Answer,
+    ListEnvelope,
+    decode_claims_challenge,
+    decode_error,
+    decode_list,
+    status_of_error,
+)
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import TokenSource
 from secscore_pipeline.azure.errors import (
     InterruptedReadError,
     NoScoreYet,
@@ -27,17 +33,12 @@ from secscore_pipeline.azure.errors import (
     convert_unforeseen_errors,
     is_no_score,
 )
+from secscore_pipeline.azure.exchange import AnswerTooLargeError, complete_within
+from secscore_pipeline.azure.origins import host_of, is_same_origin
 from secscore_pipeline.azure.pace import Pace
-from secscore_pipeline.azure.session import (
-    AnswerTooLargeError,
-    Session,
-    complete_within,
-    host_of,
-    is_same_origin,
-    is_untrusted,
-    read_retry_after,
-)
-from secscore_pipeline.system.redaction import bounded_code, quote_answer
+from secscore_pipeline.azure.session import Session, is_untrusted, read_retry_after
+from secscore_pipeline.azure.tokens import TokenSource
+from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
@@ -116,33 +117,6 @@ class Page:
     records: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """A complete answer with its body read.
-
-    Attributes:
-        status: what it means: that of the answer, or that of the error which a body sent with 200 holds.
-        page: the list that the body is; None where it is none.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    raw: object
-    page: "_List | None" = None
-
-    @property
-    def request_id(self) -> str | None:
-        return bounded_code(self.headers.get("x-ms-request-id"))
-
-
-class _List(msgspec.Struct):
-    """The envelope of ARM's lists; records stay unparsed so that no numeral is rewritten."""
-
-    value: list[msgspec.Raw] | None
-    nextLink: str | None = None  # noqa: N815 - the API's own name
-
-
 class _Bearer(AuthBase):
     """Sets the token on one request; as an `auth` it also keeps .netrc out."""
 
@@ -207,7 +181,7 @@ class ArmClient:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was told to stop: then it reads no more."""
+        """Whether it was stopped: then it reads no more."""
         return self._stop.is_set()
 
     def stop(self) -> None:
@@ -253,7 +227,7 @@ class ArmClient:
             answer = self._get(url, {}, ends_at)
         raise _make_link_error(f"{path} did not end after {bounds.pages} pages", answer)
 
-    def _check_link(self, next_link: str, seen: set[str], answer: _Answer) -> str:
+    def _check_link(self, next_link: str, seen: set[str], answer: Answer) -> str:
         """Return `next_link` if a token may be sent there: same scheme, host and port, and not seen before."""
         problem = None
         if not is_same_origin(next_link, self._cloud.arm_endpoint):
@@ -266,7 +240,7 @@ class ArmClient:
             return next_link
         raise _make_link_error(f"A nextLink {problem}", answer)
 
-    def _decode(self, url: str, answer: _Answer) -> _List:
+    def _decode(self, url: str, answer: Answer) -> ListEnvelope:
         if answer.page is None:
             raise RequestError(
                 f"The answer of {_describe_url(url)} is JSON but not a list.",
@@ -276,7 +250,7 @@ class ArmClient:
             )
         return answer.page
 
-    def _get(self, url: str, params: Mapping[str, str], ends_at: float) -> _Answer:
+    def _get(self, url: str, params: Mapping[str, str], ends_at: float) -> Answer:
         """GET one URL until there is a whole JSON answer of status 200, patience ends, or ARM says no."""
         retry = self._patience.retry
         deadline = min(time.monotonic() + self._patience.deadline, ends_at)
@@ -287,7 +261,7 @@ class ArmClient:
             if self._stop.is_set():
                 raise InterruptedReadError
             problem: Exception | None = None
-            answer: _Answer | None = None
+            answer: Answer | None = None
             try:
                 with complete_within(deadline - time.monotonic()):
                     answer = self._once(url, params, token)
@@ -303,13 +277,13 @@ class ArmClient:
                     return answer
                 if answer.status == 401 and not renewed:
                     renewed = True
-                    token = self._tokens.renew(token, _claims_challenge(answer))
+                    token = self._tokens.renew(token, decode_claims_challenge(answer))
                     continue
                 if not retry.is_retry("GET", answer.status, "Retry-After" in answer.headers):
                     raise self._make_refusal(url, answer, tuple(request_ids))
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
-    def _once(self, url: str, params: Mapping[str, str], token: str) -> _Answer:
+    def _once(self, url: str, params: Mapping[str, str], token: str) -> Answer:
         with self._pace:
             response = self._session.get(
                 url,
@@ -326,16 +300,16 @@ class ArmClient:
                     "secret-echoed",
                     http_status=200,
                 )
-            page = _list_in(body)
-            status = 200 if page else _status_of_error(body)
-            return _Answer(status, response.headers, body, response.raw, page)
-        return _Answer(response.status_code, response.headers, body, response.raw)
+            page = decode_list(body)
+            status = 200 if page else status_of_error(body)
+            return Answer(status, response.headers, body, response.raw, page)
+        return Answer(response.status_code, response.headers, body, response.raw)
 
     def _next_try(
         self,
         retry: Retry,
         url: str,
-        answer: _Answer | None,
+        answer: Answer | None,
         problem: Exception | None,
         request_ids: tuple[str, ...],
         deadline: float,
@@ -352,8 +326,8 @@ class ArmClient:
             UnicodeDecodeError,
         ) as error:
             raise self._given_up(url, answer, problem, request_ids) from error
-        asked = read_retry_after(answer.headers) if answer is not None else None
-        seconds = max(following.get_backoff_time(), asked or 0.0)
+        retry_after = read_retry_after(answer.headers) if answer is not None else None
+        seconds = max(following.get_backoff_time(), retry_after or 0.0)
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _describe_url(url), seconds, problem or (answer and answer.status))
@@ -362,7 +336,7 @@ class ArmClient:
         return following
 
     def _given_up(
-        self, url: str, answer: _Answer | None, problem: Exception | None, request_ids: tuple[str, ...]
+        self, url: str, answer: Answer | None, problem: Exception | None, request_ids: tuple[str, ...]
     ) -> RequestError | NoScoreYet:
         if answer is not None:
             return self._make_refusal(url, answer, request_ids)
@@ -390,8 +364,8 @@ class ArmClient:
             request_ids=request_ids,
         )
 
-    def _make_refusal(self, url: str, answer: _Answer, request_ids: tuple[str, ...]) -> RequestError | NoScoreYet:
-        code, message = _error_of(answer.body)
+    def _make_refusal(self, url: str, answer: Answer, request_ids: tuple[str, ...]) -> RequestError | NoScoreYet:
+        code, message = decode_error(answer.body)
         if is_no_score(answer.status, code, message):
             return NoScoreYet(answer.status, code, request_ids)
         if 300 <= answer.status < 400:
@@ -425,77 +399,14 @@ def _places(url: str, message: str | None) -> dict[str, str]:
     return found
 
 
-def _make_link_error(what: str, answer: _Answer) -> RequestError:
+def _make_link_error(what: str, answer: Answer) -> RequestError:
     return RequestError(f"{what}.", "next-link", http_status=answer.status, request_ids=_ids(answer))
 
 
-def _ids(answer: _Answer) -> tuple[str, ...]:
+def _ids(answer: Answer) -> tuple[str, ...]:
     return (answer.request_id,) if answer.request_id else ()
 
 
 def _describe_url(url: str) -> str:
     """Return a URL as it may be shown: without its host, which all share, and its query, a `nextLink`'s state."""
     return f"GET {printable(urlsplit(url).path[:300])}"
-
-
-def _error_of(body: bytes) -> tuple[str | None, str | None]:
-    """Return code and message of an error body, whatever the case of its keys; None where there is none."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, None
-    error = _lower_keys(_lower_keys(document).get("error"))
-    code, message = error.get("code"), error.get("message")
-    return bounded_code(code), (str(message) if isinstance(message, str | int | float) else None)
-
-
-def _list_in(body: bytes) -> _List | None:
-    """Return the list that a body is; None where it is JSON of another form.
-
-    Raises:
-        msgspec.DecodeError, UnicodeDecodeError: it is no JSON, as a body cut short is none.
-    """
-    try:
-        page = msgspec.json.decode(body, type=_List)
-    except msgspec.ValidationError:
-        msgspec.json.decode(body, type=msgspec.Raw)
-        page = None
-    body.decode()
-    return page
-
-
-_STATUS_BY_CODE = {
-    "authorizationfailed": 403,
-    "subscriptionnotfound": 404,
-    "resourcenotfound": 404,
-    "toomanyrequests": 429,
-    "subscriptionrequeststhrottled": 429,
-    "resourcerequeststhrottled": 429,
-    "gatewaytimeout": 504,
-}
-"""The status that Azure sends with an error code, for gateways that send the error with 200."""
-
-
-def _status_of_error(body: bytes) -> int:
-    """Return the status of the error that a body sent with 200 holds; 200 where it holds none."""
-    code, message = _error_of(body)
-    if code is None and message is None:
-        return 200
-    return _STATUS_BY_CODE.get((code or "").lower(), 503)
-
-
-def _lower_keys(value: object) -> dict[str, object]:
-    return {str(key).lower(): item for key, item in value.items()} if isinstance(value, dict) else {}
-
-
-def _claims_challenge(answer: _Answer) -> str | None:
-    """Return the decoded claims of a continuous-access-evaluation challenge, None when there is none."""
-    header = answer.headers.get("WWW-Authenticate", "")
-    found = re.search(r'claims="([^"]+)"', header)
-    if not found or "insufficient_claims" not in header:
-        return None
-    try:
-        return base64.b64decode(found[1] + "=" * (-len(found[1]) % 4), altchars=b"-_").decode()
-    except ValueError:
-        log.debug("unreadable claims challenge from ARM")
-        return None

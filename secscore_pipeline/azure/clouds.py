@@ -1,4 +1,4 @@
-"""Where an Azure cloud lives: its sign-in authority, its resource manager, and the scope of a token."""
+"""Where an Azure cloud is: its sign-in authority, its resource manager, and the scope of a token."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ class Cloud:
 
     @property
     def scope(self) -> str:
-        """The scope to ask a token for: everything the application was granted on this ARM."""
+        """The scope of a token: everything the application was granted on this ARM."""
         return f"{self.arm_endpoint}/.default"
 
     @property
@@ -45,4 +45,4 @@ CLOUDS = {
 """Microsoft's clouds, by the names that the Azure command line gives them."""
 
 RETIRED = {"AzureChinaCloud": "Defender for Cloud was retired in Azure China on 2026-08-18: it gives no scores there."}
-"""What is to be said before a cloud is asked for scores."""
+"""What is to be said before scores are read from a cloud."""

@@ -135,7 +135,7 @@ class NoScoreYet(Exception):  # noqa: N818 - a state of the subscription, not an
 
 
 class InterruptedReadError(AzureError):
-    """The run was told to stop while this request waited."""
+    """The run was stopped while this request waited."""
 
     def __init__(self) -> None:
         super().__init__("The run was stopped.", "stopped")
@@ -143,7 +143,7 @@ class InterruptedReadError(AzureError):
 
 @contextmanager
 def convert_unforeseen_errors(what: str, failure: str) -> Iterator[None]:
-    """Turn every exception of the block that is not one of ours into a `RequestError`: one answer, one failed fetch.
+    """Convert every exception of the block that is not one of ours to a `RequestError`: one answer, one failed fetch.
 
     Whatever an answer makes a parser, a library or this package do, it costs the request that it answers.
 
@@ -217,7 +217,7 @@ def is_version_refused(code: str | None) -> bool:
 
 
 def is_no_score(http_status: int, code: str | None, message: str | None) -> bool:
-    """Tell whether an error answer says that a subscription has no secure score yet.
+    """Return whether an error answer says that a subscription has no secure score yet.
 
     Microsoft.Security answers 404 with the code ResourceNotFound and the text "Secure score '…' does not
     exist in scope '…'": a state of the subscription, not a failure.

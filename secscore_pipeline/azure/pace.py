@@ -15,9 +15,9 @@ BREATH = 2.0
 
 
 class Pace:
-    """Lets so many requests be under way: half as many after refusals (429), and slowly more while all goes well.
+    """Bounds how many requests are under way: half as many after refusals (429), and slowly more while all goes well.
 
-    It begins with few, and doubles them with every round of answers until the most, or the first refusals. One
+    It begins with few, and doubles them each time all are answered until the most, or the first refusals. One
     subscription that is refused holds up no other: only where several are, they share the limit.
 
     Workers that share a limit of Azure's come to share it evenly so, as the connections of a network do, and know
@@ -25,7 +25,7 @@ class Pace:
 
     Args:
         most: how many at most.
-        clock: tells seconds that never run backwards.
+        clock: returns seconds that never run backwards.
     """
 
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
@@ -54,8 +54,8 @@ class Pace:
         """Allow half as many, and never none, and none at all for a moment, where something else was just refused too.
 
         Args:
-            what: what was asked for.
-            seconds: after how many Azure asks to try again.
+            what: what was requested.
+            seconds: after how many Azure says to try again.
         """
         with self._changed:
             now = self._clock()

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 _CLOSING_SECONDS = 2.0
-"""How long threads that were told to end are waited for: what they wait for ends within half a second."""
+"""How long threads that must end are waited for: what they wait for ends within half a second."""
 
 _Result = TypeVar("_Result")
 
@@ -16,7 +16,7 @@ _Result = TypeVar("_Result")
 def run_side_by_side(
     work: Iterable[Callable[[], _Result]], count: int, stop: Callable[[], object]
 ) -> Iterator[_Result]:
-    """Yield the result of each piece of work as it ends; no more than `count` are held at once.
+    """Yield the result of each piece of work as it ends; no more than `count` are in memory at once.
 
     Args:
         work: what is to be done, taken as threads get free.
@@ -48,7 +48,7 @@ def run_side_by_side(
 class _Workers(Generic[_Result]):
     """Threads that work side by side.
 
-    `ThreadPoolExecutor` would have a process that was told to stop wait for a connection that is being made.
+    `ThreadPoolExecutor` would have a process that got a signal to stop wait for a connection that is being made.
 
     Args:
         count: how many threads.
@@ -86,5 +86,5 @@ class _Workers(Generic[_Result]):
         while (work := self._work.get()) is not None:
             try:
                 self._results.put(work())
-            except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            except BaseException as error:  # noqa: BLE001 - raised where the result is read
                 self._results.put(error)

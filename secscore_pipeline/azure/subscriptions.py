@@ -69,10 +69,10 @@ class _Descendant(msgspec.Struct):
 
 
 class SubscriptionListing:
-    """The subscriptions that an identity sees, and where they lie; each list is asked for once, when it is wanted.
+    """The subscriptions that an identity sees, and where they lie; each list is requested once, when it is needed.
 
     Args:
-        client: whom to ask.
+        client: the signed-in transport.
     """
 
     def __init__(self, client: ArmClient) -> None:
@@ -85,7 +85,7 @@ class SubscriptionListing:
         """Every subscription on which the identity has any role.
 
         Raises:
-            RequestError: the list could not be had; the next to want it asks again.
+            RequestError: the list could not be had; the next call requests it again.
         """
         if not isinstance(self._listed, list):
             try:
@@ -96,7 +96,7 @@ class SubscriptionListing:
         return self._listed
 
     def visible_or_none(self) -> list[ListedSubscription] | None:
-        """Return what `visible` returns; None where the list could not be had, which is not asked for again."""
+        """Return what `visible` returns; None where the list could not be had, which is not requested again."""
         if isinstance(self._listed, AzureError):
             return None
         try:
@@ -131,12 +131,12 @@ class SubscriptionListing:
     def below_roots(self, tenant_ids: Iterable[str], max_connections: int) -> "Iterator[tuple[str, Hierarchy | str]]":
         """Yield each tenant, and what lies below its root management group, or why that could not be read.
 
-        Each tenant is asked for by itself: the groups of a tenant that delegated subscriptions by Azure Lighthouse
+        Each tenant is requested by itself: the groups of a tenant that delegated subscriptions by Azure Lighthouse
         cannot be read, and the other tenants' can.
 
         Args:
             tenant_ids: the tenants' GUIDs, which are also the ids of their root groups.
-            max_connections: how many to ask for side by side.
+            max_connections: how many to request side by side.
         """
 
         def read(tenant_id: str) -> "tuple[str, Hierarchy | str]":

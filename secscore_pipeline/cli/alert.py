@@ -44,9 +44,9 @@ def alert(is_test: bool, acknowledge: bool) -> None:
 
 
 def _has_alerts() -> bool:
-    """Tell whether there is a database, or alerts that wait without one; warn where there is neither."""
+    """Return whether there is a database, or alerts that wait without one; warn where there is neither."""
     from secscore_pipeline.alerts.journal import journal_path
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
 
     warehouse = get_warehouse()
     if journal_path(warehouse.published_path).exists():

@@ -19,14 +19,14 @@ def get_warehouse() -> "Warehouse":
 
 
 def select_named(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of one of the package's queries, asked of the database that runs write.
+    """Return the rows of one of the package's queries, run on the database that runs write.
 
     Args:
         name: room and name of the file of SQL, as `posture/list_scores`.
         parameters: its parameters, by name.
     """
     from secscore_pipeline.system.sql_files import load_sql
-    from secscore_pipeline.warehouse.connection import select_rows
+    from secscore_pipeline.warehouse.statements import select_rows
 
     with get_warehouse().get_reader() as connection:
         return select_rows(connection, load_sql(name), dict(parameters or {}))

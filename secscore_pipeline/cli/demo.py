@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from secscore_pipeline.azure.event_types import ASSESSMENTS
 from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.connection import print_sign_in_steps
 from secscore_pipeline.cli.console import console, error_console, mark_line
@@ -25,7 +26,7 @@ from secscore_pipeline.cli.summaries import (
 )
 from secscore_pipeline.cli.sync import sync_feeds
 from secscore_pipeline.config.feeds import Feed
-from secscore_pipeline.config.registry import SECSCORE_DATABASE, SECSCORE_REPORT
+from secscore_pipeline.config.registry import EVENT_TYPES, SECSCORE_DATABASE, SECSCORE_EVENT_TYPES, SECSCORE_REPORT
 from secscore_pipeline.text import count_subscriptions
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _SCORES = 8
 """How many scores the demo prints."""
+
+_RECOMMENDATION_DAYS = 14
+"""How many days of history have recommendations: a day of them takes as long to simulate as a week of scores."""
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +56,8 @@ def demo(subscriptions: int, days: int) -> None:
     with start_local_azure(subscriptions) as azure:
         console.rule(f"1. History: the last {days} days (simulated)")
         simulate_history(azure, today, days)
-        azure.world.live_until(today.date())
-        os.environ.update(azure.settings())
+        azure.world.simulate_until(today.date())
+        os.environ.update(_list_settings(azure, has_recommendations=True))
         console.print(
             f"The simulated tenant began with {count_subscriptions(subscriptions)} and has "
             f"{len(azure.world.subscriptions)} today."
@@ -98,15 +102,22 @@ def simulate_history(azure: "LocalAzure", today: datetime, days: int) -> None:
     mornings = [this_morning - timedelta(days=ago) for ago in range(days, 0, -1)]
     missing = [morning for morning in mornings if newest_day is None or morning.date() > newest_day]
     for morning in track(missing, description="days", console=error_console, disable=not error_console.is_terminal):
-        azure.world.live_until(morning.date())
-        os.environ.update(azure.settings())
+        azure.world.simulate_until(morning.date())
+        is_recent = (this_morning - morning).days <= _RECOMMENDATION_DAYS
+        os.environ.update(_list_settings(azure, has_recommendations=is_recent))
         store_past_fetches(warehouse, f"simulated-{morning:%Y-%m-%d}", morning)
     console.print(f"{len(missing)} days and {normalize_fetches(warehouse):,} findings added.")
 
 
+def _list_settings(azure: "LocalAzure", *, has_recommendations: bool) -> dict[str, str]:
+    """Return the settings that lead to a local Azure, with the event types that are read of it."""
+    event_types = [name for name in EVENT_TYPES if has_recommendations or name != ASSESSMENTS.name]
+    return {**azure.settings(), SECSCORE_EVENT_TYPES.name: ",".join(event_types)}
+
+
 @contextmanager
 def _disable_info_log() -> Iterator[None]:
-    """Leave out what assets log in the block, unless --verbose asks for it."""
+    """Leave out what assets log in the block, unless --verbose is given."""
     before = logging.root.manager.disable
     if not log.isEnabledFor(logging.DEBUG):
         logging.disable(logging.INFO)

@@ -22,7 +22,7 @@ COMMANDS = ("query", "status", "report --open")
 
 
 def has_only_demo_database(environment: Mapping[str, str]) -> bool:
-    """Tell whether the demo's database is there, and no other one: none is named, and none is in the usual place.
+    """Return whether the demo's database is there, and no other one: none is named, and none is in the usual place.
 
     A file that runs write counts as one: what a first sync could not read is in it, though it is not published.
     """

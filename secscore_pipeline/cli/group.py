@@ -68,7 +68,7 @@ class CommandGroup(click.Group):
         try:
             result = super().invoke(context)
         except BaseException as error:
-            # Libraries turn an interrupt into errors of their own: what counts is the signal that the process got.
+            # Libraries convert an interrupt to errors of their own: what counts is the signal that the process got.
             if not (stopping.is_requested() or isinstance(error, KeyboardInterrupt)):
                 raise
         else:

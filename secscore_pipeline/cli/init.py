@@ -21,6 +21,7 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import SECRETS, SETTINGS
 from secscore_pipeline.errors import explain
+from secscore_pipeline.system.environment import changed_environment
 from secscore_pipeline.system.files import refuse_unwritable
 from secscore_pipeline.text import suggest
 
@@ -138,11 +139,11 @@ def _refuse_malformed(known: Mapping[str, str], given: Mapping[str, str | None])
     Raises:
         SettingsError: one is malformed.
     """
-    from secscore_pipeline.cli.questions import ASKED_FOR, settings_in_environment
+    from secscore_pipeline.cli.questions import ASKED_FOR
     from secscore_pipeline.config.checking import check_settings
 
     fixed = {name: text for name, text in known.items() if name not in ASKED_FOR or given.get(name)}
-    with settings_in_environment(fixed):
+    with changed_environment(fixed):
         check_settings()
 
 

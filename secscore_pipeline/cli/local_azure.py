@@ -17,6 +17,7 @@ from secscore_pipeline.cli.console import console
 from secscore_pipeline.cli.group import IsolatedCommand
 from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.registry import SETTINGS
+from secscore_pipeline.system.environment import changed_environment
 from secscore_pipeline.system.files import replace_file
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def emulator(
     for _ in range(customers):
         world.add_customer(2)
     if date is not None:
-        world.live_until(date.date())
+        world.simulate_until(date.date())
     with LocalAzure(world, latency=latency, page_size=page_size, port=port, limit=limit) as azure:
         azure.faults.extend(faults)
         if bodies:
@@ -239,12 +240,5 @@ def start_local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
             "SECSCORE_FEEDS": os.devnull,  # feeds.yaml of the working directory leads elsewhere
             "SECSCORE_EVENT_TYPES": os.environ.get("SECSCORE_EVENT_TYPES", ""),  # what to read there too
         }
-        before = {setting.name: os.environ.pop(setting.name, None) for setting in SETTINGS}
-        os.environ.update(settings)
-        try:
+        with changed_environment(settings, unset=(setting.name for setting in SETTINGS)):
             yield azure
-        finally:
-            for name, text in before.items():
-                os.environ.pop(name, None)
-                if text is not None:
-                    os.environ[name] = text

@@ -22,7 +22,7 @@ from secscore_pipeline.text import describe_value
 def _complete_views(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Return the views whose names begin with what was typed."""
     from secscore_pipeline.exports.export import list_views
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
 
     try:
         with get_warehouse().get_published() as connection:
@@ -75,7 +75,7 @@ def export(forms: tuple[str, ...], output: str | None, views: tuple[str, ...], e
     ):
         for form in dict.fromkeys(forms):
             done = write_export(
-                connection, form, destination, lake, folder, everything=everything, views=views, tell=shown.update
+                connection, form, destination, lake, folder, everything=everything, views=views, report=shown.update
             )
             console.print(
                 f"{form}: {done.units} written, {done.unchanged} unchanged, {done.files} files, "
@@ -130,5 +130,5 @@ def write_report_file(output: Path | None) -> Path:
 
 
 def _has_browser() -> bool:
-    """Tell whether a page can be opened where this runs: on Linux that takes a display, or BROWSER."""
+    """Return whether a page can be opened where this runs: on Linux that takes a display, or BROWSER."""
     return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

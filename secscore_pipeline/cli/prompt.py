@@ -17,7 +17,7 @@ from secscore_pipeline.cli.prompt_commands import Question, normalize_line, pars
 from secscore_pipeline.posture.query import Rows, describe_object, run_query
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import handle_interrupts, is_requested
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 Published = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -43,14 +43,14 @@ class PrintRows(Protocol):
     """What prints an answer."""
 
     def __call__(self, columns: list[str], rows: Rows, *, has_all: bool) -> None:
-        """Print columns and rows, and leave out nothing where that is asked for."""
+        """Print columns and rows, and leave out nothing where that is wanted."""
 
 
 def run_prompt(published: Published, print_rows: PrintRows, error_console: Console, *, has_all: bool = False) -> None:
     """Read SQL and print the answers until the input ends; the database is open only while it answers.
 
     Args:
-        published: opens the database that is asked.
+        published: opens the database that is queried.
         print_rows: prints the columns and rows of an answer.
         error_console: prints what was not understood.
         has_all: whether answers have every column from the beginning.
@@ -92,14 +92,14 @@ class _Prompt:
         self._error_console, self._keywords, self.has_all = error_console, keywords, has_all
 
     def read_questions(self) -> Iterator[Question]:
-        """Yield what is asked, a question for each semicolon or command, until the end of the input."""
+        """Yield what is typed, a query for each semicolon or command, until the end of the input."""
         typed: list[str] = []
         while True:
             try:
                 line = input("...> " if typed else "sql> ")
             except KeyboardInterrupt:
                 if is_requested() or not (typed or readline.get_line_buffer()):
-                    raise  # told to end, or Ctrl-C where there is nothing to clear
+                    raise  # a signal to end, or Ctrl-C where there is nothing to clear
                 typed = []
                 print()  # noqa: T201 - to the terminal that is typed at
                 continue
@@ -132,7 +132,7 @@ class _Prompt:
         return None
 
     def _is_sql(self, line: str) -> bool:
-        """Tell whether a first line begins a statement; say what to do where it does not."""
+        """Return whether a first line begins a statement; say what to do where it does not."""
         word = re.match(r"[a-z_]\w*", line.strip(), re.IGNORECASE)
         if line.strip().rstrip(";") in _EXPAND_COMMANDS:
             self.has_all = not self.has_all

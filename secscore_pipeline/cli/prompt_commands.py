@@ -10,7 +10,7 @@ from secscore_pipeline.posture.query import Rows, describe_object, run_query
 from secscore_pipeline.system.sql_files import load_sql
 
 Question = Callable[[duckdb.DuckDBPyConnection], tuple[list[str], Rows]]
-"""Asks a database, and returns the columns and rows of the answer."""
+"""Queries a database, and returns the columns and rows of the answer."""
 
 _LIST_COMMANDS = {
     "\\d", "\\d+", "\\dt", "\\dt+", "\\dv", "\\dv+", "\\df", "\\dn", "\\l", ".tables", ".schema", ".databases",

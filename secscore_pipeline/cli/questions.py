@@ -1,8 +1,7 @@
 """The questions of `secscore init`: each answer is checked at once, and asked for again with the reason."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,11 +12,10 @@ from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import EVENT_TYPES
+from secscore_pipeline.system.environment import changed_environment
 from secscore_pipeline.text import GUID, count_subscriptions, find_nearest, printable, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from secscore_pipeline.azure.errors import AzureError
     from secscore_pipeline.azure.subscriptions import ListedSubscription
 
@@ -342,30 +340,16 @@ def _sign_in(known: Mapping[str, str]) -> "list[ListedSubscription] | AzureError
     from secscore_pipeline.ingest.connection import AzureConnection
     from secscore_pipeline.ingest.connection_test import explain_sign_in
 
-    with settings_in_environment(known):
+    with changed_environment(known):  # secrets are read from there
         connection: AzureConnection = AzureConnection.of(Feed())
         settings = connection.settings()
         try:
             connection.client().sign_in()
-            return [one for one in connection.directory().visible if one.is_enabled]
+            return [one for one in connection.listing().visible if one.is_enabled]
         except SignInError as error:
             return explain_sign_in(error, settings)
         except AzureError as error:
             return error
-
-
-@contextmanager
-def settings_in_environment(known: Mapping[str, str]) -> "Iterator[None]":
-    """Let settings stand in the environment for a block: secrets are read from there."""
-    before = {name: os.environ.get(name) for name in known}
-    os.environ.update(known)
-    try:
-        yield
-    finally:
-        for name, text in before.items():
-            os.environ.pop(name, None)
-            if text is not None:
-                os.environ[name] = text
 
 
 def _resolve_names(answer: str, visible: "Sequence[ListedSubscription]") -> str:

@@ -1,7 +1,7 @@
 """The processes of a service: the code location, the daemon and the UI.
 
-`deploy/run` starts one of them, `secscore dev` all three. Told to stop, they end everything that they have started, the
-processes of runs among it. A run that is stopped notes that it failed; it does not stay as if it went on.
+`deploy/run` starts one of them, `secscore dev` all three. On a signal to stop, they end everything that they have
+started, the processes of runs among it. A run that is stopped notes that it failed; it does not stay as if it went on.
 """
 
 import os
@@ -59,7 +59,7 @@ def build_webserver_command(workspace: Path, host: str, port: int) -> list[str]:
 
 
 def serve(command: Sequence[str]) -> int:
-    """Run a command until it ends or this process is told to stop, and end all that it has started.
+    """Run a command until it ends or this process gets a signal to stop, and end all that it has started.
 
     Returns:
         The exit code: 128 and the signal's number, or that of the command.
@@ -70,7 +70,7 @@ def serve(command: Sequence[str]) -> int:
 
 
 def serve_all(port: int, announce: Callable[[], object]) -> int:
-    """Run the code location, the daemon and the UI on loopback until one ends or this process is told to stop.
+    """Run the code location, the daemon and the UI on loopback until one ends or this process gets a signal to stop.
 
     Without a DAGSTER_HOME, Dagster's own records go with the processes.
 
@@ -197,7 +197,7 @@ class _Supervisor:
         psutil.wait_procs(left, timeout=1)
 
     def _is_signaled_again(self) -> bool:
-        """Tell whether another signal to stop has come since the first."""
+        """Return whether another signal to stop has come since the first."""
         signals = []
         while not self._events.empty():
             signals.append(self._events.get())

@@ -36,14 +36,14 @@ def dev(port: int) -> None:
     from secscore_pipeline.clock import utc_now
 
     with start_local_azure(8) as azure:
-        azure.world.live_until(utc_now().date())  # continues where the history of `secscore demo` ends
+        azure.world.simulate_until(utc_now().date())  # continues where the history of `secscore demo` ends
         os.environ.update(azure.settings())
         console.print("No Azure settings: using a local Azure with simulated data.")
         serve_dagster(port)
 
 
 def serve_dagster(port: int) -> None:
-    """Run Dagster's processes until one ends or this process is told to stop, and exit.
+    """Run Dagster's processes until one ends or this process gets a signal to stop, and exit.
 
     Args:
         port: the UI's.

@@ -89,7 +89,7 @@ def _check_age(max_age: timedelta, *, as_json: bool) -> int:
     import duckdb
 
     from secscore_pipeline.cli.monitoring import State, Verdict, judge_status
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
 
     record: dict[str, Any] = {}
     try:

@@ -100,7 +100,7 @@ def _print_problems(result: "RunResult") -> None:
 def _print_causes(sync_id: str) -> None:
     """Print why subscriptions could not be read in a sync, and what to do: each cause once, with their names."""
     from secscore_pipeline.posture.coverage import list_unread_causes
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
 
     try:
         with get_warehouse().get_reader() as connection:
@@ -117,7 +117,7 @@ def _print_causes(sync_id: str) -> None:
 
 def _print_unpublished() -> None:
     """Print what is stored, what readers have, and what to do, after a run that could not publish what it stored."""
-    from secscore_pipeline.warehouse.connection import WarehouseError
+    from secscore_pipeline.warehouse.errors import WarehouseError
     from secscore_pipeline.warehouse.retention import get_newest_fetch
 
     warehouse = get_warehouse()

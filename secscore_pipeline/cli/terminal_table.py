@@ -28,7 +28,7 @@ _MAX_PROSE = 24
 """To how many characters a column of sentences may be narrowed."""
 
 _MAX_CONSTANT = 24
-"""How long a value may be that is told of a column which is left out."""
+"""How long a value may be that is quoted from a column which is left out."""
 
 
 class Answer(NamedTuple):
@@ -81,7 +81,7 @@ class _Column:
         return _MAX_PROSE if self.is_prose else self.width
 
     def names_the_same(self, other: "_Column") -> bool:
-        """Tell whether each value of one stands beside the same value of the other."""
+        """Return whether each value of one stands beside the same value of the other."""
         pairs = set(zip(self.cells, other.cells, strict=True))
         return len(pairs) == len(set(self.cells)) == len(set(other.cells))
 
@@ -141,7 +141,7 @@ def _leave_out(columns: list[_Column], width: int) -> tuple[list[_Column], list[
 
 
 def _is_named_by_another(column: _Column, kept: Sequence[_Column]) -> bool:
-    """Tell whether a shorter text stands for each of the column's."""
+    """Return whether a shorter text stands for each of the column's."""
     others = (other for other in kept if other is not column and other.width <= column.width and other.is_text)
     return column.is_text and not _identifies_rows(column, kept) and any(map(column.names_the_same, others))
 
@@ -151,7 +151,7 @@ def _is_spare_id(column: _Column, kept: Sequence[_Column]) -> bool:
 
 
 def _identifies_rows(column: _Column, kept: Sequence[_Column]) -> bool:
-    """Tell whether a column says what a row is about, where no name does."""
+    """Return whether a column says what a row is about, where no name does."""
     return column.name == "subscription_id" and not any(other.name in ("subscription_name", "name") for other in kept)
 
 

@@ -55,7 +55,7 @@ def read_azure_settings(values: Mapping[str, str]) -> AzureSettings:
     registry.refuse_misquoted(values)  # what else is wrong follows from these
     settings = [registry.BY_NAME[name] for name in registry.CONNECTION_SETTINGS]
     checks = (partial(setting.read, values) for setting in settings)
-    if problems := collect_problems(*checks, partial(_check_tenant, values), partial(_check_credential, values)):
+    if problems := collect_problems(*checks, partial(check_identity, values)):
         raise SettingsError(problems)
     cloud = registry.AZURE_CLOUD.read(values)
     return AzureSettings(
@@ -76,6 +76,19 @@ def read_azure_settings(values: Mapping[str, str]) -> AzureSettings:
         event_types=tuple(registry.EVENT_TYPES[name] for name in registry.SECSCORE_EVENT_TYPES.read(values)),
         owner_tag=registry.SECSCORE_OWNER_TAG.read(values) if registry.SECSCORE_ENTITIES.read(values) else None,
     )
+
+
+def check_identity(values: Mapping[str, str]) -> None:
+    """Check that the settings of the tenant, the application and its credential are there and fit together.
+
+    Args:
+        values: by their names in the environment.
+
+    Raises:
+        SettingsError: names each thing that is missing or contradicts another.
+    """
+    if problems := collect_problems(partial(_check_tenant, values), partial(_check_credential, values)):
+        raise SettingsError(problems)
 
 
 def _check_tenant(values: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from secscore_pipeline.config import registry
-from secscore_pipeline.config.azure_settings import read_azure_settings
+from secscore_pipeline.config.azure_settings import check_identity
 from secscore_pipeline.config.kinds import SettingsError, expand_path
 from secscore_pipeline.config.setting import collect_problems
 from secscore_pipeline.config.storage import check_storage, read_parallel_runs
@@ -31,7 +31,7 @@ _OTHERS = re.compile(
     r"|SECSCORE_TEST_\w+"
     r"|SECSCORE_(\w+_)?(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(TCP|UDP|SCTP)\w*)"
 )
-"""Names that others set or read: Azure's command line, its SDKs and azd, Ansible; and what Kubernetes tells each
+"""Names that others set or read: Azure's command line, its SDKs and azd, Ansible; and what Kubernetes sets in each
 container of a service called secscore. In the environment they are no misspelled settings; in a file of settings, which
 is this program's own, they are.
 
@@ -43,9 +43,9 @@ _LONGEST_SHOWN = 60
 
 
 def check_settings(*more: Callable[[], object]) -> None:
-    """Check every setting of the environment, also where nothing asks for it yet.
+    """Check every setting of the environment, also where nothing uses it yet.
 
-    Whether a connection is complete is asked where one is made: a report needs none.
+    Whether a connection is complete is checked where one is made: a report needs none.
 
     Args:
         more: further checks, such as `read_feeds`, which reads the file of feeds.
@@ -55,7 +55,7 @@ def check_settings(*more: Callable[[], object]) -> None:
     """
     problems = collect_problems(
         check_instance_file,
-        _check_connection,
+        _check_identity,
         *(setting.read for setting in registry.SETTINGS),
         check_storage,
         read_parallel_runs,
@@ -138,10 +138,11 @@ def check_instance_file() -> None:
     raise SettingsError([explain(what, "encoding-unknown")])
 
 
-def _check_connection() -> None:
-    """Check the form of what is set of the connection; what is missing is for those who connect to say."""
+def _check_identity() -> None:
+    """Check that what is set of the identity fits together; what is missing is for those who connect to say."""
+    registry.refuse_misquoted(os.environ)  # what else is wrong follows from these
     try:
-        read_azure_settings(os.environ)
+        check_identity(os.environ)
     except SettingsError as error:
         missing = ("[setting-missing]", "[credential-missing]")
         if left := [problem for problem in error.problems if not problem.endswith(missing)]:

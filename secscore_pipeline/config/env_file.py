@@ -65,8 +65,8 @@ def update_env(path: Path, settings: Mapping[str, str]) -> None:
         SettingsError: the file cannot be read, or a value cannot stand in one.
         FileError: it cannot be written.
     """
-    bindings, held = _read(path)
-    changed = {name: text for name, text in settings.items() if held.get(name) != text}
+    bindings, stored = _read(path)
+    changed = {name: text for name, text in settings.items() if stored.get(name) != text}
     last = {binding.key: number for number, binding in enumerate(bindings)}
     lines = []
     for number, binding in enumerate(bindings):

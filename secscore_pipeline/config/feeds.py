@@ -116,7 +116,7 @@ def _make_default_feed() -> Feed:
 
 @lru_cache(maxsize=1)
 def _read(path: Path, text: str, schedule: str, time_zone: str) -> tuple[Feed, ...]:
-    """Return the feeds of a file, which a command asks for more than once, and which may take seconds to read."""
+    """Return the feeds of a file, which a command reads more than once, and which may take seconds to read."""
     import yaml  # only where there is such a file
 
     try:
@@ -130,8 +130,8 @@ def _read(path: Path, text: str, schedule: str, time_zone: str) -> tuple[Feed, .
                 what = "has an anchor or alias (& or *): a text that begins so belongs in quotes"
                 raise _make_file_error(path, [(token.start_mark.line + 1, what)])
         node = yaml.compose(text, Loader=yaml.BaseLoader)
-        held = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
-        problems = list(_problems(node, held))
+        content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes strings, lists and mappings only
+        problems = list(_problems(node, content))
     except RecursionError as error:
         raise _make_file_error(path, [(1, "is nested without end")]) from error
     except yaml.YAMLError as error:
@@ -140,8 +140,8 @@ def _read(path: Path, text: str, schedule: str, time_zone: str) -> tuple[Feed, .
         raise _make_file_error(path, [(mark.line + 1 if mark else 1, f"is no YAML ({problem})")]) from error
     if problems:
         raise _make_file_error(path, problems)
-    names = [given["name"] for given in held["feeds"]]
-    feeds = tuple(_feed(given, names, schedule, time_zone) for given in held["feeds"])
+    names = [given["name"] for given in content["feeds"]]
+    feeds = tuple(_feed(given, names, schedule, time_zone) for given in content["feeds"])
     if problems := list(_overlaps(node, feeds)):
         raise _make_file_error(path, problems)
     return feeds
@@ -151,13 +151,13 @@ def _make_file_error(path: Path, problems: list[tuple[int, str]]) -> SettingsErr
     return SettingsError([explain(f"{path}, line {line}: {what}.", "feeds-malformed") for line, what in problems])
 
 
-def _problems(node: Any, held: Any) -> Iterator[tuple[int, str]]:
+def _problems(node: Any, content: Any) -> Iterator[tuple[int, str]]:
     """Yield the line of each thing that the schema does not allow, and what should stand there."""
     from jsonschema import Draft202012Validator
 
     yield from _find_repeated_keys(node)
     schema = json.loads(files(__package__).joinpath("feeds.schema.json").read_text(encoding="utf-8"))
-    errors: list[Any] = list(Draft202012Validator(schema).iter_errors(held))
+    errors: list[Any] = list(Draft202012Validator(schema).iter_errors(content))
     for error in sorted(errors, key=lambda error: list(map(str, error.path))):
         here = list(error.absolute_path)
         if error.validator == "additionalProperties":
@@ -196,7 +196,7 @@ def _line(node: Any, path: list[Any]) -> int:
             node = node.value[part]
             line = node.start_mark.line + 1
             continue
-        found = next(((key, held) for key, held in node.value if key.value == part), None)
+        found = next(((key, value) for key, value in node.value if key.value == part), None)
         if found is None:
             return line
         line, node = found[0].start_mark.line + 1, found[1]
@@ -220,14 +220,14 @@ def _find_repeated_keys(node: Any) -> Iterator[tuple[int, str]]:
 
 def _feed(given: Mapping[str, Any], names: list[str], schedule: str, time_zone: str) -> Feed:
     credential = given["credential"]
-    settings = {_SETTINGS[key]: _text(held) for key, held in given.items() if key in _SETTINGS}
-    settings |= {_CREDENTIAL_SETTINGS[key]: held for key, held in credential.items() if key in _CREDENTIAL_SETTINGS}
+    settings = {_SETTINGS[key]: _text(value) for key, value in given.items() if key in _SETTINGS}
+    settings |= {_CREDENTIAL_SETTINGS[key]: text for key, text in credential.items() if key in _CREDENTIAL_SETTINGS}
     if "managed_identity" in credential:
         settings |= {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}
     return Feed(
         name=given["name"],
         settings=settings,
-        secrets={_SECRETS[key]: held["env"] for key, held in credential.items() if key in _SECRETS},
+        secrets={_SECRETS[key]: secret["env"] for key, secret in credential.items() if key in _SECRETS},
         schedule=given.get("schedule", schedule),
         time_zone=given.get("time_zone", time_zone),
         owner=given.get("owner", ""),
@@ -236,9 +236,9 @@ def _feed(given: Mapping[str, Any], names: list[str], schedule: str, time_zone: 
     )
 
 
-def _text(held: Any) -> str:
+def _text(value: Any) -> str:
     """Return a value as a setting holds it; a comma in a pattern of names becomes `?`, which fits it."""
-    return ",".join(one.replace(",", "?") for one in held) if isinstance(held, list) else str(held)
+    return ",".join(one.replace(",", "?") for one in value) if isinstance(value, list) else str(value)
 
 
 def _overlaps(node: Any, feeds: tuple[Feed, ...]) -> Iterator[tuple[int, str]]:
@@ -261,5 +261,5 @@ def _overlaps(node: Any, feeds: tuple[Feed, ...]) -> Iterator[tuple[int, str]]:
     for what, numbers in places.items():
         first, *again = numbers
         for number in again:
-            told = what if isinstance(what, str) else "the same tenant and the same subscriptions of it"
-            yield _line(node, ["feeds", number]), f"feed {number + 1} has {told}, as feed {first + 1} has"
+            shared = what if isinstance(what, str) else "the same tenant and the same subscriptions of it"
+            yield _line(node, ["feeds", number]), f"feed {number + 1} has {shared}, as feed {first + 1} has"

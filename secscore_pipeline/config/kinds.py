@@ -1,4 +1,4 @@
-"""What settings may hold: each kind turns a text into a typed value, or refuses it with a message that shows no secret.
+"""What settings may hold: each kind parses a text as a typed value, or refuses it; no message shows a secret.
 
 Not through pydantic-settings: importing it takes about 130 ms of processor time, which every command would pay since
 each checks all settings first, and its errors repeat what was given. msgspec takes 1e3 for a whole number, and nan.
@@ -176,7 +176,7 @@ def guid(failure: str) -> Kind[str]:
 
 
 def tenant() -> Kind[str]:
-    """Return the kind of a tenant: a GUID or a domain, or nothing, since whether it is needed is asked elsewhere."""
+    """Return the kind of a tenant: a GUID or a domain, or nothing, since whether it is needed is checked elsewhere."""
 
     def parse(name: str, text: str) -> str:
         if text and not (GUID.fullmatch(text) or DOMAIN.fullmatch(text)):
@@ -249,7 +249,7 @@ def expand_path(setting: str, given: str) -> Path:
 
 
 def path_of(values: str) -> Kind[Path]:
-    """Return the kind of a path; whether it is there is asked by those who use it."""
+    """Return the kind of a path; whether it is there is checked by those who use it."""
     return Kind(values, expand_path)
 
 
@@ -397,7 +397,7 @@ def cron(*, can_be_off: bool = False) -> Kind[str]:
 
 
 def is_valid_cron(text: str) -> bool:
-    """Tell whether a text is a cron expression that Dagster takes: five fields, of days that there are."""
+    """Return whether a text is a cron expression that Dagster takes: five fields, of days that there are."""
     from croniter import croniter  # only where settings are checked: --help does without
 
     if not croniter.is_valid(text):

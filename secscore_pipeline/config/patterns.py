@@ -11,7 +11,7 @@ def normalize_name(text: str) -> str:
 
 
 def fits_pattern(text: str, pattern: str, names: Container[str] = ()) -> bool:
-    """Tell whether a name or id fits a pattern.
+    """Return whether a name or id fits a pattern.
 
     A pattern that is itself a name means that name: subscriptions may be called `What?` and `prod*`. Nothing but
     wildcards means every name all the same.
@@ -25,7 +25,7 @@ def fits_pattern(text: str, pattern: str, names: Container[str] = ()) -> bool:
 
     Args:
         text: the name or id.
-        pattern: what it is held against.
+        pattern: what it is compared with.
         names: all names that there are, as `normalize_name` spells them.
     """
     normalized = normalize_name(pattern)

@@ -18,7 +18,7 @@ EVENT_TYPES = {event_type.name: event_type for event_type in (SECURE_SCORES, SEC
 """What SECSCORE_EVENT_TYPES may name; the metadata of recommendations is read with the assessments."""
 
 CREDENTIALS = ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential")
-"""What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are looked for, as the Azure SDKs do."""
+"""What AZURE_TOKEN_CREDENTIALS may name, in the order in which they are tried, as the Azure SDKs do."""
 
 _INVISIBLE = re.compile(r"^[\ufeff\u200b-\u200f\u2060]|[\ufeff\u200b-\u200f\u2060]$")
 """A byte order mark, or another character without a width, around a value."""

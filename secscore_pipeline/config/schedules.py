@@ -64,7 +64,7 @@ def last_due(feed: Feed, now: datetime) -> datetime:
         feed: whose schedule it is, in its time zone.
         now: UTC; a run that is due at this moment is the newest.
     """
-    # croniter looks for what lies before a second: from the next one, the present one counts too.
+    # croniter returns what lies before a second: from the next one, the present one counts too.
     local = now.astimezone(ZoneInfo(feed.time_zone)).replace(microsecond=0) + timedelta(seconds=1)
     runs: Iterator[datetime] = croniter(feed.schedule, local).all_prev(datetime)
     return next(runs).astimezone(UTC)

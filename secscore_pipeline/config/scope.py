@@ -30,7 +30,7 @@ class Scope:
         return replace(self, names=frozenset(map(normalize_name, names)))
 
     def takes(self, subscription_id: str, name: str) -> bool:
-        """Tell whether the patterns leave a subscription in."""
+        """Return whether the patterns leave a subscription in."""
 
         def fits(patterns: tuple[str, ...]) -> bool:
             return any(self._fits(pattern, subscription_id, name) for pattern in patterns)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Group(Enum):
-    """For what somebody looks up a setting; the documents have a table of each."""
+    """What somebody searches a setting for; the documents have a table of each."""
 
     CONNECTION = "Connection"
     SCOPE = "Scope"

@@ -21,7 +21,7 @@ from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
-from secscore_pipeline.warehouse.connection import execute, select_rows
+from secscore_pipeline.warehouse.statements import execute, select_rows
 
 SHOWN = 10
 """How many violations a check shows."""
@@ -33,7 +33,7 @@ WARNED_DAYS = 30
 """How many days before its end a credential is warned of."""
 
 SAMPLE = 50
-"""How many findings of a run are held against the OCSF schema; the tests hold all of theirs against it."""
+"""How many findings of a run are validated against the OCSF schema; the tests validate all of theirs."""
 
 _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
@@ -109,6 +109,11 @@ CHECKS = (
     _of_findings("score_in_range", "0 ≤ current ≤ max.", _WARN, "findings_score_in_range"),
     _of_findings("percentage_agrees", "The percentage is current / max, rounded to four digits.", _WARN),
     _of_findings("controls_add_up", "A subscription's controls add up to its score.", _WARN),
+    _of_findings(
+        "counts_agree",
+        "A control counts as many unhealthy resources as its recommendations, but for what changed within a day.",
+        _WARN,
+    ),
     _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
     # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
     Check(

@@ -49,14 +49,14 @@ def process_of_run(instance: dg.DagsterInstance, run_id: str) -> int | None:
 
 
 def code_server_is_local(run: dg.DagsterRun) -> bool:
-    """Tell whether the code server that started a run is on this machine."""
+    """Return whether the code server that started a run is on this machine."""
     where = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
     host = where.get("host") or ""
     return bool(where) and ("socket" in where or host in ("localhost", "::1") or host.startswith("127."))
 
 
 def is_executed_by_code_server(run: dg.DagsterRun) -> bool | None:
-    """Ask the code server that started a run whether it executes it; None where it cannot be asked.
+    """Return whether the code server that started a run executes it; None where it does not answer.
 
     The public interface has no question for it.
     """
@@ -87,8 +87,8 @@ def is_executed_by_code_server(run: dg.DagsterRun) -> bool | None:
 
 
 def code_server_answers(socket: Path) -> bool:
-    """Tell whether a code server has loaded its definitions, or knows why it cannot."""
-    # No command tells whether a code server is ready.
+    """Return whether a code server has loaded its definitions, or knows why it cannot."""
+    # No command says whether a code server is ready.
     from dagster._core.errors import DagsterUserCodeUnreachableError
     from dagster._grpc.client import DagsterGrpcClient
 

@@ -13,7 +13,7 @@ class _MessageFormatter(logging.Formatter):
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Let through what the assets say; Dagster's events and its word on failures are shown by the caller."""
+    """Show what the assets log; Dagster's events and its word on failures are shown by the caller."""
     return record.levelno < logging.ERROR and getattr(record, "dagster_meta", {}).get("dagster_event") is None
 
 

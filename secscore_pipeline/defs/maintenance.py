@@ -9,7 +9,7 @@ from secscore_pipeline.config.registry import SECSCORE_RETENTION_DAYS, SECSCORE_
 from secscore_pipeline.defs.dagster_internals import delete_run
 from secscore_pipeline.defs.metadata import POOL, explain_failures
 from secscore_pipeline.defs.resources import WarehouseResource
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 
@@ -67,16 +67,19 @@ def find_oldest_kept_run(instance: dg.DagsterInstance, days: int) -> datetime:
 def delete_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete Dagster's record of the runs that were started before an instant and have ended; return how many."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    asked = dg.RunsFilter(statuses=ended, created_before=before)
+    old = dg.RunsFilter(statuses=ended, created_before=before)
     forgotten = 0
-    while records := instance.get_run_records(asked, limit=100):
+    while records := instance.get_run_records(old, limit=100):
         for record in records:
             delete_run(instance, record.dagster_run.run_id)
         forgotten += len(records)
     return forgotten
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Forget old runs (SECSCORE_RUN_RETENTION_DAYS).")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Delete old runs (SECSCORE_RUN_RETENTION_DAYS).",
+)
 def forget_old_runs() -> None:
-    """Forget what Dagster keeps of old runs."""
+    """Delete Dagster's records of old runs."""
     old_runs()

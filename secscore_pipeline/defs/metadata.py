@@ -1,4 +1,4 @@
-"""What the assets of every layer share: table schemas for the UI, and failures told in one sentence."""
+"""What the assets of every layer share: table schemas for the UI, and failures explained in one sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from secscore_pipeline.errors import may_pass
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.system.stopping import is_requested, watch_run
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 OWNERS = ["team:security-posture"]
 
@@ -27,14 +27,14 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL
 """What is done about a failure that may be gone later: again after about a minute, and after three."""
 
 READ = "is_read"
-"""The check of a raw asset that tells whether anything could be read for it; its description says why not."""
+"""The check of a raw asset that says whether anything could be read for it; its description says why not."""
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 @contextmanager
 def explain_failures(context: Context) -> Iterator[None]:
-    """Turn an error that already says what happened and what to do into a Dagster failure with that text.
+    """Convert an error that already says what happened and what to do into a Dagster failure with that text.
 
     It is tried again, as RETRIES has it, where it may be gone later and nobody waits for the run: Dagster is asked for
     that by `RetryRequested`, which is no failure yet. An interrupt is none, whatever a library made of it: it ends the
@@ -64,7 +64,7 @@ def explain_failures(context: Context) -> Iterator[None]:
 
 
 def make_failure(context: Context, message: str) -> dg.Failure:
-    """Return the failure that a message tells of, to be tried again or not."""
+    """Return the failure with a message, to be tried again or not."""
     is_awaited = BY_HAND.items() <= context.run.tags.items()
     return dg.Failure(message, allow_retries=may_pass(message) and not is_awaited)
 

@@ -27,7 +27,7 @@ LAUNCHPAD_FIELDS = {setting.launchpad_field: setting for setting in SETTINGS if 
 secret goes."""
 
 SCOPE_FIELDS = frozenset({"subscription_ids", "management_group_id", "include", "exclude"})
-"""Those of them that say which subscriptions are read: a run with its own tells nothing of the scope of its feed."""
+"""Those of them that say which subscriptions are read: a run with its own says nothing of the scope of its feed."""
 
 
 def build_connection_resource(feed: Feed) -> dg.ResourceDefinition:
@@ -35,7 +35,7 @@ def build_connection_resource(feed: Feed) -> dg.ResourceDefinition:
 
     Its configuration is plain values: Dagster refuses `{env: NAME}` in them, which would put a variable's value,
     whatever it is, into a run's log. A secret is read from the environment when the connection is made, and is in no
-    configuration. Everything is checked when a client is asked for.
+    configuration. Everything is checked when a client is made.
 
     Args:
         feed: whose connection it is; its settings are the defaults.

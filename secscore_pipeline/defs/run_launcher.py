@@ -22,9 +22,9 @@ _NOTED_WITHIN = 5.0
 
 
 class HostRunLauncher(dg.DefaultRunLauncher):
-    """Dagster's default launcher, which can also tell whether a run's process is still there.
+    """Dagster's default launcher, which also reports whether a run's process is still there.
 
-    Dagster's run monitoring asks it about each run that has started, fails one whose process is gone, and with that
+    Dagster's run monitoring calls it for each run that has started, fails one whose process is gone, and with that
     lets the queue move on. An instance file names it as its `run_launcher`, by module and class. A process that nobody
     here can see, such as one on another machine, counts as there.
     """
@@ -45,11 +45,11 @@ class HostRunLauncher(dg.DefaultRunLauncher):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """Whether run monitoring may ask: it may."""
+        """Whether run monitoring may call it: it may."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Tell whether a run's process is there.
+        """Return whether a run's process is there.
 
         Args:
             run: one that has started and not ended.
@@ -80,11 +80,11 @@ def _note_process(instance: dg.DagsterInstance, run_id: str, pid: int) -> bool:
 
 
 def report_run_stopped(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Note that a run was stopped, where it has not noted so itself: canceled where somebody asked, else failed."""
+    """Note that a run was stopped, where it has not noted so itself: canceled where it was requested, else failed."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return
     if run.status is dg.DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, "The run was canceled. Its process did not wait for the current step.")
     else:
-        instance.report_run_failed(run, "The run was stopped: its process was told to end.")
+        instance.report_run_failed(run, "The run was stopped: its process got a signal to end.")

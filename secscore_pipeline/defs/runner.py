@@ -46,7 +46,7 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.processes import ProcessIdentity
 from secscore_pipeline.text import from_markdown
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
@@ -156,7 +156,7 @@ def run_sync(definitions: dg.Definitions, feeds: Sequence[Feed]) -> Generator[Sy
 
     Raises:
         SettingsError: a setting is wrong; nothing was read.
-        KeyboardInterrupt: the process was told to stop.
+        KeyboardInterrupt: the process got a signal to stop.
     """
     if not feeds[0].partition:
         read_azure_settings(os.environ)
@@ -272,7 +272,7 @@ def execute_run(
         options: further ones of `JobDefinition.execute_in_process`.
 
     Raises:
-        KeyboardInterrupt: the process was told to stop.
+        KeyboardInterrupt: the process got a signal to stop.
     """
     run_id = run_id or str(uuid.uuid4())
     with stopping.act_before_end(partial(report_run_stopped, instance, run_id)):
@@ -337,7 +337,7 @@ def _get_batches_outcome(results: Sequence[RunResult], published: RunResult) -> 
 
 
 def _has_stored(run_id: str) -> bool:
-    """Tell whether a run that failed stored something all the same."""
+    """Return whether a run that failed stored something all the same."""
     try:
         with Warehouse.from_environment().get_reader() as connection:
             return has_stored(connection, run_id)

@@ -60,7 +60,7 @@ def _build_feed_schedule(feed: Feed) -> dg.ScheduleDefinition:
 
 
 def list_batches(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
-    """Return the batches that a feed's subscriptions are dealt into now, each known to Dagster as a partition.
+    """Return the batches that a feed's subscriptions are split into now, each known to Dagster as a partition.
 
     One batch where none is in scope any more: its run stores that, and fails with the reason.
 
@@ -69,7 +69,7 @@ def list_batches(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
     """
     connection: AzureConnection = AzureConnection.of(feed)
     try:
-        subscription_ids = connection.subscriptions(connection.directory())
+        subscription_ids = connection.subscriptions(connection.listing())
     except RequestError as error:
         if error.failure != "nothing-in-scope":
             raise
@@ -84,7 +84,7 @@ def list_batches(feed: Feed, instance: dg.DagsterInstance) -> list[Batch]:
 def _list_batches_or_last_known(feed: Feed, context: dg.ScheduleEvaluationContext) -> list[Batch]:
     """Return the batches of a feed now; those known from before where its subscriptions cannot be listed just now.
 
-    A tick that fails is made up for by nothing, and nobody is told. A run is tried again, and its failure is told.
+    A tick that fails is not made up for, and nobody is alerted. A run is tried again, and its failure is reported.
     """
     try:
         return list_batches(feed, context.instance)
@@ -93,7 +93,7 @@ def _list_batches_or_last_known(feed: Feed, context: dg.ScheduleEvaluationContex
         before = [batch for batch in known if batch.feed == feed.name]
         if not before:
             raise
-        context.log.warning("The subscriptions are dealt as before, since they could not be listed. %s", error)
+        context.log.warning("The batches stay as they were, since the subscriptions could not be listed. %s", error)
         finest = max(batch.count for batch in before)
         return [batch for batch in before if batch.count == finest]
 

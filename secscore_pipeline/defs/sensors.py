@@ -17,27 +17,27 @@ from secscore_pipeline.config.registry import SECSCORE_BATCH_SIZE, SECSCORE_SCHE
 from secscore_pipeline.defs.dagster_internals import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from secscore_pipeline.defs.jobs import SHOWING, sync_job
 from secscore_pipeline.defs.partitions import BATCHES_OF_SYNC, BY_SCHEDULE, BY_SENSOR, PUBLISHES, SYNC
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 if TYPE_CHECKING:
-    from secscore_pipeline.alerts.tell import Delivery
+    from secscore_pipeline.alerts.delivery import Delivery
 
 EVERY = 60
-"""How often the sensor of alerts looks, in seconds."""
+"""How often the sensor of alerts runs, in seconds."""
 
 LOOKED_BACK = timedelta(days=2)
 """How old the runs are at most that are searched for syncs that have ended."""
 
 
 def build_alert_sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
-    """Make the sensors that tell of news and of failed runs. They are off until they are switched on."""
+    """Make the sensors of new alerts and of failed runs. They are off until they are switched on."""
     status = _get_default_status()
 
     @dg.sensor(
         name="alerts",
         minimum_interval_seconds=EVERY,
         default_status=status,
-        description="Tells Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
+        description="Alerts Slack, Teams or a webhook of dropped scores, failed controls, lost coverage, overdue "
         "syncs, credentials that end, and the week's briefing: each once.",
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -46,7 +46,7 @@ def build_alert_sensors(feeds: Sequence[Feed]) -> list[dg.SensorDefinition]:
     @dg.run_failure_sensor(
         name="failed_runs",
         default_status=status,
-        description="Tells Slack, Teams or a webhook of each run that failed, why, and what to do.",
+        description="Alerts Slack, Teams or a webhook of each run that failed, why, and what to do.",
     )
     def failed_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
         return _deliver(context.log, lambda: send_alert(make_failed_run_alert(context)))
@@ -81,16 +81,16 @@ def _deliver(log: logging.Logger, deliver: "Callable[[], Delivery]") -> dg.SkipR
     try:
         if not channels():
             return dg.SkipReason("No channel is set: SECSCORE_ALERT_SLACK_TOKEN, _TEAMS or _WEBHOOK.")
-        told = deliver()
+        delivery = deliver()
     except (SettingsError, WarehouseError, JournalError) as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence is all there is to say
         return dg.SkipReason(str(error))
-    for name, why in told.failed.items():
+    for name, why in delivery.failed.items():
         log.warning("%s: %s It is tried again at a later tick.", name, why)
-    for sentence in told.set_aside:
+    for sentence in delivery.set_aside:
         log.error("Set aside, and not sent again: %s", sentence)
-    failed = "".join(f" {name}: {why}" for name, why in told.failed.items())
-    return dg.SkipReason(f"{told.sent} messages sent.{failed}")
+    failed = "".join(f" {name}: {why}" for name, why in delivery.failed.items())
+    return dg.SkipReason(f"{delivery.sent} messages sent.{failed}")
 
 
 def build_sync_sensor() -> list[dg.SensorDefinition]:
@@ -106,9 +106,9 @@ def build_sync_sensor() -> list[dg.SensorDefinition]:
         description="Publishes, reports and exports once all batches of a sync have ended.",
     )
     def evaluate_syncs(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        asked = dg.RunsFilter(tags=BY_SCHEDULE, created_after=utc_now() - LOOKED_BACK)
+        scheduled = dg.RunsFilter(tags=BY_SCHEDULE, created_after=utc_now() - LOOKED_BACK)
         syncs: dict[str, list[dg.DagsterRun]] = {}
-        for run in context.instance.get_runs(asked):
+        for run in context.instance.get_runs(scheduled):
             if SYNC in run.tags:
                 syncs.setdefault(run.tags[SYNC], []).append(run)
         requests = [
@@ -129,7 +129,7 @@ def _get_default_status() -> dg.DefaultSensorStatus:
 
 
 def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:
-    """Tell whether the runs of a sync have all been started, and have all ended, with none to be tried again."""
+    """Return whether the runs of a sync have all been started, and have all ended, with none to be tried again."""
     started = {run.tags.get("dagster/partition") for run in runs}
     return len(started) >= int(runs[0].tags[BATCHES_OF_SYNC]) and all(
         run.is_finished and not _is_tried_again(run, retries_are_on=retries_are_on) for run in runs
@@ -137,6 +137,6 @@ def _is_whole(runs: Sequence[dg.DagsterRun], *, retries_are_on: bool) -> bool:
 
 
 def _is_tried_again(run: dg.DagsterRun, *, retries_are_on: bool) -> bool:
-    """Tell whether Dagster may start a run once more that failed, and has not yet; it says so a moment after."""
+    """Return whether Dagster may start a run once more that failed, and has not yet; it says so a moment after."""
     said = run.tags.get(WILL_RETRY_TAG, "true" if run.is_failure and retries_are_on else "false")
     return said == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags

@@ -1,7 +1,7 @@
 """Dagster's UI for its own pages only: another site's page in the same browser can neither read it nor start a run.
 
 The UI has no login. Checked before anything reaches Dagster are the name that the browser was given (`Host`; a foreign
-name that leads here is DNS rebinding), the page that asks (`Origin`), and that whatever may change something is a POST
+name that leads here is DNS rebinding), the page it is from (`Origin`), and that whatever may change something is a POST
 with JSON, which no page can send to another site without that site's consent.
 """
 
@@ -23,10 +23,10 @@ _SHUTDOWN_SECONDS = 1
 
 
 class OwnOriginOnly:
-    """Lets requests through that are meant for this UI, and refuses the others with a sentence.
+    """Passes on requests that are meant for this UI, and refuses the others with a sentence.
 
     Args:
-        app: what answers the requests that are let through.
+        app: what answers the requests that are passed on.
         hosts: the names, with their ports, under which the UI is reached.
     """
 
@@ -92,7 +92,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def serve_ui(workspace: Path, host: str, port: int) -> None:
-    """Serve Dagster's UI until the process is told to end.
+    """Serve Dagster's UI until the process gets a signal to end.
 
     Args:
         workspace: the file that names the code location.

@@ -29,14 +29,14 @@ SAYS_SO_EVERY = 3.0
 
 
 class WatchedRunLauncher(CeleryRunLauncher):
-    """Dagster's launcher for Celery, which also tells a run whose worker is gone from one that goes on.
+    """Dagster's launcher for Celery, which also recognizes a run whose worker is gone.
 
     Celery notes who began a run and nothing more until it ends: of a machine that has disappeared it would say for ever
-    that it is running. A run whose process alone was killed is told by Celery itself.
+    that it is running. A run whose process alone was killed is reported by Celery itself.
     """
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Tell how a run's worker is; Dagster's run monitoring asks, fails the run of one that is gone, and retries it.
+        """Return how a run's worker is. Run monitoring fails a run whose worker is gone, and retries it.
 
         Args:
             run: one that has started.
@@ -46,12 +46,12 @@ class WatchedRunLauncher(CeleryRunLauncher):
             return found
         noted = self.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG]).info
         worker = noted.get("hostname") if isinstance(noted, dict) else None  # the run may have ended just now
-        if worker and not self._lives(worker):
+        if worker and not self._is_alive(worker):
             return CheckRunHealthResult(WorkerStatus.FAILED, f"The worker {worker} does not answer any more.")
         return found
 
-    def _lives(self, worker: str) -> bool:
-        """Tell whether a worker is there: one that has been told to stop answers no more, but ends its run first."""
+    def _is_alive(self, worker: str) -> bool:
+        """Return whether a worker is there: one that is stopping answers no more, but ends its run first."""
         if self.celery.backend.client.exists(_get_alive_key(worker)):
             return True
         return bool(self.celery.control.ping(destination=[worker], timeout=ANSWERS_WITHIN))
@@ -62,16 +62,16 @@ def _get_alive_key(worker: str) -> str:
 
 
 def _report_alive(app: Celery, worker: str, ended: Event) -> None:
-    """Leave a sign of life at the broker, again and again, until the worker has ended; it vanishes soon after."""
+    """Renew a key at the broker until the worker has ended; it expires soon after."""
     while not ended.wait(SAYS_SO_EVERY):
         try:
             app.backend.client.set(_get_alive_key(worker), 1, ex=int(ANSWERS_WITHIN))
         except RedisError as error:  # the worker waits for its broker, and says so itself
-            log.info("The broker is not told that %s lives (%s).", worker, type(error).__name__)
+            log.info("The broker could not be told that %s is running (%s).", worker, type(error).__name__)
 
 
 def run_worker(runs: int) -> None:
-    """Take runs from the queue of the instance in DAGSTER_HOME until the process is told to end.
+    """Take runs from the queue of the instance in DAGSTER_HOME until the process gets a signal to end.
 
     Args:
         runs: how many at once.

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import jwt
 from starlette.responses import Response
 
-from secscore_pipeline.emulator.assessments import describe, expand, is_at
+from secscore_pipeline.emulator.assessments import describe, is_at
 from secscore_pipeline.emulator.entra import Entra
 from secscore_pipeline.emulator.recommendations import VERSIONS
 from secscore_pipeline.emulator.world import API_VERSION, GROUPS, State, Subscription, World
@@ -38,7 +38,7 @@ class Arm:
     """Answers GET requests below the resource manager's root.
 
     Args:
-        world: what there is to tell.
+        world: the simulated tenant.
         entra: who vouches for tokens.
         page_size: items on a page; None puts all on one, as in every recording of the real service.
 
@@ -258,18 +258,16 @@ class Arm:
         return self._list(
             match.string,
             parameters,
-            self.world.list_assessed(subscription),
-            lambda assessed: describe(subscription.subscription_id, assessed, version),
+            self.world.list_assessments(subscription),
+            lambda assessment: describe(subscription.subscription_id, assessment, version),
         )
 
     def _assessment(self, match: re.Match[str], parameters: dict[str, str]) -> Response:
         subscription, version = self._subscription(match), parameters["api-version"]
-        for assessed in self.world.list_assessed(subscription):
-            if is_at(assessed, subscription.subscription_id, match["resource"], match["key"]):
-                document = describe(subscription.subscription_id, assessed, version)
-                wanted = set(parameters.get("$expand", "").lower().split(","))
-                expand(document, assessed.recommendation, version, wanted)
-                return _ok(_json(document))
+        for assessment in self.world.list_assessments(subscription):
+            if is_at(assessment, subscription.subscription_id, match["resource"], match["key"]):
+                expanded = parameters.get("$expand", "").lower().split(",")
+                return _ok(_json(describe(subscription.subscription_id, assessment, version, expanded)))
         return _error(404, "ResourceNotFound", f"The assessment '{match['key']}' could not be found.")
 
     def _metadata(self, match: re.Match[str], parameters: dict[str, str]) -> Response:

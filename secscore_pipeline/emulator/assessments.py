@@ -2,6 +2,7 @@
 
 import uuid
 import zlib
+from collections.abc import Collection
 from datetime import timedelta
 from functools import cache
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 from secscore_pipeline.emulator.controls import BIRTHDAY, NAMESPACE
 from secscore_pipeline.emulator.recommendations import DATED, VERSIONS, Recommendation
-from secscore_pipeline.emulator.resources import Assessed, Health
+from secscore_pipeline.emulator.resources import Assessment, Health
 
 _REASONS: tuple[dict[str, str], ...] = (
     {"cause": "OffByPolicy", "description": "The policy of this recommendation is disabled"},
@@ -37,6 +38,8 @@ _REASON_OF_KEY = {
     for (health, control, number), reason in _OTHER_REASONS.items()
 }
 
+_PORTAL = "https://portal.azure.com/#blade/Microsoft_Azure_Security/RecommendationsBlade"
+
 _CODES = ("Healthy", "Unhealthy", "NotApplicable")
 
 _TICKS_OF_A_MORNING = 4 * 3600 * 10_000_000
@@ -53,27 +56,35 @@ class _Status(NamedTuple):
     last_day: int
 
 
-def describe(subscription_id: str, assessed: Assessed, version: str) -> dict[str, object]:
-    """Return an assessment as the list has it in a version of the API.
+def describe(
+    subscription_id: str, assessment: Assessment, version: str, expanded: Collection[str] = ()
+) -> dict[str, object]:
+    """Return an assessment as a version of the API writes it.
 
     Args:
         subscription_id: whose it is.
-        assessed: the recommendation and the resource.
+        assessment: the recommendation and the resource.
         version: of `recommendations.VERSIONS`.
+        expanded: what to add to what the list has: `links`, `metadata`.
     """
-    resource, recommendation = assessed.resource, assessed.recommendation
+    resource, recommendation = assessment.resource, assessment.recommendation
     chance = zlib.crc32(f"{subscription_id}/{resource.kind}/{resource.number}/{recommendation.key}".encode())
-    status = _find_status(assessed, chance)
-    resource_id = _spell(assessed, subscription_id)
+    status = _find_status(assessment, chance)
+    resource_id = _spell(assessment, subscription_id)
     identifier = f"{resource_id}/providers/Microsoft.Security/assessments/{recommendation.key}"
     properties: dict[str, object] = {
-        "resourceDetails": _describe_resource(subscription_id, assessed, resource_id),
+        "resourceDetails": _describe_resource(subscription_id, assessment, resource_id),
         "displayName": recommendation.display_name,
-        "status": _describe_status(assessed, status, chance, version),
+        "status": _describe_status(assessment, status, chance, version),
     }
     additional = _describe_more(subscription_id, recommendation, chance, identifier)
     if additional:
         properties["additionalData"] = additional
+    if "links" in expanded:
+        place = f"assessmentKey/{recommendation.key}/resourceId/{quote(resource_id, safe='')}"
+        properties["links"] = {"azurePortalUri": f"{_PORTAL}/{place}"}
+    if "metadata" in expanded and recommendation.has_metadata:
+        properties["metadata"] = recommendation.properties(version)
     if version == VERSIONS[-1] and chance % 5 < 3:
         properties["risk"] = _describe_risk(recommendation, status.health, chance)
     return {
@@ -84,35 +95,22 @@ def describe(subscription_id: str, assessed: Assessed, version: str) -> dict[str
     }
 
 
-def expand(document: dict[str, object], recommendation: Recommendation, version: str, wanted: set[str]) -> None:
-    """Add links, metadata or both to an assessment."""
-    properties = document["properties"]
-    assert isinstance(properties, dict)  # noqa: S101 - for the type checker
-    if "links" in wanted:
-        resource = str(document["id"]).split("/providers/Microsoft.Security/assessments/")[0]
-        blade = "https://portal.azure.com/#blade/Microsoft_Azure_Security/RecommendationsBlade"
-        place = f"assessmentKey/{recommendation.key}/resourceId/{quote(resource, safe='')}"
-        properties["links"] = {"azurePortalUri": f"{blade}/{place}"}
-    if "metadata" in wanted and recommendation.has_metadata:
-        properties["metadata"] = recommendation.properties(version)
-
-
-def _find_status(assessed: Assessed, chance: int) -> _Status:
+def _find_status(assessment: Assessment, chance: int) -> _Status:
     """Return the state: the resource's where the assessment is decisive, otherwise the same or better."""
-    first = assessed.history[0][0]
-    if not assessed.is_decisive and chance % 12 == 0:
+    first = assessment.history[0][0]
+    if not assessment.is_decisive and chance % 12 == 0:
         return _Status(Health.NOT_APPLICABLE, first, first)
     last = _Status(Health.HEALTHY, first, first)
-    for day, health in assessed.history:
-        if health is Health.UNHEALTHY and not assessed.is_decisive and zlib.crc32(b"%d" % day, chance) % 2:
+    for day, health in assessment.history:
+        if health is Health.UNHEALTHY and not assessment.is_decisive and zlib.crc32(b"%d" % day, chance) % 2:
             health = Health.HEALTHY
         if day == first or health is not last.health:
             last = _Status(health, first, day)
     return last
 
 
-def _describe_status(assessed: Assessed, status: _Status, chance: int, version: str) -> dict[str, object]:
-    reason = _REASON_OF_KEY.get((status.health, assessed.recommendation.key), {})
+def _describe_status(assessment: Assessment, status: _Status, chance: int, version: str) -> dict[str, object]:
+    reason = _REASON_OF_KEY.get((status.health, assessment.recommendation.key), {})
     if status.health is Health.NOT_APPLICABLE:
         reason = _REASONS[chance % len(_REASONS)]
     described: dict[str, object] = {"code": _CODES[status.health], **reason}
@@ -131,10 +129,10 @@ def _format_time(day: int, chance: int) -> str:
     return f"{BIRTHDAY + timedelta(days=day)}T{timedelta(seconds=seconds)!s:0>8}.{fraction:07}Z"
 
 
-def _spell(assessed: Assessed, subscription_id: str) -> str:
+def _spell(assessment: Assessment, subscription_id: str) -> str:
     """Return the id of a resource as one recommendation spells it."""
-    identifier = assessed.resource.id(subscription_id)
-    spelling = assessed.recommendation.number % 4
+    identifier = assessment.resource.id(subscription_id)
+    spelling = assessment.recommendation.number % 4
     if spelling < 2 or "/resourceGroups/" not in identifier:
         return identifier
     if spelling == 2:
@@ -144,8 +142,8 @@ def _spell(assessed: Assessed, subscription_id: str) -> str:
     return identifier.lower()
 
 
-def _describe_resource(subscription_id: str, assessed: Assessed, identifier: str) -> dict[str, object]:
-    resource = assessed.resource
+def _describe_resource(subscription_id: str, assessment: Assessment, identifier: str) -> dict[str, object]:
+    resource = assessment.resource
     if resource.kind == "aws":
         name = resource.name(subscription_id)
         return {
@@ -155,7 +153,7 @@ def _describe_resource(subscription_id: str, assessed: Assessed, identifier: str
             "AzureResourceId": identifier,
         }
     details: dict[str, object] = {"Source": "Azure", "Id": identifier}
-    if assessed.recommendation.number % 3 == 0:
+    if assessment.recommendation.number % 3 == 0:
         provider, _, path = identifier.rpartition("/providers/")[2].partition("/")
         details["ResourceName"] = resource.name(subscription_id)
         if resource.kind != "subscription":
@@ -211,9 +209,9 @@ def _describe_risk(recommendation: Recommendation, health: Health, chance: int) 
     }
 
 
-def is_at(assessed: Assessed, subscription_id: str, resource_id: str, key: str) -> bool:
+def is_at(assessment: Assessment, subscription_id: str, resource_id: str, key: str) -> bool:
     """Tell whether an assessment is the one with a key on a resource; case does not matter."""
     return (
-        assessed.recommendation.key == key.lower()
-        and assessed.resource.id(subscription_id).lower() == resource_id.lower()
+        assessment.recommendation.key == key.lower()
+        and assessment.resource.id(subscription_id).lower() == resource_id.lower()
     )

@@ -1,4 +1,4 @@
-"""Faults the local Azure can be told to make: which requests they strike, and what goes wrong with those."""
+"""Faults that the local Azure can make: which requests they strike, and what goes wrong with those."""
 
 import asyncio
 import json

@@ -22,7 +22,7 @@ class Limit:
         size: tokens in a full bucket.
         refill: tokens that come back each second.
         is_shared: whether all subscriptions share an identity's bucket.
-        clock: tells seconds that never run backwards.
+        clock: returns seconds that never run backwards.
         refused: how many requests were refused so far; `granted` how many were not.
     """
 
@@ -40,15 +40,15 @@ class Limit:
         subscription = found[1].lower() if found else ""
         key = ("" if self.is_shared else subscription, identity)
         now = self.clock()
-        held, since = self._buckets.get(key, (self.size, now))
-        held = min(self.size, held + (now - since) * self.refill)
-        if held >= 1:
+        tokens, since = self._buckets.get(key, (self.size, now))
+        tokens = min(self.size, tokens + (now - since) * self.refill)
+        if tokens >= 1:
             self.granted += 1
-            self._buckets[key] = (held - 1, now)
+            self._buckets[key] = (tokens - 1, now)
             return None
         self.refused += 1
-        self._buckets[key] = (held, now)
-        seconds = math.ceil((1 - held) / self.refill)
+        self._buckets[key] = (tokens, now)
+        seconds = math.ceil((1 - tokens) / self.refill)
         message = (
             f"Number of 'read' requests for subscription '{subscription}' actor '{identity}' exceeded. "
             f"Please try again after '{seconds}' seconds."

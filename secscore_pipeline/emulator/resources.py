@@ -81,7 +81,7 @@ _CHILDREN = 3
 
 
 class Resource(NamedTuple):
-    """A resource of a subscription: the how manieth of its kind."""
+    """A resource of a subscription, by its kind and its number among those of the kind."""
 
     kind: str
     number: int
@@ -109,7 +109,7 @@ History = tuple[tuple[int, Health], ...]
 """The states of a resource in a control: each with the day since when, in days since the world began."""
 
 
-class Assessed(NamedTuple):
+class Assessment(NamedTuple):
     """One recommendation on one resource.
 
     Attributes:
@@ -150,33 +150,36 @@ class Inventory:
         self._first_days: dict[Resource, int] = {}
         self._resources: dict[Resource, Resource] = {}
         self._free: dict[tuple[str, str], int] = {}
-        self._assessed: list[Assessed] | None = None
+        self._assessments: list[Assessment] | None = None
         self._begin: int | None = None
         self._today = 0
 
     def follow(self, counts: Mapping[str, Counts], day: int) -> None:
-        """Change as few resources as possible, so that each control finds these counts on this day."""
+        """Change as few resources as possible, so that each control finds these counts on this day.
+
+        Controls that the catalogue lacks have no resources.
+        """
         if self._begin is None:
             self._begin = day
         if day != self._today:
-            self._today, self._assessed = day, None
+            self._today, self._assessments = day, None
         if counts == self._counts:
             return
         for name in self._members.keys() - counts.keys():
             self._free = {place: number for place, number in self._free.items() if place[0] != name}
             for resource in self._members.pop(name):
-                self._forget(resource)
+                self._remove(resource)
         for name, wanted in counts.items():
-            if self._counts.get(name) != wanted:
+            if self._counts.get(name) != wanted and name in self._catalogue.counted:
                 self._move(name, wanted, day)
         self._counts = dict(counts)
-        self._assessed = None
+        self._assessments = None
 
-    def list_assessed(self) -> list[Assessed]:
+    def list_assessments(self) -> list[Assessment]:
         """Return what is assessed: what controls count, and what none does, in an order that stays the same."""
-        if self._assessed is None:
-            self._assessed = [*self._list_counted(), *self._list_shared(), *self._list_others()]
-        return self._assessed
+        if self._assessments is None:
+            self._assessments = [*self._list_counted(), *self._list_shared(), *self._list_others()]
+        return self._assessments
 
     def _move(self, control: str, wanted: Counts, day: int) -> None:
         chance = random.Random(f"{self.subscription_id}/{control}/{day}")  # noqa: S311 - a simulation
@@ -199,7 +202,7 @@ class Inventory:
             if health is None:
                 del members[resource]
                 self._free[control, resource.kind] = min(resource.number, self._free[control, resource.kind])
-                self._forget(resource)
+                self._remove(resource)
             elif resource is None:
                 joining = self._choose(control, members)
                 members[joining] = ((day, health),)
@@ -207,7 +210,7 @@ class Inventory:
             else:
                 members[resource] = _append(members[resource], day, health)
 
-    def _forget(self, resource: Resource) -> None:
+    def _remove(self, resource: Resource) -> None:
         """Forget when a resource appeared, if it is gone: no control assesses it any more."""
         if not any(resource in members for members in self._members.values()):
             self._first_days.pop(resource, None)
@@ -225,25 +228,25 @@ class Inventory:
         resource = Resource(kind, number)
         return self._resources.setdefault(resource, resource)
 
-    def _list_counted(self) -> Iterator[Assessed]:
+    def _list_counted(self) -> Iterator[Assessment]:
         for control, members in self._members.items():
             by_kind = self._catalogue.counted[control]
             for resource, history in members.items():
                 counted = by_kind[resource.kind]
                 decisive = zlib.crc32(f"{self.subscription_id}/{resource}/{control}".encode()) % len(counted)
                 for place, recommendation in enumerate(counted):
-                    yield Assessed(resource, recommendation, history, place == decisive)
+                    yield Assessment(resource, recommendation, history, place == decisive)
 
-    def _list_shared(self) -> Iterator[Assessed]:
+    def _list_shared(self) -> Iterator[Assessment]:
         """Yield what two controls count: on the resources of both, and unhealthy only where both find them so."""
         for control, shared in self._catalogue.shared.items():
             members = self._members.get(control, {})
             for owner, recommendation in shared:
                 for resource, history in self._members.get(owner, {}).items():
                     if resource.kind == recommendation.kind and resource in members:
-                        yield Assessed(resource, recommendation, _combine(history, members[resource]), False)
+                        yield Assessment(resource, recommendation, _combine(history, members[resource]), False)
 
-    def _list_others(self) -> Iterator[Assessed]:
+    def _list_others(self) -> Iterator[Assessment]:
         """Yield what no control counts: on two thirds of the resources, and fixed some day."""
         for resource in sorted({*self._first_days, *_IN_NO_CONTROL}):
             first = self._first_days.get(resource, self._begin or 0)
@@ -254,8 +257,8 @@ class Inventory:
                 if fixed <= self._today:
                     history = (*history, (fixed, Health.HEALTHY))
                 if chance % 3:
-                    yield Assessed(resource, recommendation, history, False)
-        yield Assessed(
+                    yield Assessment(resource, recommendation, history, False)
+        yield Assessment(
             Resource("subscription", 0), make_own(self.subscription_id), ((self._begin or 0, Health.UNHEALTHY),), True
         )
 

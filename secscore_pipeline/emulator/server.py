@@ -43,7 +43,7 @@ class _Door(socket.socket):
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it accepts connections."""
+    """A server that signals when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -68,7 +68,7 @@ class LocalAzure:
     ...     settings = azure.settings()
 
     Args:
-        world: what it tells.
+        world: the tenant that it simulates.
         latency: seconds before each answer of ARM.
         page_size: items on a page of ARM's lists; None puts all on one.
         token_lifetime: seconds a token is good for.

@@ -1,4 +1,4 @@
-"""The world the local Azure tells of: subscriptions with resources, and the scores computed from them. No HTTP."""
+"""The simulated tenant: subscriptions with resources, and the scores computed from them. No HTTP."""
 
 import random
 import uuid
@@ -23,13 +23,13 @@ from secscore_pipeline.emulator.controls import (
     share_keys,
 )
 from secscore_pipeline.emulator.recommendations import Catalogue
-from secscore_pipeline.emulator.resources import Assessed, Inventory
+from secscore_pipeline.emulator.resources import Assessment, Inventory
 
 API_VERSION = "2020-01-01"
 
 
 class State(StrEnum):
-    """What a subscription is like to somebody who asks for its score."""
+    """What a subscription is like to somebody who reads its score."""
 
     NORMAL = "normal"
     GRACE = "grace"  # a second score beside ascScore
@@ -100,7 +100,7 @@ class Application:
         federations: its federated credentials.
         has_principal: whether its tenant has a service principal of it.
         blocked: whether Conditional Access blocks it.
-        assigned: whether it is the identity of the machine that asks the metadata service.
+        assigned: whether it is the identity of the machine that calls the metadata service.
     """
 
     client_id: str
@@ -132,7 +132,7 @@ class World:
         custom_controls: how many controls of the tenant's own there are, which give no points, beside Microsoft's.
         shared_keys: how many keys of recommendations a second control lists too, at most `controls.MOST_SHARED`.
         assessments: about how many each subscription has at first; None leaves that to the seed.
-        changing: about which share of the assessments changes on a day; None leaves that to the seed.
+        changing: about which share of the assessments changes on a day, at most 0.06; None leaves that to the seed.
         drift: by how many days the scores and controls are behind the assessments.
     """
 
@@ -156,7 +156,7 @@ class World:
         custom = (make_custom_definition(number) for number in range(1, 1 + custom_controls))
         self.definitions: tuple[Definition, ...] = share_keys((*DEFINITIONS, *custom), shared_keys)
         self.today = BIRTHDAY
-        self._assessments = assessments
+        self._assessment_target = assessments
         self._changing = CHANGING if changing is None else changing * _CONTROLS_OF_A_CHANGE
         self._drift = drift
         self._first_days: dict[str, date] = {}
@@ -169,7 +169,7 @@ class World:
             self.add_subscription(str(uuid.uuid5(NAMESPACE, f"subscription/{seed}/{number}")), state)
 
     def is_tenant(self, name: str) -> bool:
-        """Tell whether a GUID or domain, in any case, names the tenant."""
+        """Return whether a GUID or domain, in any case, names the tenant."""
         return name.lower() in (self.tenant_id, self.domain)
 
     def add_customer(self, subscriptions: int = 1) -> str:
@@ -197,6 +197,7 @@ class World:
         if state is State.UNSUPPORTED:
             subscription.name, subscription.tags = "Access to Azure Active Directory", {}
         self.subscriptions[subscription_id.lower()] = subscription
+        self._inventories.pop(subscription_id.lower(), None)
         if self.today > BIRTHDAY:
             self._first_days[subscription_id.lower()] = self.today
         return subscription
@@ -206,10 +207,10 @@ class World:
         chance = random.Random(f"{self.seed}/{subscription_id}")  # noqa: S311 - a simulation
         size = chance.choice((3, 12, 40, 150))
         counts = {definition.name: draw_counts(chance, size) for definition in self.definitions}
-        for _ in range(_SCALINGS if self._assessments else 0):
+        for _ in range(_SCALINGS if self._assessment_target else 0):
             inventory = Inventory(subscription_id, self.catalogue)
             inventory.follow(counts, 0)
-            ratio = (self._assessments or 0) / len(inventory.list_assessed())
+            ratio = (self._assessment_target or 0) / len(inventory.list_assessments())
             counts = {name: one.scale(ratio) for name, one in counts.items()}
         return counts
 
@@ -218,7 +219,7 @@ class World:
         """The recommendations of the tenant."""
         return Catalogue(self.definitions)
 
-    def list_assessed(self, subscription: Subscription) -> list[Assessed]:
+    def list_assessments(self, subscription: Subscription) -> list[Assessment]:
         """Return what is assessed in a subscription today: nothing where it is without a score or disabled."""
         if subscription.state in (State.UNSCORED, State.DISABLED):
             return []
@@ -227,7 +228,7 @@ class World:
         if inventory is None:
             inventory = self._inventories[identifier] = self._replay(subscription.subscription_id)
         inventory.follow(subscription.counts, (self.today - BIRTHDAY).days)
-        return inventory.list_assessed()
+        return inventory.list_assessments()
 
     def _replay(self, subscription_id: str) -> Inventory:
         """Return the resources of a subscription as the days since its first have made them.
@@ -246,8 +247,8 @@ class World:
     def _make_dice(self, subscription_id: str, day: date) -> random.Random:
         return random.Random(f"{self.seed}/{subscription_id}/{day}")  # noqa: S311 - a simulation
 
-    def live_until(self, day: date) -> None:
-        """Let the days pass up to `day`; the same seed makes the same days, and a world does not grow younger.
+    def simulate_until(self, day: date) -> None:
+        """Simulate each day up to `day`; the same seed makes the same days, and an earlier day changes nothing.
 
         Resources come and go, get fixed and broken; controls are added, retired and re-weighted; subscriptions appear.
         """
@@ -388,7 +389,7 @@ class World:
 
 
 def _reorganize(subscription: Subscription, chance: random.Random) -> None:
-    """Let a subscription, now and then, go to another team: its name, tags and management group change."""
+    """Move a subscription, now and then, to another team: its name, tags and management group change."""
     if chance.random() < 1 / 300 and subscription.state is not State.UNSUPPORTED:
         team = chance.choice(_TEAMS)
         subscription.name = f"{team}-{subscription.tags['stage']}-{subscription.subscription_id[:4]}"

@@ -13,7 +13,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from secscore_pipeline.system.redaction import quote_answer
 from secscore_pipeline.text import printable, secrets_of_url, show_url
-from secscore_pipeline.warehouse.connection import WarehouseError, scratch_folder
+from secscore_pipeline.warehouse.connection import scratch_folder
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 
 class Destination:
@@ -85,15 +86,15 @@ class Destination:
                 return None
 
     def has(self, name: str) -> bool:
-        """Tell whether there is a file or folder of a name."""
+        """Return whether there is a file or folder of a name."""
         with self._explain_errors():
             return bool(self._fs.exists(f"{self._root.rstrip('/')}/{name}"))
 
     def read_known_units(self, name: str) -> dict[str, str] | None:
         """Return what a list of units there says; None where there is none, or it is torn or of something else."""
-        held = self.read(name)
+        content = self.read(name)
         try:
-            found = json.loads(held or b"null")
+            found = json.loads(content or b"null")
         except ValueError:
             return None
         return found if isinstance(found, dict) else None
@@ -105,7 +106,7 @@ class Destination:
         except WarehouseError:
             raise
         except Exception as error:  # every file system of fsspec has errors of its own
-            # A URL that was cut in the wrong place has parts of its password where nobody looks for one.
+            # A URL that was cut in the wrong place has parts of its password where nobody expects one.
             parts = [part for part in re.split(r"[/:@?&=;#]", self.url) if len(part) > 3 and part not in self.label]
             hidden = (self.url, *secrets_of_url(self.url), *parts)
             why = quote_answer(str(error), *hidden, length=200) or type(error).__name__

@@ -15,12 +15,13 @@ from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ocsf.validation import build_event
 from secscore_pipeline.posture.query import csv_writer, escape_formula
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, execute, quote_literal
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import execute, quote_literal
 
 log = logging.getLogger(__name__)
 
 _ROWS = 1_000
-"""How many rows are held at a time."""
+"""How many rows are in memory at a time."""
 
 _LIST = "_secscore/{}.json"
 """Where a destination says what has been written there; that it is there marks the files as ours."""
@@ -66,7 +67,7 @@ def export(
     *,
     everything: bool = False,
     views: Sequence[str] = (),
-    tell: Callable[[str], object] = log.info,
+    report: Callable[[str], object] = log.info,
 ) -> ExportResult:
     """Write what a destination does not have yet.
 
@@ -82,7 +83,7 @@ def export(
         folder: private and empty, for files on their way.
         everything: write again what is there already.
         views: for CSV and xlsx, the views of the schema posture to write; empty: all of them.
-        tell: is called with a message for each unit.
+        report: is called with a message for each unit.
 
     Raises:
         WarehouseError: the destination cannot be written, or holds files of somebody else under the names of ours.
@@ -113,7 +114,7 @@ def export(
                     result.bytes += file.stat().st_size
             known[unit] = fingerprint
             result.units += 1
-            tell(f"{form}: {unit} written")
+            report(f"{form}: {unit} written")
     finally:
         if result.units:
             _put_list(destination, form, known, folder)
@@ -170,7 +171,7 @@ def _part(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _units(connection: duckdb.DuckDBPyConnection, form: str, views: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each unit's name, what tells its content from another, and its day. Of `views`, empty stands for all."""
+    """Yield each unit's name, what its content is recognized by, and its day. Of `views`, empty stands for all."""
     days = connection.execute(load_sql("exports/list_days")).fetchall()
     if form in OF_VIEWS:
         if days:
@@ -220,7 +221,7 @@ def _csv(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[st
 
 
 def _xlsx(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[str]) -> tuple[int, list[str]]:
-    from secscore_pipeline.exports.workbook import write_workbook  # its library is for who asks for it
+    from secscore_pipeline.exports.workbook import write_workbook  # only this form needs its library
 
     with _part(folder.parent, "sheets") as temporary:
         sheets = ((view, *_rows_of(connection, view)) for view in views)
@@ -228,7 +229,7 @@ def _xlsx(connection: duckdb.DuckDBPyConnection, folder: Path, views: Sequence[s
 
 
 def _rows_of(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:
-    """Return the columns of a view, and its rows, some at a time: all of them before another view is asked."""
+    """Return the columns of a view, and its rows, some at a time: all of them before another view is read."""
     cursor = connection.execute(f'from posture."{view}"')
     return [column[0] for column in cursor.description or []], iter(lambda: cursor.fetchmany(_ROWS), [])
 

@@ -1,4 +1,4 @@
-"""Batches: the subscriptions of a feed dealt into parts, each read, retried and shown as a run of its own."""
+"""Batches: the subscriptions of a feed split into parts, each read, retried and shown as a run of its own."""
 
 import hashlib
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ class Batch:
         return cls(feed, int(number), int(count))
 
     def takes(self, subscription_id: str) -> bool:
-        """Tell whether a subscription belongs to it."""
+        """Return whether a subscription belongs to it."""
         digest = hashlib.sha256(subscription_id.lower().encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 

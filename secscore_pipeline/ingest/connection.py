@@ -7,15 +7,16 @@ from functools import lru_cache
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import Credential, MsalTokenSource
+from secscore_pipeline.azure.credentials import Credential
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.config.azure_settings import AzureSettings, read_azure_settings
 from secscore_pipeline.config.feeds import DEFAULT_NAME, Feed
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import BY_NAME, CONNECTION_SETTINGS, SECRETS
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.scope import ResolvedScope, refuse_empty, resolve_scope
-from secscore_pipeline.warehouse.store import ConnectionTenant
+from secscore_pipeline.warehouse.rows import ConnectionTenant
 
 SHARED = ("SECSCORE_CA_BUNDLE", "SECSCORE_MAX_CONNECTIONS", "SECSCORE_ENTITIES", "SECSCORE_OWNER_TAG")
 """The settings of the environment that hold for every feed which does not say otherwise."""
@@ -58,7 +59,7 @@ class FeedSettings:
 class AzureConnection:
     """One connection to Azure: who signs in, where, and which subscriptions are read.
 
-    Everything is checked when the settings or a client are asked for.
+    Everything is checked when the settings are read or a client is made.
 
     Attributes:
         values: by the settings' names, as text; a setting that is not there is empty.
@@ -124,11 +125,11 @@ class AzureConnection:
             _client.cache_clear()
         return _client(*wanted)
 
-    def describe_unmatched_patterns(self, directory: SubscriptionListing) -> list[str]:
+    def describe_unmatched_patterns(self, listing: SubscriptionListing) -> list[str]:
         """Return a sentence for each pattern of the scope that fits no subscription, or is not used.
 
         Args:
-            directory: what Azure lists; not asked where no pattern is set.
+            listing: what Azure lists; not read where no pattern is set.
 
         Raises:
             AzureError: the subscriptions could not be listed.
@@ -136,7 +137,7 @@ class AzureConnection:
         scope = self.settings().scope
         if not (scope.include or scope.exclude):
             return []
-        names = {} if scope.subscription_ids is not None else directory.names
+        names = {} if scope.subscription_ids is not None else listing.names
         return scope.describe_unmatched(names)
 
     def tenant(self) -> ConnectionTenant:
@@ -147,15 +148,15 @@ class AzureConnection:
         name = self.settings().tenant_id.lower()
         return ConnectionTenant(self.client().tenant_id or name, name)
 
-    def directory(self, run_id: str | None = None) -> SubscriptionListing:
+    def listing(self, run_id: str | None = None) -> SubscriptionListing:
         """Return the subscriptions that the identity sees: one list for all assets of a run, where that is named."""
-        return _directory(self.client(), run_id) if run_id else SubscriptionListing(self.client())
+        return _list_subscriptions(self.client(), run_id) if run_id else SubscriptionListing(self.client())
 
-    def subscriptions(self, directory: SubscriptionListing) -> tuple[str, ...]:
+    def subscriptions(self, listing: SubscriptionListing) -> tuple[str, ...]:
         """Return the ids of the subscriptions to read: those listed, or those discovered that the patterns leave in.
 
         Args:
-            directory: what Azure lists; not asked where the settings list them.
+            listing: what Azure lists; not read where the settings list them.
 
         Raises:
             AzureError: they could not be listed, or there are none.
@@ -163,19 +164,19 @@ class AzureConnection:
         scope = self.settings().scope
         if scope.subscription_ids is not None:
             return scope.subscription_ids
-        return refuse_empty(resolve_scope(scope, directory, asks_for_states=False))
+        return refuse_empty(resolve_scope(scope, listing, checks_states=False))
 
-    def resolve_scope(self, directory: SubscriptionListing) -> ResolvedScope:
+    def resolve_scope(self, listing: SubscriptionListing) -> ResolvedScope:
         """Return which subscriptions are to be read now, and why those that Azure lists beside them are not.
 
         Args:
-            directory: what Azure lists; where the settings name the subscriptions, asked only if entities are on.
+            listing: what Azure lists; where the settings name the subscriptions, read only if entities are on.
 
         Raises:
             AzureError: they could not be listed, or none is listed.
         """
         settings = self.settings()
-        return resolve_scope(settings.scope, directory, asks_for_states=settings.owner_tag is not None)
+        return resolve_scope(settings.scope, listing, checks_states=settings.owner_tag is not None)
 
 
 @lru_cache(maxsize=1)
@@ -184,5 +185,5 @@ def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_con
 
 
 @lru_cache(maxsize=1)
-def _directory(client: ArmClient, run_id: str) -> SubscriptionListing:  # noqa: ARG001 - whose it is: another run asks anew
+def _list_subscriptions(client: ArmClient, run_id: str) -> SubscriptionListing:  # noqa: ARG001 - another run lists anew
     return SubscriptionListing(client)

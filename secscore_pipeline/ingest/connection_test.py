@@ -18,7 +18,8 @@ from urllib3.exceptions import NameResolutionError
 from secscore_pipeline.azure.clouds import CLOUDS, RETIRED, Cloud
 from secscore_pipeline.azure.errors import RESULTS, AzureError, Outcome, ReadResult, RequestError, SignInError
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, ASSESSMENTS, Fetch, fetch, fetch_all
-from secscore_pipeline.azure.session import Session, certificate_of, host_of, is_untrusted
+from secscore_pipeline.azure.origins import host_of
+from secscore_pipeline.azure.session import Session, certificate_of, is_untrusted
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.config.azure_settings import AzureSettings
 from secscore_pipeline.config.kinds import SettingsError
@@ -95,7 +96,7 @@ def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[
 
     Args:
         connection: whose settings are tried.
-        clock: tells the present time.
+        clock: returns the present time.
     """
     watch = _Watch()
     try:
@@ -130,8 +131,8 @@ def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[
     yield Step("sign-in", State.PASSED, f"Entra gave {who} a token.", watch.lap())
 
     try:
-        directory = connection.directory()
-        seen, subscription_ids = directory.visible, connection.subscriptions(directory)
+        listing = connection.listing()
+        seen, subscription_ids = listing.visible, connection.subscriptions(listing)
     except AzureError as error:
         yield _make_failed_step("subscriptions", error, watch)
         return
@@ -141,17 +142,19 @@ def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[
         f"The identity sees {len(seen)} subscriptions; {len(subscription_ids)} are to be read.",
         watch.lap(),
     )
-    for sentence in connection.describe_unmatched_patterns(directory):
+    for sentence in connection.describe_unmatched_patterns(listing):
         yield Step("subscriptions", State.WARNED, sentence, watch.lap(), _failure_in(sentence))
     names = {one.subscription_id: one.name for one in seen}
     for event_type in settings.event_types:
         most_pages = 1 if event_type is ASSESSMENTS else None
-        looks = fetch_all(client, event_type, subscription_ids, clock, settings.max_connections, most_pages=most_pages)
+        fetches = fetch_all(
+            client, event_type, subscription_ids, clock, settings.max_connections, most_pages=most_pages
+        )
         readable = None
-        for look in looks:
-            yield _read(look, names.get(look.subscription_id))
-            if look.outcome is Outcome.COMPLETE:
-                readable = look.subscription_id
+        for done in fetches:
+            yield _read(done, names.get(done.subscription_id))
+            if done.outcome is Outcome.COMPLETE:
+                readable = done.subscription_id
         if event_type is ASSESSMENTS and readable:
             yield _read(fetch(client, ASSESSMENT_METADATA, readable, clock, most_pages=1), names.get(readable))
 
@@ -248,7 +251,7 @@ def _format_names(steps: Sequence[Step]) -> str:
 
 
 class _Watch:
-    """Tells how long ago it was asked last."""
+    """Returns the seconds since its last call."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
@@ -268,21 +271,21 @@ def _make_failed_step(name: str, error: AzureError, watch: _Watch) -> Step:
     return Step(name, State.FAILED, str(error), watch.lap(), error.failure)
 
 
-def _read(look: Fetch, name: str | None) -> Step:
-    seconds = (look.finished_at - look.started_at).total_seconds()
+def _read(fetch: Fetch, name: str | None) -> Step:
+    seconds = (fetch.finished_at - fetch.started_at).total_seconds()
     failure: str | None
-    if look.outcome is Outcome.COMPLETE:
+    if fetch.outcome is Outcome.COMPLETE:
         state, failure = State.PASSED, None
-        where = " on the first page" if look.event_type in (ASSESSMENTS, ASSESSMENT_METADATA) else ""
-        says = f"{look.records} {'record' if look.records == 1 else 'records'}{where}."
-    elif look.outcome is Outcome.NO_SCORE:
+        where = " on the first page" if fetch.event_type in (ASSESSMENTS, ASSESSMENT_METADATA) else ""
+        says = f"{fetch.records} {'record' if fetch.records == 1 else 'records'}{where}."
+    elif fetch.outcome is Outcome.NO_SCORE:
         state, failure = State.WARNED, "no-score"
-        says = explain("It has no secure score yet.", failure, subscription_id=look.subscription_id)
-    elif RESULTS[look.outcome] is ReadResult.NO_SCORE:  # for good: what happened says why
-        state, failure, says = State.WARNED, look.failure, look.error or look.outcome
+        says = explain("It has no secure score yet.", failure, subscription_id=fetch.subscription_id)
+    elif RESULTS[fetch.outcome] is ReadResult.NO_SCORE:  # for good: what happened says why
+        state, failure, says = State.WARNED, fetch.failure, fetch.error or fetch.outcome
     else:
-        state, failure, says = State.FAILED, look.failure, look.error or look.outcome
-    return Step(look.event_type.name, state, says, seconds, failure, look.subscription_id, name, look.outcome)
+        state, failure, says = State.FAILED, fetch.failure, fetch.error or fetch.outcome
+    return Step(fetch.event_type.name, state, says, seconds, failure, fetch.subscription_id, name, fetch.outcome)
 
 
 class _Host(NamedTuple):
@@ -348,7 +351,7 @@ def _signer(url: str) -> str:
 def explain_sign_in(error: SignInError, settings: AzureSettings) -> SignInError:
     """Return the error of a sign-in, with a cause found for a tenant that Entra does not know.
 
-    Another cloud may know it, or the two ids are swapped. Both are asked of Entra.
+    Another cloud may know it, or the two ids are swapped. Entra is called for both.
     """
     if error.failure != "tenant-unknown":
         return error

@@ -23,27 +23,20 @@ from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.connection import has_rows, select_rows
-from secscore_pipeline.warehouse.store import (
-    FetchRow,
-    RecordRow,
-    ScopeChange,
-    ScopeRow,
-    Spool,
-    leave_scope,
-    load_fetches,
-    open_spool,
-)
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange, ScopeRow
+from secscore_pipeline.warehouse.spool import Spool, open_spool
+from secscore_pipeline.warehouse.statements import has_rows, select_rows
+from secscore_pipeline.warehouse.store import leave_scope, load_fetches
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 NAMED = 20
-"""How many new or gone subscriptions are named in the log; `raw.subscriptions` has them all."""
+"""How many added or removed subscriptions are named in the log; `raw.subscriptions` has them all."""
 
 
 class FetchSummary(NamedTuple):
-    """What a run's look at every subscription for one event type came to.
+    """What a run read of every subscription for one event type.
 
     Attributes:
         left: the subscriptions that left the scope.
@@ -73,12 +66,12 @@ class _Reading:
     """What a run reads, and where it stores it.
 
     Attributes:
-        azure: whom to ask.
+        azure: where to read.
         warehouse: where to store it.
         event_type: what to read.
-        run_id: the run that looks.
-        clock: tells the present time.
-        tell: is called with messages about the progress.
+        run_id: the run that reads.
+        clock: returns the present time.
+        report: is called with messages about the progress.
         known: what all fetches of the run share.
         tenant_ids: the tenant of each subscription that is known to have one.
     """
@@ -88,7 +81,7 @@ class _Reading:
     event_type: EventType
     run_id: str
     clock: Clock
-    tell: Callable[[str], object]
+    report: Callable[[str], object]
     known: Mapping[str, Any]
     tenant_ids: Mapping[str, str]
 
@@ -99,7 +92,7 @@ def fetch_event_type(
     event_type: EventType,
     run_id: str,
     clock: Clock = utc_now,
-    tell: Callable[[str], object] = log.info,
+    report: Callable[[str], object] = log.info,
     part: Part | None = None,
 ) -> FetchSummary:
     """Read every subscription with no database open, then load what was read in one transaction.
@@ -108,13 +101,13 @@ def fetch_event_type(
     says which; each choice is loaded by itself, since the next one depends on it.
 
     Args:
-        azure: whom to ask, about which subscriptions.
+        azure: where to read, and which subscriptions.
         warehouse: where to store it.
         event_type: what to read.
-        run_id: the run that looks.
-        clock: tells the present time.
-        tell: is called with messages about the progress.
-        part: which of the subscriptions, where they are dealt into batches.
+        run_id: the run that reads.
+        clock: returns the present time.
+        report: is called with messages about the progress.
+        part: which of the subscriptions, where they are split into batches.
 
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do.
@@ -122,13 +115,13 @@ def fetch_event_type(
     with warehouse.get_connection():
         pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
-    directory = azure.directory(run_id)
-    resolved = _resolve_scope(azure, warehouse, directory, run_id)
+    listing = azure.listing(run_id)
+    resolved = _resolve_scope(azure, warehouse, listing, run_id)
     left = _store_departures(azure, warehouse, run_id, resolved, clock)
     if left:
-        tell(describe_left(left))
+        report(describe_left(left))
     in_scope = refuse_empty(resolved)
-    tenant_ids = directory.tenant_ids
+    tenant_ids = listing.tenant_ids
     subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
     if azure.other_feeds:
         _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
@@ -140,7 +133,7 @@ def fetch_event_type(
         "cloud_partition": cloud.partition,
         "subscriptions_in_scope": len(in_scope),
     }
-    reading = _Reading(azure, warehouse, event_type, run_id, clock, tell, known, tenant_ids)
+    reading = _Reading(azure, warehouse, event_type, run_id, clock, report, known, tenant_ids)
     taken = FetchSummary(0, Counter(), 0, 0, [], left, [])
     for chosen in (
         choose_metadata_subscriptions(warehouse, subscription_ids, clock().date())
@@ -149,7 +142,7 @@ def fetch_event_type(
     ):
         taken = taken.add(_fetch_subscriptions(reading, chosen))
     if taken.returned:
-        tell(describe_returned(taken.returned))
+        report(describe_returned(taken.returned))
     return taken
 
 
@@ -161,7 +154,7 @@ def _fetch_subscriptions(reading: _Reading, subscription_ids: Sequence[str]) -> 
     errors: list[str] = []
     records = requests = 0
     with open_spool(reading.warehouse.path) as spool:
-        looks = fetch_all(
+        fetches = fetch_all(
             azure.client(),
             event_type,
             subscription_ids,
@@ -169,26 +162,26 @@ def _fetch_subscriptions(reading: _Reading, subscription_ids: Sequence[str]) -> 
             azure.settings().max_connections,
             partial(_spool_page, spool),
         )
-        for done, look in enumerate(looks, 1):
-            _spool_fetch(spool, {**reading.known, "tenant_id": reading.tenant_ids.get(look.subscription_id)}, look)
-            outcomes[look.outcome] += 1
-            records += look.records
-            requests += len(look.request_ids)
-            if look.error and look.outcome.result is ReadResult.NOT_READ:
-                errors.append(f"{look.subscription_id}: {look.error}")
+        for done, fetch in enumerate(fetches, 1):
+            _spool_fetch(spool, {**reading.known, "tenant_id": reading.tenant_ids.get(fetch.subscription_id)}, fetch)
+            outcomes[fetch.outcome] += 1
+            records += fetch.records
+            requests += len(fetch.request_ids)
+            if fetch.error and fetch.outcome.result is ReadResult.NOT_READ:
+                errors.append(f"{fetch.subscription_id}: {fetch.error}")
             if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
-                reading.tell(f"{event_type.name}: {done} of {total} subscriptions asked for")
+                reading.report(f"{event_type.name}: {done} of {total} subscriptions read")
         spool.close()
         with reading.warehouse.get_connection() as connection:
             returned = load_fetches(connection, spool, reading.run_id, event_type.name, clock(), azure.tenant())
     taken = FetchSummary(total, outcomes, records, requests, errors, [], returned)
     if not report_progress(event_type.name, total, total):
-        reading.tell(f"{event_type.name}: {taken.coverage.sentence}")
+        reading.report(f"{event_type.name}: {taken.coverage.sentence}")
     return taken
 
 
 def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Tell whether a run stored what it read of a subscription, or that one left the scope."""
+    """Return whether a run stored what it read of a subscription, or that one left the scope."""
     run = {"run_id": run_id, "event_type": None}
     return any(
         has_rows(connection, name, run) for name in ("warehouse/count_stored_fetches", "ingest/count_departures")
@@ -196,15 +189,15 @@ def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 
 
 def _resolve_scope(
-    azure: AzureConnection, warehouse: Warehouse, directory: SubscriptionListing, run_id: str
+    azure: AzureConnection, warehouse: Warehouse, listing: SubscriptionListing, run_id: str
 ) -> ResolvedScope:
     """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
-    resolved = azure.resolve_scope(directory)
+    resolved = azure.resolve_scope(listing)
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
         return resolved
-    asked: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
+    parameters: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
     with warehouse.get_reader() as connection:
-        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), asked)
+        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
     known = {row["subscription_id"] for row in rows}
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
@@ -212,7 +205,7 @@ def _resolve_scope(
 def _store_departures(
     azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
-    """Store who has left the scope, and return them; none where nobody can tell, or the run has a scope of its own."""
+    """Store who has left the scope, and return them; none where it is unknown, or the run has its own scope."""
     if resolved.reason_of_others is None or azure.has_own_scope:
         return []
     scope = ScopeRow(
@@ -247,29 +240,29 @@ def _format_subscription(change: ScopeChange) -> str:
 
 def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
-    asked: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
+    parameters: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
     with warehouse.get_reader() as connection:
-        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), asked):
+        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
             what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
             raise RequestError(what, "feeds-overlap")
 
 
-def _spool_fetch(spool: Spool, known: dict[str, Any], look: Fetch) -> None:
+def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
     """Keep a fetch until everything is read; `known` is what all fetches of the run share."""
     spool.add_fetch(
         FetchRow(
             **known,
-            subscription_id=look.subscription_id,
-            event_type=look.event_type.name,
-            started_at=look.started_at,
-            finished_at=look.finished_at,
-            outcome=look.outcome,
-            http_status=look.http_status,
-            error_code=look.error_code,
-            error=look.error,
-            pages=look.pages,
-            records=look.records,
-            request_ids=look.request_ids,
+            subscription_id=fetch.subscription_id,
+            event_type=fetch.event_type.name,
+            started_at=fetch.started_at,
+            finished_at=fetch.finished_at,
+            outcome=fetch.outcome,
+            http_status=fetch.http_status,
+            error_code=fetch.error_code,
+            error=fetch.error,
+            pages=fetch.pages,
+            records=fetch.records,
+            request_ids=fetch.request_ids,
         )
     )
 

@@ -21,7 +21,7 @@ def report_progress(what: str, done: int, total: int) -> bool:
 
 @contextmanager
 def watch_progress(watcher: Watcher) -> Iterator[None]:
-    """Let somebody watch the work of a block."""
+    """Report the progress of a block to somebody."""
     token = _watcher.set(watcher)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which subscriptions are read, and why others are not: what the settings ask for, held against what Azure lists."""
+"""Which subscriptions are read, and why others are not: what the settings name, compared with what Azure lists."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,25 +57,25 @@ class ResolvedScope:
         return replace(self, subscription_ids=(*self.subscription_ids, *added), not_read=not_read)
 
 
-def resolve_scope(scope: Scope, directory: SubscriptionListing, *, asks_for_states: bool) -> ResolvedScope:
+def resolve_scope(scope: Scope, listing: SubscriptionListing, *, checks_states: bool) -> ResolvedScope:
     """Return which subscriptions are to be read now.
 
     Args:
-        scope: what the settings ask for.
-        directory: what Azure lists.
-        asks_for_states: where the settings name subscriptions, leave out those that Azure lists as disabled or deleted.
+        scope: what the settings name.
+        listing: what Azure lists.
+        checks_states: where the settings name subscriptions, leave out those that Azure lists as disabled or deleted.
             A list that cannot be read then leaves out none.
 
     Raises:
         AzureError: the settings name none, and they could not be listed, or none is listed.
     """
     if scope.subscription_ids is not None:
-        return _resolve_named(scope.subscription_ids, directory, asks_for_states=asks_for_states)
-    seen = directory.visible
+        return _resolve_named(scope.subscription_ids, listing, checks_states=checks_states)
+    seen = listing.visible
     if not seen:  # an identity that has just lost its roles, more likely than a tenant without subscriptions
         raise RequestError("Azure lists no subscription for this identity.", "no-subscriptions")
     scope = scope.with_names(one.name for one in seen)
-    within = directory.below(scope.management_group).subscription_ids if scope.management_group else None
+    within = listing.below(scope.management_group).subscription_ids if scope.management_group else None
     reasons = {one.subscription_id: _reason(one, scope, within) for one in seen}
     return ResolvedScope(
         tuple(one for one, reason in reasons.items() if reason is None),
@@ -97,10 +97,10 @@ def refuse_empty(resolved: ResolvedScope) -> tuple[str, ...]:
 
 
 def _resolve_named(
-    subscription_ids: Sequence[str], directory: SubscriptionListing, *, asks_for_states: bool
+    subscription_ids: Sequence[str], listing: SubscriptionListing, *, checks_states: bool
 ) -> ResolvedScope:
     """Return the scope where the settings name the subscriptions."""
-    listed = directory.visible_or_none() if asks_for_states else []
+    listed = listing.visible_or_none() if checks_states else []
     if listed is None:
         return ResolvedScope(tuple(subscription_ids))
     ended = {one.subscription_id: reason for one in listed if (reason := _find_end(one))}

@@ -1,9 +1,10 @@
-"""How raw records become findings: the SQL of the mapping, in the order it runs in, and what it can be told."""
+"""How raw records become findings: the SQL of the mapping, in the order it runs in, and its parameters."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from secscore_pipeline.ocsf.plain_text import convert_html
+import duckdb
+
+from secscore_pipeline.ocsf.plain_text import convert_texts
 from secscore_pipeline.system.sql_files import load_sql
 
 
@@ -16,14 +17,21 @@ class Mapping:
         events: of the fetches that they were observed in, after those: what has changed, and what is gone.
         notes: what is noted in the end.
         parameters: of all of them, by name.
-        functions: those that they call beside DuckDB's own, each from text to text, by name.
     """
 
     versions: tuple[str, ...]
     events: tuple[str, ...]
     notes: tuple[str, ...]
     parameters: dict[str, object]
-    functions: dict[str, Callable[[str], str]]
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, part: dict[str, object], /) -> None:
+        """Make the temporary tables that the statements on versions use: what SQL cannot work out.
+
+        Args:
+            connection: open for writing.
+            part: which record versions: those after `after`, up to `upto`.
+        """
+        convert_texts(connection, part)
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,9 @@ class Normalization:
                 "load_definitions",
                 "load_findings",
                 "parse_versions",
-                "update_findings",
                 "parse_assessments",
                 "parse_metadata",
+                "update_findings",
             ),
             events=_load("close_findings", "load_recommendation_events"),
             notes=_load("note_normalized", "load_subscription_versions"),
@@ -62,7 +70,6 @@ class Normalization:
                 "medium_from": self.medium_from,
                 "extension_version": self.extension_version,
             },
-            functions={"plain_text": convert_html},
         )
 
 

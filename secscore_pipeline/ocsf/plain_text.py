@@ -2,6 +2,10 @@
 
 import re
 
+import duckdb
+
+from secscore_pipeline.system.sql_files import load_sql
+
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 LONGEST = 100_000
@@ -23,3 +27,17 @@ def convert_html(text: str) -> str:
         shown = get_text(shown)
     lines = "\n".join(line.rstrip() for line in shown.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
+
+
+def convert_texts(connection: duckdb.DuckDBPyConnection, part: dict[str, object]) -> None:
+    """Make the temporary table `plain_texts` of the HTML in new metadata: each text, and what is shown of it.
+
+    Args:
+        connection: open for writing.
+        part: which record versions are new: those after `after`, up to `upto`.
+    """
+    limits = {name: part[name] for name in ("after", "upto")}
+    texts = [html for (html,) in connection.execute(load_sql("ocsf/select_html_texts"), limits).fetchall()]
+    connection.execute("create or replace temp table plain_texts (html varchar, plain varchar)")
+    if texts:
+        connection.executemany("insert into plain_texts values (?, ?)", [[html, convert_html(html)] for html in texts])

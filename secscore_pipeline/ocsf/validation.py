@@ -1,4 +1,4 @@
-"""Findings as OCSF events, held against the packaged OCSF schema and the rules that JSON Schema cannot carry."""
+"""Findings as OCSF events, validated against the packaged OCSF schema and the rules that JSON Schema cannot carry."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ _CLASS = "databee/assessment_finding"
 
 
 def build_event(row: str) -> dict[str, Any]:
-    """Turn one row of `ocsf.assessment_findings`, as DuckDB's `to_json` prints it, into an OCSF event.
+    """Convert one row of `ocsf.assessment_findings`, as DuckDB's `to_json` prints it, into an OCSF event.
 
     Nulls go, since OCSF knows absence and not null; `_dt` times become RFC 3339 in UTC.
     """

@@ -1,6 +1,6 @@
 """How fresh each feed is: when its last complete sync ended, and from when that is too long ago.
 
-Status, metrics, the heartbeat and the alert `sync_overdue` all ask here, so that they agree.
+Status, metrics, the heartbeat and the alert `sync_overdue` all use this module, so that they agree.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.config.schedules import longest_gap
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute
 from secscore_pipeline.warehouse.retention import SKEW
+from secscore_pipeline.warehouse.statements import execute
 
 LATE_AFTER = timedelta(hours=2)
 """How long after the next run of a schedule a feed without a complete sync counts as overdue."""

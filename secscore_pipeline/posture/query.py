@@ -15,7 +15,7 @@ import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import find_nearest, printable, suggest
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 Rows = list[tuple[Any, ...]]
 
@@ -64,7 +64,7 @@ def refuse_writing(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     """Refuse SQL that does more than read.
 
     What a connection may reach, it may write too, even where the database is read-only (`copy … to`, `attach`, a log);
-    and extensions write by functions. So only questions are let through, and only functions known to read.
+    and extensions write by functions. So only queries are allowed, and only functions known to read.
 
     Args:
         connection: the one on which the SQL is to run, with access restricted.

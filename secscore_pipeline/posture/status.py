@@ -10,8 +10,8 @@ import duckdb
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
 from secscore_pipeline.warehouse.retention import SKEW
+from secscore_pipeline.warehouse.statements import select_rows
 
 
 class Status(NamedTuple):
@@ -20,10 +20,10 @@ class Status(NamedTuple):
     Attributes:
         feeds: a row for each feed that was ever read (see status.sql).
         scores: a row for each tenant with a score (see status_scores.sql).
-        attention: a sentence for each thing that somebody should look at.
+        attention: a sentence for each thing that somebody should check.
         freshness: when each configured feed was read last.
         overdue: the sentences of `attention` that say that a feed has had no complete sync for too long.
-        as_of: when it was asked, UTC.
+        as_of: when it was read, UTC.
         open_findings: a row for each tenant whose assessments are read (see count_open_findings.sql).
     """
 
@@ -69,12 +69,12 @@ def read_status(
     freshness = read_freshness(connection, feeds)
     found = (fresh.problem(max_age or get_overdue_age(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))
     overdue = [problem for problem in found if problem]
-    told = {fresh.feed for fresh in freshness if fresh.is_from_the_future(now)}
+    in_future = {fresh.feed for fresh in freshness if fresh.is_from_the_future(now)}
     future = [
         f"A fetch of the feed {row['feed']} is dated {row['future_at']:%Y-%m-%d %H:%M} UTC, which is yet to come: the "
         "clock was wrong then, or is now."
         for row in read
-        if row["future_at"] and row["feed"] not in told
+        if row["future_at"] and row["feed"] not in in_future
     ]
     not_read = [
         f"{row['not_read']} of {row['subscriptions']} subscriptions of the feed {row['feed']} could not be read: "

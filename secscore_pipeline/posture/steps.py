@@ -10,7 +10,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 STEPS = 5
 """How many steps a tenant has at most."""

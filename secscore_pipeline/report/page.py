@@ -23,7 +23,7 @@ from secscore_pipeline.report.charts import build_trend_chart, draw_small_trend
 from secscore_pipeline.report.formats import build_environment, pluralize
 from secscore_pipeline.system.files import replace_file
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 Row = dict[str, Any]
 

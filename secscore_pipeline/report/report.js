@@ -1,5 +1,5 @@
 "use strict";
-for (const path of document.querySelectorAll(".path")) path.scrollLeft = path.scrollWidth; // the newest day is on the right
+for (const trend of document.querySelectorAll(".trend")) trend.scrollLeft = trend.scrollWidth; // the newest day is on the right
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true; // paper cannot be unfolded
 });

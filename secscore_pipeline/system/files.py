@@ -10,7 +10,7 @@ from secscore_pipeline.system.scratch import scratch_folder
 from secscore_pipeline.text import printable
 
 _HEAD = 4_096
-"""In how many bytes at a file's beginning a mark is looked for."""
+"""In how many bytes at a file's beginning a mark is searched for."""
 
 
 class FileError(FailureError):

@@ -1,4 +1,4 @@
-"""Processes by what tells them apart: a process id is used again, with its start it is one process for good."""
+"""Processes by what identifies them: a process id is used again, with its start it is one process for good."""
 
 import socket
 from pathlib import Path
@@ -12,7 +12,7 @@ class ProcessIdentity(NamedTuple):
 
     Attributes:
         host: the machine's name, and on Linux the namespace that process ids are counted in: that of a container.
-        boot: what tells this start of the machine from others.
+        boot: what identifies this start of the machine.
         pid: the process id.
         started: when it started, counted so that setting the clock does not change it.
     """
@@ -41,12 +41,12 @@ class ProcessIdentity(NamedTuple):
 
     @property
     def is_on_this_host(self) -> bool:
-        """Whether this machine is the one that can tell whether it is alive."""
+        """Whether this machine is the one that can check whether it is alive."""
         return self.host == _host()
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs; asked on its own machine."""
+        """Whether the process runs; checked on its own machine."""
         return self.boot == _boot() and _start_of(self.pid) == self.started
 
 

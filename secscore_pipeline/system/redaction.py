@@ -21,10 +21,10 @@ REDACTED = "***"
 """What stands in the place of a secret."""
 
 SHORTEST_SECRET = 6
-"""A shorter value is not looked for: it would be found in any text."""
+"""A shorter value is not searched for: it would be found in any text."""
 
 _REMEMBERED_TOKENS = 32
-"""How many of the newest tokens are kept. Each is good for an hour or a day; a process may live for months."""
+"""How many of the newest tokens are kept. Each is good for an hour or a day; a process may run for months."""
 
 _PATTERNS = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token: an access token or a client assertion
@@ -61,7 +61,7 @@ def register_token(token: str) -> None:
 
 
 def redact(text: str, *also: str) -> str:
-    """Return a text without the registered secrets, as they are or encoded, and without what looks like a token.
+    """Return a text without the registered secrets, as they are or encoded, and without what has the form of a token.
 
     The encodings are percent-encoding, base64 at any offset, and the escapes of JSON and HTML.
 
@@ -78,7 +78,7 @@ def redact(text: str, *also: str) -> str:
 
 
 def _encoded_forms(secret: str) -> tuple[str, ...]:
-    """Return the forms of a secret to look for, the longest first."""
+    """Return the forms of a secret to search for, the longest first."""
     raw = secret.encode()
     percent_encoded = {
         quote(secret, safe=""),
@@ -134,7 +134,7 @@ _FORWARDED_LOGGERS = ("msal", "urllib3", "requests", "slack_sdk")
 
 
 def take_over_library_loggers() -> None:
-    """Let libraries that see secrets log through this package alone: shown with --verbose, and redacted.
+    """Have libraries that see secrets log through this package alone: shown with --verbose, and redacted.
 
     Without it Python prints their warnings to standard error, and Dagster stores that; MSAL logs whole answers.
     """

@@ -2,7 +2,7 @@
 
 Python runs a signal's handler in the main thread, between two of its own instructions: not while that thread waits in
 C code, and Dagster puts handlers of its own in the place of others while a job runs. So a thread of its own learns of
-each signal (`signal.set_wakeup_fd`), asks what runs to end, and ends the process if it does not.
+each signal (`signal.set_wakeup_fd`), interrupts what runs, and ends the process if it does not.
 """
 
 import multiprocessing
@@ -49,9 +49,9 @@ _state = _State()
 
 
 def is_requested() -> bool:
-    """Tell whether this process was told to stop."""
+    """Return whether this process got a signal to stop."""
     if not _state.requested.is_set() and _state.reader is not None:
-        # On a busy machine the thread that is to note a signal may not have had its turn yet.
+        # On a busy machine the thread that is to note a signal may not have run yet.
         with suppress(BlockingIOError):
             for number in _state.reader.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                 _note(number)
@@ -59,7 +59,7 @@ def is_requested() -> bool:
 
 
 def exit_code() -> int:
-    """Return the exit code of a process that was told to stop: 128 and the signal's number, as shells have it."""
+    """Return the exit code of a process that got a signal to stop: 128 and the signal's number, as shells have it."""
     return 128 + (_state.received or signal.SIGINT)
 
 
@@ -105,7 +105,7 @@ def hand_over() -> None:
 
 @contextmanager
 def calls_on_stop(callback: Callback) -> Iterator[None]:
-    """Have a function called, by another thread, when the process is told to stop during the block.
+    """Have a function called, by another thread, when the process gets a signal to stop during the block.
 
     Args:
         callback: makes what the block does end soon; it returns at once.
@@ -163,7 +163,7 @@ def _watch_wakeups() -> None:
 
 
 def _receive(reader: socket.socket) -> None:
-    """Wait for a signal that stops the process, ask what runs to end, and end the process if it does not in time."""
+    """Wait for a signal that stops the process, interrupt what runs, and end the process if it does not in time."""
     while not _note(reader.recv(1)[0]):
         pass
     for callback in list(_state.callbacks):

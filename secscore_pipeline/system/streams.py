@@ -36,7 +36,7 @@ def prepare_streams() -> None:
 
     What a shell has closed (`>&-`) is opened, so that no file of ours gets its number and is written to as a terminal;
     writing to it fails, as it did, with a sentence. A character that the encoding of an output cannot hold (a console
-    in cp1252, LC_ALL=C, PYTHONIOENCODING) is replaced: an exit code tells of the work, not of the console.
+    in cp1252, LC_ALL=C, PYTHONIOENCODING) is replaced: an exit code is about the work, not of the console.
     """
     codecs.register_error(_REPLACE, _replacement)
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -26,7 +26,7 @@ _TABLE_BLOCK = "select max(greatest(block_id, list_max(additional_block_ids))) f
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether every block that a file can use is there and agrees with its checksum.
+    """Return whether every block that a file can use is there and agrees with its checksum.
 
     A block that nothing uses may fail too, where a process was killed while it wrote it. So False means that the file
     is not proven; DuckDB, reading every row, has the last word.
@@ -45,7 +45,7 @@ def is_whole(path: Path) -> bool:
 
 
 def blocks_agree(path: Path) -> bool:
-    """Tell whether every block that is there agrees with its checksum: as `is_whole`, but for what is cut off."""
+    """Return whether every block that is there agrees with its checksum: as `is_whole`, but for what is cut off."""
     return _count_blocks(path) is not None
 
 
@@ -77,7 +77,7 @@ def _count_whole_blocks(file: BinaryIO, size: int) -> int | None:
 
 
 def _agrees(block: bytes) -> bool:
-    """Tell whether a block is what its checksum says."""
+    """Return whether a block is what its checksum says."""
     import numpy as np  # a tenth of a second, for who publishes
 
     if len(block) < _HEADER:

@@ -1,65 +1,37 @@
 """Opens the DuckDB file: owner-only, migrated, always closed, and with a clear word when it cannot be opened."""
 
-import hashlib
 import logging
 import os
 import random
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.errors import FailureError
 from secscore_pipeline.system import scratch
 from secscore_pipeline.system.scratch import open_folder
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.text import show_path
 from secscore_pipeline.warehouse.blocks import is_whole
-from secscore_pipeline.warehouse.transactions import transaction
+from secscore_pipeline.warehouse.errors import (
+    WarehouseError,
+    failure_of,
+    first_line,
+    make_damage_error,
+    make_open_error,
+)
+from secscore_pipeline.warehouse.schema import bring_up_to_date, schema_is_current
+from secscore_pipeline.warehouse.statements import quote_literal
 
 log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
-
-
-class WarehouseError(FailureError):
-    """The DuckDB file cannot be used: the message says why and what to do."""
-
-
-class Step(NamedTuple):
-    """One numbered file of the schema: a migration, which every file has once, or views, which can be made anew."""
-
-    number: int
-    name: str
-    text: str
-
-
-@cache
-def list_schema_steps(folder: str) -> tuple[Step, ...]:
-    """Return the files of a folder of the schema (`migrations`, `views`), in order of their numbers."""
-    found = [
-        Step(int(file.name.split("_")[0]), file.name, file.read_text(encoding="utf-8"))
-        for file in files(__package__).joinpath(folder).iterdir()
-        if re.fullmatch(r"\d+_\w+\.sql", file.name)
-    ]
-    return tuple(sorted(found))
-
-
-def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every table and view in an empty database, to look at rather than to keep."""
-    connection.execute(load_sql("warehouse/make_bookkeeping"))
-    for step in list_schema_steps("migrations"):
-        connection.execute(step.text)
-    _make_views(connection)
 
 
 @contextmanager
@@ -74,7 +46,7 @@ def open_for_writing(
         reachable: the files and folders that SQL may reach beside those in the file's own folder.
 
     Raises:
-        WarehouseError: it is held by another process, is no DuckDB file, or is of a newer version.
+        WarehouseError: it is locked by another process, is no DuckDB file, or is of a newer version.
     """
     make_folder(path.parent, "SECSCORE_DATABASE or SECSCORE_WORK_DATABASE")
     if not holds_something(path):
@@ -112,7 +84,7 @@ def open_for_reading(
 
 
 def holds_something(path: Path) -> bool:
-    """Tell whether there is a file of some length: another holds nothing that could be lost, and is as good as none."""
+    """Return whether there is a file of some length: an empty one holds nothing that could be lost."""
     return path.exists() and path.stat().st_size > 0
 
 
@@ -190,7 +162,7 @@ def _make(path: Path, lock_patience: float) -> None:
     with scratch_folder(path) as folder:
         new = folder / path.name
         with _open(new, read_only=False, lock_patience=lock_patience) as connection:
-            _bring_up_to_date(connection)
+            bring_up_to_date(connection)
         if path.exists() and not holds_something(path):
             path.unlink(missing_ok=True)
         with suppress(FileExistsError):  # another process was quicker, and its file is as good
@@ -227,29 +199,6 @@ def put_in_place(new: Path, path: Path, mode: int = 0o600) -> int:
     return size
 
 
-def execute(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, object]
-) -> duckdb.DuckDBPyConnection:
-    """Execute a file of statements, each with those of the parameters that it names; return the last one's result."""
-    for statement in duckdb.extract_statements(text):
-        connection.execute(statement, {name: parameters[name] for name in statement.named_parameters})
-    return connection
-
-
-def select_rows(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
-) -> list[dict[str, Any]]:
-    """Return a query's rows by column name, times as aware datetimes; it takes those of the parameters it names."""
-    cursor = execute(connection, query, parameters or {})
-    columns = [column[0] for column in cursor.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-
-
-def has_rows(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object] | None = None) -> bool:
-    """Tell whether a file of SQL that counts rows, by its name for `load_sql`, finds any."""
-    return execute(connection, load_sql(name), parameters or {}).fetchone() != (0,)
-
-
 @contextmanager
 def _open(
     path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = ()
@@ -266,15 +215,15 @@ def _open(
             with calls_on_stop(connection.interrupt):
                 yield connection
         except duckdb.PermissionException as error:
-            what = f"{path} reaches for something outside ({str(error).splitlines()[0]})."
+            what = f"{path} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error
         except (
             duckdb.IOException, duckdb.FatalException, duckdb.TransactionException, duckdb.SerializationException
         ) as error:  # fmt: skip
-            if _failure_of(error) == "database-damaged":
+            if failure_of(error) == "database-damaged":
                 raise make_damage_error(path, error) from error
             raise WarehouseError(
-                f"{path} could not be written or read ({_first_line(error)}). What was begun was taken back.",
+                f"{path} could not be written or read ({first_line(error)}). What was begun was taken back.",
                 "database-unwritable",
             ) from error
         finally:
@@ -303,8 +252,8 @@ def _connect(path: Path, *, read_only: bool, lock_patience: float) -> duckdb.Duc
             connection.close()  # the file was replaced by a compacted one just now: what was opened is gone
             continue
         except duckdb.Error as error:
-            if _failure_of(error) != "database-held":
-                raise _make_open_error(path, error) from error
+            if failure_of(error) != "database-held":
+                raise make_open_error(path, error) from error
             if time.monotonic() + pause > deadline:
                 raise WarehouseError(_describe_lock(path, str(error), lock_patience), "database-held") from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not cryptography
@@ -321,90 +270,6 @@ def _describe_lock(path: Path, text: str, lock_patience: float) -> str:
     return f"{path} is held open by {who}, and still was after {lock_patience:g} s."
 
 
-_SENTENCES = {
-    "database-held": "IO Error: Could not set lock on file ",
-    "database-foreign": 'IO Error: The file ".*" exists, but it is not a valid DuckDB database file',
-    "database-newer": "IO Error: Trying to read a database file with version number "
-    '|Invalid Input Error: Error opening ".*": file was written with a storage version greater ',
-    "database-damaged": "IO Error: (Corrupt database file: |Could not read enough bytes from file )"
-    "|Serialization Error: "
-    r"|.*Corrupt database file: computed checksum \d+ does not match stored checksum \d+ in block at location \d+",
-}
-"""How DuckDB begins to say what is wrong with a file. Its exceptions have one type for most of it, and no number."""
-
-
-def _failure_of(error: duckdb.Error) -> str:
-    """Return the failure in the catalogue that an error of DuckDB's tells of."""
-    matches = (name for name, sentence in _SENTENCES.items() if re.match(sentence, str(error), re.DOTALL))
-    return next(matches, "database-unwritable")
-
-
-def make_damage_error(path: Path, error: Exception | None = None) -> WarehouseError:
-    """Return the error that a file is damaged, with what to do; `error` is what DuckDB said of it."""
-    said = f" ({_first_line(error)})" if error else ""
-    what = f"{path} is damaged: the disk does not give back what was written{said}."
-    return WarehouseError(what, "database-damaged", file=path)
-
-
-def _make_open_error(path: Path, error: duckdb.Error) -> WarehouseError:
-    failure = _failure_of(error)
-    if failure == "database-damaged":
-        return make_damage_error(path, error)
-    if failure == "database-foreign":
-        return WarehouseError(f"{path} is no DuckDB file; it was left untouched.", failure)
-    if failure == "database-newer":
-        return WarehouseError(
-            f"{path} was written by another line of DuckDB than {duckdb.__version__}; it was left untouched "
-            f"({_first_line(error)}).",
-            failure,
-        )
-    return WarehouseError(f"{path} cannot be opened: {_first_line(error).rstrip('.')}.", failure)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
-
-
-def schema_is_current(connection: duckdb.DuckDBPyConnection, shown: str) -> bool:
-    """Tell whether a store has every migration and view.
-
-    Args:
-        connection: open for reading at least.
-        shown: what the store is called in a message.
-
-    Raises:
-        WarehouseError: it is of something else, or newer than we are.
-    """
-    applied = applied_migrations(connection)
-    if not applied:
-        if has_rows(connection, "warehouse/count_tables"):
-            raise WarehouseError(f"{shown} is a database of something else; it was left untouched.", "database-foreign")
-        return False
-    known = [step.number for step in list_schema_steps("migrations")]
-    if max(applied, default=0) > known[-1]:
-        raise WarehouseError(
-            f"{shown} has schema version {max(applied)}, and this secscore_pipeline knows up to {known[-1]}; "
-            "it was left untouched.",
-            "database-newer",
-        )
-    if not applied.issuperset(known):
-        return False
-    return connection.execute("select digest from meta.views").fetchall() == [(digest_of_views(),)]
-
-
-def applied_migrations(connection: duckdb.DuckDBPyConnection) -> set[int]:
-    """Return the numbers of the migrations that a store has had; none where a database is no store of ours."""
-    try:
-        return {version for (version,) in connection.execute("select version from meta.migrations").fetchall()}
-    except duckdb.CatalogException:  # there is no such table: asking first would take a lake longer than all the rest
-        return set()
-
-
-def digest_of_views() -> str:
-    """Return what tells the views of today from others."""
-    return hashlib.sha256("".join(view.text for view in list_schema_steps("views")).encode()).hexdigest()
-
-
 def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: float) -> None:
     """Bring a copy of the file up to date and put it in its place: a kill in the middle leaves the old one whole.
 
@@ -416,7 +281,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, lock_patience: f
         shutil.copyfile(path, copy)
         with _open(copy, read_only=False, lock_patience=lock_patience) as copied:
             before = _count_fetches(copied)
-            _bring_up_to_date(copied)
+            bring_up_to_date(copied)
             if _count_fetches(copied) != before:
                 raise AssertionError("a migration lost what was read")
         replace_proven(copy, path)
@@ -429,35 +294,3 @@ def _count_fetches(connection: duckdb.DuckDBPyConnection) -> int:
     except duckdb.CatalogException:
         return 0
     return int(row[0]) if row else 0
-
-
-def _bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a file every migration and view that it lacks, and write all of it out."""
-    if not has_rows(connection, "warehouse/count_tables"):
-        connection.execute(load_sql("warehouse/make_bookkeeping"))
-    applied = applied_migrations(connection)
-    with transaction(connection):
-        for step in list_schema_steps("migrations"):
-            if step.number not in applied:
-                connection.execute(step.text)
-                connection.execute(
-                    "insert into meta.migrations (version, name) values ($version, $name)",
-                    {"version": step.number, "name": step.name},
-                )
-        _make_views(connection)
-        connection.execute("delete from meta.views")
-        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
-    connection.execute("checkpoint")
-
-
-def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view anew, and comment the columns of those that pass on another's columns."""
-    for view in list_schema_steps("views"):
-        connection.execute(view.text)
-    for (statement,) in connection.execute(load_sql("warehouse/list_inherited_comments")).fetchall():
-        connection.execute(statement)
-
-
-def quote_literal(text: str) -> str:
-    """Return a text as a literal of SQL, for where DuckDB takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"

@@ -21,20 +21,16 @@ import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
-from secscore_pipeline.warehouse.connection import (
-    WarehouseError,
+from secscore_pipeline.warehouse.connection import make_folder, prefixes_of, restrict_access
+from secscore_pipeline.warehouse.errors import WarehouseError, first_line
+from secscore_pipeline.warehouse.schema import (
     applied_migrations,
     digest_of_views,
-    execute,
-    has_rows,
     list_schema_steps,
-    make_folder,
     make_schema,
-    prefixes_of,
-    quote_literal,
-    restrict_access,
     schema_is_current,
 )
+from secscore_pipeline.warehouse.statements import execute, has_rows, quote_literal
 from secscore_pipeline.warehouse.transactions import hold_write_lock, retry_on_clash, transaction
 
 _EXTENSIONS = {
@@ -47,7 +43,7 @@ _EXTENSIONS = {
 
 _DIFFERENT = re.compile(
     r"\s+using compression \w+"  # Parquet has its own
-    r"|,?\s+primary key\b(\s*\([^)]*\))?"  # nothing enforces one: turns keep numbers apart, and checks look
+    r"|,?\s+primary key\b(\s*\([^)]*\))?"  # nothing enforces one: the write lock and checks do
     r"|\s+default\s*\(?now\(\)\)?",  # defaults are constants
     re.IGNORECASE,
 )
@@ -134,7 +130,7 @@ class Lake:
 
     @contextmanager
     def _one_moment(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """Let everything that is asked in the block see the lake at the same moment."""
+        """Have every query in the block see the lake at the same moment."""
         if not applied_migrations(connection):
             raise WarehouseError(f"There is nothing in {self.label} yet.", "database-absent")
         connection.execute("begin transaction")
@@ -162,7 +158,7 @@ class Lake:
 
         def take(step: str) -> None:
             with hold_write_lock(connection):
-                # To the last row: DuckDB does what is asked for.
+                # To the last row: DuckDB computes what is fetched.
                 execute(connection, load_sql(f"warehouse/{step}"), moments).fetchall()
 
         with self.open_for_writing() as connection:
@@ -195,7 +191,7 @@ class Lake:
             _open_restricted.cache_clear()
             raise self.make_error(error) from error
         except duckdb.PermissionException as error:
-            what = f"{self.label} reaches for something outside ({_first_line(error)})."
+            what = f"{self.label} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error
         except (duckdb.IOException, duckdb.TransactionException) as error:
             raise self.make_error(error) from error
@@ -259,7 +255,7 @@ class Lake:
 
     def make_error(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""
-        said = _first_line(error)
+        said = first_line(error)
         text = str(error)
         for name in filter(None, (self.label, self.catalog, self.data_path)):
             text = text.replace(name, "")  # what the user named something says nothing of what happened
@@ -317,22 +313,22 @@ class _Engine:
             WarehouseError: it cannot be attached.
         """
         with self._lock:
-            self._let_go(lambda one: one.lake != lake)  # what it holds is listed with every other's
+            self._detach_unused(lambda one: one.lake != lake)  # what it holds is listed with every other's
             if (lake, options) not in self._attach:
                 name = f"secscore_{next(self._numbers)}"
                 with self.connection.cursor() as cursor:
                     lake.attach(cursor, name, options)
                 self._attach[lake, options] = _Attachment(lake, name)
-            held = self._attach[lake, options]
-            held.users += 1
+            attachment = self._attach[lake, options]
+            attachment.users += 1
         try:
-            yield held.name
+            yield attachment.name
         finally:
             with self._lock:
-                held.users -= 1
-                self._let_go(lambda one: one is held and not is_kept)
+                attachment.users -= 1
+                self._detach_unused(lambda one: one is attachment and not is_kept)
 
-    def _let_go(self, is_meant: Callable[[_Attachment], bool]) -> None:
+    def _detach_unused(self, is_meant: Callable[[_Attachment], bool]) -> None:
         """Detach the lakes that are meant and that nobody uses."""
         for key, one in list(self._attach.items()):
             if not one.users and is_meant(one):
@@ -381,10 +377,10 @@ def _options(at: datetime | None) -> str:
 
 
 def is_unfinished(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Tell whether a file is being moved into a lake, or that was cut short."""
+    """Return whether a file is being moved into a lake, or that was cut short."""
     try:
         connection.execute("from meta.moving limit 0")
-    except duckdb.CatalogException:  # quicker than asking what tables there are
+    except duckdb.CatalogException:  # quicker than listing the tables
         return False
     return True
 
@@ -422,9 +418,5 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
             connection.execute(f"install {name}")
         connection.execute(f"load {quote_literal(str(packaged[0])) if packaged else name}")
     except duckdb.Error as error:
-        what = f"DuckDB's extension {name} cannot be loaded ({_first_line(error)})."
+        what = f"DuckDB's extension {name} cannot be loaded ({first_line(error)})."
         raise WarehouseError(what, "extension-missing", version=duckdb.__version__) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".")

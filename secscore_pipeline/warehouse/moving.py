@@ -7,20 +7,23 @@ from pathlib import Path
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, quote_literal, schema_is_current
+from secscore_pipeline.warehouse.connection import open_for_reading
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.lake import Lake, is_unfinished
+from secscore_pipeline.warehouse.schema import schema_is_current
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline.warehouse.transactions import retry_on_clash, transaction
 
 
-def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, int]:
-    """Copy every row of a file into a lake, and compare both. What was cut short is gone on with.
+def move(source: Path, lake: Lake, report: Callable[[str], object]) -> dict[str, int]:
+    """Copy every row of a file into a lake, and compare both. What was cut short is continued.
 
     Until all is there, the lake is refused to runs: a part of a past would be taken for the whole.
 
     Args:
         source: the DuckDB file; nobody writes it meanwhile.
         lake: empty, or left by a move of the same file that was cut short.
-        tell: is told of each table.
+        report: is called with a sentence for each table.
 
     Returns:
         How many rows each table has, by `schema.table`.
@@ -40,7 +43,7 @@ def move(source: Path, lake: Lake, tell: Callable[[str], object]) -> dict[str, i
             moved = {}
             for table in tables:
                 moved[table] = retry_on_clash(partial(_move, connection, lake, table))
-                tell(f"{table}: {moved[table]:,} rows, the same in both")
+                report(f"{table}: {moved[table]:,} rows, the same in both")
             retry_on_clash(partial(_end, connection))
         finally:
             connection.execute("detach moved")
@@ -75,10 +78,10 @@ def _compare(connection: duckdb.DuckDBPyConnection, lake: Lake, table: str) -> i
     Raises:
         WarehouseError: the lake's are others than the file's.
     """
-    rows, held = (_count(connection, name) for name in (f"moved.{table}", table))
+    rows, moved = (_count(connection, name) for name in (f"moved.{table}", table))
     columns = ", ".join(f'"{name}"' for name in connection.table(f"moved.{table}").columns)
     differing = f"(select {columns} from moved.{table} except all select {columns} from {table})"  # noqa: S608
-    if held != rows or _count(connection, differing):
+    if moved != rows or _count(connection, differing):
         raise WarehouseError(f"{table} of {lake.label} holds other rows than the file.", "lake-not-empty")
     return rows
 

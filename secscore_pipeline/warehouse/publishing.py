@@ -14,17 +14,16 @@ from secscore_pipeline.system.scratch import lock_folder
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.blocks import blocks_agree, is_whole
 from secscore_pipeline.warehouse.connection import (
-    WarehouseError,
-    applied_migrations,
     holds_something,
-    make_damage_error,
     make_folder,
     open_for_reading,
     open_for_writing,
     put_in_place,
-    quote_literal,
     scratch_folder,
 )
+from secscore_pipeline.warehouse.errors import WarehouseError, make_damage_error
+from secscore_pipeline.warehouse.schema import applied_migrations
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline.warehouse.store import compact
 
 log = logging.getLogger(__name__)
@@ -49,8 +48,8 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
     """Put a copy of the store in the place of the published one, in one step.
 
     Readers of the published file finish undisturbed with what they opened; who opens it later sees the whole copy.
-    Before that, every block of the copy is compared with its checksum, and what the published file holds is looked for
-    in it.
+    Before that, every block of the copy is compared with its checksum, and searched for what the published file
+    holds.
 
     Args:
         path: the store; nobody writes it meanwhile.
@@ -58,8 +57,8 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
         keep: how many of the published files before it are kept beside it.
 
     Raises:
-        WarehouseError: the store is held by somebody else, is damaged, or lacks what the published file holds; there is
-            no room; or `published` is a file of something else. The published file stays as it was.
+        WarehouseError: the store is locked by another process, is damaged, or lacks what the published file
+            holds; there is no room; or `published` is a file of something else. The published file stays as it was.
     """
     make_folder(published.parent)
     target = published.resolve()
@@ -75,7 +74,7 @@ def publish(path: Path, published: Path, keep: int = 0) -> Publication:
 
 
 def start_from_published(path: Path, published: Path) -> None:
-    """Let a store that is not there yet begin as the published one, where there is one: nothing of it is lost.
+    """Make a store that is not there yet from the published one, where there is one: nothing of it is lost.
 
     Raises:
         WarehouseError: the published file cannot be read, is damaged, or is a file of something else.
@@ -110,7 +109,7 @@ def refuse_behind(path: Path, published: Path) -> None:
     with open_for_writing(path, reachable=_list_attached_files(published)) as connection:
         try:
             missing = _list_missing(connection, published)
-        except duckdb.Error as error:  # held, damaged or older: what publishes looks into it more closely
+        except duckdb.Error as error:  # locked, damaged or older: what publishes checks it more closely
             log.debug("%s was not compared (%s).", published, error)
             missing = []
             _refuse_other(published)
@@ -133,7 +132,7 @@ def _kept_file(published: Path, number: int) -> Path:
 
 
 def _refuse_other(published: Path) -> None:
-    """Raise where a file to be replaced is not ours; one that cannot be looked into, since it is held, is ours."""
+    """Raise where a file to be replaced is not ours; one that cannot be read, since it is locked, is ours."""
     if not holds_something(published):
         return
     try:
@@ -186,7 +185,7 @@ def _refuse_loss(path: Path, copy: Path, published: Path, folder: Path) -> list[
 
 
 def _missing_or_copied(connection: duckdb.DuckDBPyConnection, published: Path, folder: Path) -> list[str] | None:
-    """Return what a file holds and the store lacks; one that is held, or older, is copied to look into it.
+    """Return what a file holds and the store lacks; one that is locked, or older, is copied to read it.
 
     Returns:
         None where it cannot be read.
@@ -234,7 +233,7 @@ def _make_behind_error(path: Path, file: Path, published: Path, missing: list[st
 def _keep(published: Path, target: Path, keep: int) -> list[str]:
     """Keep the published file beside its successor, with as many before it as are wanted.
 
-    One that is damaged is none of the good ones: it is put aside, and told of in the sentence that is returned.
+    One that is damaged is none of the good ones: it is put aside, and the sentence that is returned says so.
     """
     warnings = []
     if holds_something(target):

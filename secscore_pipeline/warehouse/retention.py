@@ -7,7 +7,7 @@ from itertools import pairwise
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 
 PAUSE = timedelta(days=42)
 """The longest time between two fetches, or since the newest, that is taken for one: a longer one is a clock that was

@@ -1,32 +1,24 @@
-"""What is done with the store: what a run reads is spooled to disk, then loaded in one transaction."""
+"""What is done with the store: what a run has read is loaded in one transaction, normalized, deleted, compacted."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import duckdb
 import msgspec
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import (
-    execute,
-    has_rows,
-    open_for_writing,
-    quote_literal,
-    replace_proven,
-    scratch_folder,
-)
+from secscore_pipeline.warehouse.connection import open_for_writing, replace_proven, scratch_folder
+from secscore_pipeline.warehouse.rows import ConnectionTenant, ListedRow, ListingRow, ScopeChange, ScopeRow
+from secscore_pipeline.warehouse.spool import Spool
+from secscore_pipeline.warehouse.statements import execute, has_rows, quote_literal
 from secscore_pipeline.warehouse.transactions import retry_on_clash, shared_catalog, transaction
 
 _Result = TypeVar("_Result")
 
 FRUGAL_MEMORY = "100MB"
 """What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
-
-_SPOOL_BUFFER = 1 << 20
 
 _DERIVED = (
     "control_definitions",
@@ -50,177 +42,6 @@ VERSIONS_PER_SLICE = 32_000
 """How many new record versions are parsed at a time: it bounds the memory, not the result."""
 
 
-class ConnectionTenant(NamedTuple):
-    """The tenant that a connection signs in to.
-
-    Attributes:
-        tenant_id: its GUID, lower case; what the settings name it where there was no token to tell.
-        name: what the settings name it, lower case: the GUID, or a domain.
-    """
-
-    tenant_id: str
-    name: str
-
-
-class FetchRow(msgspec.Struct, frozen=True):
-    """One row of `raw.fetches`; its columns' comments say what each means.
-
-    Attributes:
-        tenant_id: as the list of the subscriptions says; None where it could not be had, or does not say.
-    """
-
-    run_id: str
-    tenant_id: str | None
-    subscription_id: str
-    event_type: str
-    started_at: datetime
-    finished_at: datetime
-    outcome: str
-    http_status: int | None
-    error_code: str | None
-    error: str | None
-    pages: int
-    records: int
-    request_ids: tuple[str | None, ...]
-    arm_endpoint: str
-    cloud_partition: str
-    feed: str = "default"
-    sync_id: str | None = None
-    subscriptions_in_scope: int | None = None
-
-
-class GroupsRow(NamedTuple):
-    """Which management groups of a tenant were read.
-
-    Attributes:
-        tenant_id: whose groups.
-        top_group: the group below which paths begin.
-        error: why they could not be read; None where they could.
-    """
-
-    tenant_id: str
-    top_group: str
-    error: str | None
-
-
-class ListingRow(msgspec.Struct, frozen=True):
-    """One list of the subscriptions that an identity sees; the comments of `raw.listings` say what each means."""
-
-    run_id: str
-    feed: str
-    listed_at: datetime
-    management_groups: tuple[GroupsRow, ...]
-    arm_endpoint: str
-    owner_tag: str
-    sync_id: str
-
-
-class ListedRow(msgspec.Struct, frozen=True):
-    """One subscription on a list: its JSON text as received, and those of the management groups above it.
-
-    Attributes:
-        tenant_id: the tenant that it belongs to; None where the list does not say.
-        ancestors: nearest first, up to the top group, which has none; None where they could not be read.
-    """
-
-    subscription_id: str
-    tenant_id: str | None
-    record: str
-    ancestors: tuple[str, ...] | None
-
-
-class ScopeRow(msgspec.Struct, frozen=True):
-    """The scope of a feed as a run finds it; the comments of `raw.scope_changes` say more.
-
-    Attributes:
-        run_id: the run.
-        feed: whose scope it is.
-        other_feeds: the feeds that are configured beside it.
-        subscription_ids: those to read.
-        not_read: those that are listed and not to be read: the id, and why.
-        reason_of_others: why any other is not read.
-        changed_at: when it was found so, UTC.
-    """
-
-    run_id: str
-    feed: str
-    other_feeds: tuple[str, ...]
-    subscription_ids: tuple[str, ...]
-    not_read: dict[str, str]
-    reason_of_others: str
-    changed_at: datetime
-
-
-class ScopeChange(NamedTuple):
-    """One subscription that left the scope, or came back.
-
-    Attributes:
-        subscription_id: the subscription.
-        name: its display name; None where it is not known.
-        reason: why it left; None where it came back.
-    """
-
-    subscription_id: str
-    name: str | None
-    reason: str | None
-
-
-class RecordRow(msgspec.Struct, frozen=True):
-    """One raw record: whose it is, where it stood, and its JSON text as received."""
-
-    subscription_id: str
-    page: int
-    position: int
-    record: str
-
-
-class Spool:
-    """Holds what a run reads on disk, so that memory does not grow and no database is open.
-
-    Several threads may add to it at once.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.fetches_path = folder / "fetches.jsonl"
-        self.records_path = folder / "records.jsonl"
-        self._encoder = msgspec.json.Encoder()
-        # Written out seldom: each time, the threads that read would take their turn first.
-        self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
-        self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
-        self._lock = threading.Lock()
-        self.longest_line = 0
-
-    def add_fetch(self, row: FetchRow) -> None:
-        """Append one fetch of one subscription."""
-        self._write(self._fetches, row)
-
-    def add_record(self, row: RecordRow) -> None:
-        """Append one record."""
-        self._write(self._records, row)
-
-    def close(self) -> None:
-        """Write out what is buffered; the spool can then be loaded."""
-        self._fetches.close()
-        self._records.close()
-
-    def _write(self, file: BinaryIO, row: msgspec.Struct) -> None:
-        line = self._encoder.encode(row) + b"\n"
-        with self._lock:
-            self.longest_line = max(self.longest_line, len(line))
-            file.write(line)
-
-
-@contextmanager
-def open_spool(database: Path) -> Iterator[Spool]:
-    """Make a spool in a private folder beside the database, which goes when the block ends.
-
-    Raises:
-        WarehouseError: the spool cannot be written.
-    """
-    with scratch_folder(database) as folder, closing(Spool(folder)) as spool:
-        yield spool
-
-
 def load_fetches(
     connection: duckdb.DuckDBPyConnection,
     spool: Spool,
@@ -240,7 +61,7 @@ def load_fetches(
     Args:
         connection: open for writing.
         spool: closed, with what was read.
-        run_id: the run that looked.
+        run_id: the run that read them.
         event_type: the name of the event type.
         stored_at: the present, UTC.
         tenant: the connection's; needed where a fetch does not say whose its subscription is.
@@ -272,7 +93,7 @@ def load_fetches(
 
 
 def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
-    """Store the changes of the scope that a file of SQL finds, and return those that people are told of."""
+    """Store the changes of the scope that a file of SQL finds, and return those to report."""
     execute(connection, load_sql(f"warehouse/{finding}"), values)
     changes = execute(connection, load_sql("warehouse/store_scope_changes"), values).fetchall()
     return [ScopeChange(*row) for row in changes]
@@ -287,7 +108,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
         stored_at: the present, UTC.
 
     Returns:
-        Those that have left since it was asked last.
+        Those that have left since the run before.
     """
     not_read = [{"subscription_id": one, "reason": reason} for one, reason in scope.not_read.items()]
     values = {
@@ -310,7 +131,7 @@ def load_listing(
     tenant: ConnectionTenant,
     stored_at: datetime,
 ) -> None:
-    """Store what a list of subscriptions tells otherwise than the list before; one that is stored already stays.
+    """Store where a list of subscriptions differs from the list before; one that is stored already stays.
 
     Args:
         connection: open for writing.
@@ -336,7 +157,7 @@ def load_listing(
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
-    """Give what was stored under a tenant's domain, before any token told its GUID, that GUID.
+    """Give what was stored under a tenant's domain, before a token named its GUID, that GUID.
 
     A GUID that the settings name is left as it is: a machine's identity may be of another tenant than they say, and
     what is stored under theirs may be another feed's.
@@ -352,13 +173,15 @@ class Mapping(Protocol):
     events: tuple[str, ...]
     notes: tuple[str, ...]
     parameters: dict[str, object]
-    functions: dict[str, Callable[[str], str]]
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, part: dict[str, object], /) -> None:
+        """Make temporary tables of what SQL cannot work out, for the versions after `after`, up to `upto`."""
 
 
 def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
     """Work out what was stored and is not in the findings yet.
 
-    Each slice of record versions is parsed in a transaction of its own, so that DuckDB need not remember what they all
+    Each slice of record versions is parsed in a transaction of its own, so that DuckDB need not keep what they all
     replaced; nothing of it shows before the last one, which notes the runs. What is cut short is continued.
 
     Args:
@@ -376,6 +199,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                 if after == stored:  # in the transaction that notes the runs: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + VERSIONS_PER_SLICE}
+                mapping.prepare(connection, part)
                 for text in mapping.versions:
                     execute(connection, text, part)
 
@@ -387,32 +211,19 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
-    with _functions(connection, mapping.functions):
-        return _limit_memory(connection, add)
-
-
-@contextmanager
-def _functions(connection: duckdb.DuckDBPyConnection, functions: dict[str, Callable[[str], str]]) -> Iterator[None]:
-    """Let SQL call functions of Python while the block runs; null stays null."""
-    for name, function in functions.items():
-        connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
-    try:
-        yield
-    finally:
-        for name in functions:
-            connection.remove_function(name)
+    return _limit_memory(connection, add)
 
 
 def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
     """Empty everything that is derived from the raw tables, so that `normalize` rebuilds it."""
 
-    def forget() -> None:
+    def empty() -> None:
         with transaction(connection):
             for table in _DERIVED:
                 connection.execute(f"delete from internal.{table}")  # noqa: S608 - our own names
-            connection.execute(load_sql("warehouse/remember_findings"))
+            connection.execute(load_sql("warehouse/restore_findings"))
 
-    retry_on_clash(forget)
+    retry_on_clash(empty)
 
 
 def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) -> None:
@@ -421,11 +232,11 @@ def delete_old_fetches(connection: duckdb.DuckDBPyConnection, cutoff: datetime) 
     It is noted in the store, so that who publishes it does not take what is gone for lost.
     """
 
-    def let_go() -> None:
+    def delete() -> None:
         with transaction(connection):
             execute(connection, load_sql("warehouse/delete_old_fetches"), {"cutoff": cutoff})
 
-    retry_on_clash(let_go)
+    retry_on_clash(delete)
 
 
 def compact(path: Path) -> None:
@@ -434,7 +245,7 @@ def compact(path: Path) -> None:
     Readers of the old file finish undisturbed; a kill in the middle leaves the old file as it was.
 
     Raises:
-        WarehouseError: the file is held by somebody else or damaged, or there is no room for a second one.
+        WarehouseError: the file is locked by another process or damaged, or there is no room for a second one.
     """
     target = path.resolve()
     with open_for_writing(path) as connection, scratch_folder(target) as folder:

@@ -16,21 +16,21 @@ log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 TRIES = 10
-"""How often work is done again that clashed with another process's; turns make that rare."""
+"""How often work is done again that clashed with another process's; the write lock makes that rare."""
 
 PATIENCE = "30min"
-"""How long a turn is waited for, as PostgreSQL writes a time."""
+"""How long the write lock is waited for, as PostgreSQL writes a time."""
 
 _LOCK = 994_020_01
-"""The number of the advisory lock by which the writers of one catalog take turns."""
+"""The number of the advisory lock of the writers of one catalog."""
 
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False) -> Iterator[None]:
     """Run the block in one transaction: all of it is stored, or nothing.
 
-    Where several processes write, it begins when it is its turn. A row that each transaction changes has two clash
-    all the same where there are no turns, or where one was lost: numbers are given from what the store holds, so two
+    Where several processes write, it begins when it has the write lock. A row that each transaction changes makes two
+    clash where there is no lock, or where it was lost: numbers are given from what the store holds, so two
     at once would give the same. `attempted` does such a block again.
 
     Args:
@@ -69,7 +69,7 @@ def retry_on_clash(work: Callable[[], _Result]) -> _Result:
 
 
 def _is_clash(error: duckdb.Error) -> bool:
-    """Tell whether an error says that another process wrote at the same time, or made the lake at the same time."""
+    """Return whether an error says that another process wrote at the same time, or made the lake at the same time."""
     text = str(error).lower()
     if isinstance(error, duckdb.TransactionException):
         return "conflict" in text
@@ -86,7 +86,7 @@ def shared_catalog(connection: duckdb.DuckDBPyConnection) -> str | None:
 def hold_write_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Keep every other process from writing a lake for the length of the block, where its catalog is PostgreSQL's.
 
-    The catalog's advisory lock goes to the next when this process ends, however; within a minute where its machine is
+    The catalog's advisory lock is released when this process ends, however; within a minute where its machine is
     gone. Who has waited for it longer than PATIENCE gets an error.
     """
     if shared_catalog(connection) != "postgres":
@@ -96,11 +96,11 @@ def hold_write_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     with connection.cursor() as beside:  # in a transaction of its own, which holds a connection to PostgreSQL
         beside.execute("begin transaction")
         try:
-            asked = {"lake": lake, "lock": _LOCK, "patience": PATIENCE}
-            beside.execute(load_sql("warehouse/wait_for_lock"), asked).fetchall()
+            parameters = {"lake": lake, "lock": _LOCK, "patience": PATIENCE}
+            beside.execute(load_sql("warehouse/wait_for_lock"), parameters).fetchall()
             yield
         finally:
             try:
                 beside.execute("rollback")
-            except duckdb.Error:  # the catalog has ended that session and its turn; the work itself may be done
-                log.debug("there was no turn left to give back", exc_info=True)
+            except duckdb.Error:  # the catalog has ended that session and its lock; the work itself may be done
+                log.debug("there was no lock left to release", exc_info=True)

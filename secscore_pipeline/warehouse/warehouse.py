@@ -30,7 +30,7 @@ TIME_TRAVEL = timedelta(days=30)
 
 
 class Maintenance(NamedTuple):
-    """What came of keeping the store small.
+    """The result of keeping the store small.
 
     Attributes:
         before, after: how many bytes there were of what runs have written, and how many there are.
@@ -92,7 +92,7 @@ class Warehouse:
 
     @property
     def published_path(self) -> Path:
-        """The path of the file for readers; with a lake, that beside which is noted what people were told."""
+        """The path of the file for readers; with a lake, that beside which the journal of alerts lies."""
         return self.lake.beside if self.lake else follow_link(resolve_database_path(self.database))
 
     @property

@@ -37,11 +37,11 @@ def world(local_azure, store, receiver, monkeypatch):
         SECSCORE_BRIEFING="off",
     )  # fmt: skip
     store.sync()
-    assert told() == (0, {})
+    assert deliver() == (0, {})
     return world
 
 
-def told(clock=utc_now):
+def deliver(clock=utc_now):
     """Return how many messages were delivered, and why a channel did not take one."""
     return tuple(send_new_alerts(read_feeds(), clock))[:2]
 
@@ -56,16 +56,16 @@ def lose(world, controls=(MFA,)):
 def test_a_drop_and_a_failed_control_are_told_once_with_the_run_and_what_to_do(world, store, receiver):
     lose(world)
     run_id = store.sync().run_id
-    assert told() == (2, {})
-    assert told() == (0, {})
-    assert [alert["kind"] for alert in receiver.told] == ["score_dropped", "control_failed"]
-    for alert in receiver.told:
+    assert deliver() == (2, {})
+    assert deliver() == (0, {})
+    assert [alert["kind"] for alert in receiver.alerts] == ["score_dropped", "control_failed"]
+    for alert in receiver.alerts:
         assert alert["title"].startswith("3 ")
         assert len(alert["lines"]) == 3
         assert alert["advice"]
         assert alert["url"] == f"http://127.0.0.1:3000/runs/{run_id}"
-    assert "Enable MFA in " in receiver.told[1]["lines"][0]
-    assert "9 unhealthy" in receiver.told[1]["lines"][0]
+    assert "Enable MFA in " in receiver.alerts[1]["lines"][0]
+    assert "9 unhealthy" in receiver.alerts[1]["lines"][0]
     _, headers, body = receiver.got[0]
     assert headers["X-Secscore-Signature"] == f"sha256={hmac.new(b'mark', body, hashlib.sha256).hexdigest()}"
     assert headers["Idempotency-Key"] == f"score_dropped/{run_id}"
@@ -76,16 +76,16 @@ def test_what_happened_before_alerts_were_asked_for_and_small_drops_are_not_told
     monkeypatch.setenv("SECSCORE_ALERT_SCORE_DROP", "99.5")
     lose(world)
     store.sync()
-    told()
-    assert [alert["kind"] for alert in receiver.told] == ["control_failed"]
+    deliver()
+    assert [alert["kind"] for alert in receiver.alerts] == ["control_failed"]
 
 
 @pytest.mark.slow
 def test_many_things_of_one_run_are_one_message(world, store, receiver):
     lose(world, tuple(next(iter(world.subscriptions.values())).counts))
     store.sync()
-    told()
-    failed = next(alert for alert in receiver.told if alert["kind"] == "control_failed")
+    deliver()
+    failed = next(alert for alert in receiver.alerts if alert["kind"] == "control_failed")
     assert len(failed["lines"]) == NAMED + 1
     assert failed["lines"][-1].startswith("and ")
 
@@ -94,8 +94,8 @@ def test_many_things_of_one_run_are_one_message(world, store, receiver):
 def test_lost_coverage_is_told_with_its_resolution(world, store, receiver):
     next(iter(world.subscriptions.values())).state = State.FORBIDDEN
     store.sync()
-    told()
-    (alert,) = receiver.told
+    deliver()
+    (alert,) = receiver.alerts
     assert alert["kind"] == "coverage_lost"
     assert "(forbidden)" in alert["lines"][0]
     assert "az role assignment create" in alert["lines"][0]
@@ -107,8 +107,8 @@ def test_a_passing_fault_costs_no_alert_and_repeats_none(world, store, receiver,
     lose(world)
     store.sync()
     receiver.faults = list(faults)
-    assert told() == (2, {})
-    assert len(receiver.told) == 2
+    assert deliver() == (2, {})
+    assert len(receiver.alerts) == 2
 
 
 @pytest.mark.slow
@@ -120,11 +120,11 @@ def test_what_was_not_taken_is_told_at_the_next_tick(world, store, receiver, fau
     lose(world)
     store.sync()
     receiver.faults = list(faults)
-    delivered, failed = told()
+    delivered, failed = deliver()
     assert delivered == sent  # a message that is refused holds up no other one
     assert why in failed["webhook"]
     assert receiver.url not in failed["webhook"]
-    assert told() == (2 - sent, {})
+    assert deliver() == (2 - sent, {})
 
 
 @pytest.mark.slow
@@ -132,10 +132,10 @@ def test_a_dead_channel_keeps_nobody_else_from_being_told(world, store, receiver
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", "http://127.0.0.1:9/gone")
     lose(world)
     store.sync()
-    sent, failed = told()
+    sent, failed = deliver()
     assert (sent, set(failed)) == (2, {"teams"})
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{receiver.url}/teams")
-    assert told() == (2, {})
+    assert deliver() == (2, {})
     assert [path for path, _, _ in receiver.got] == ["/hook", "/hook", "/teams", "/teams"]
 
 
@@ -144,16 +144,16 @@ def test_what_every_channel_was_told_is_not_gathered_again(world, store, receive
     lose(world)
     store.sync()
     receiver.faults = [404]
-    told()
+    deliver()
     with open_journal(store.published, utc_now()) as journal:
         late = LATE if ON_LAKE else timedelta(0)  # others may yet store what they looked at before
         assert journal.settled_until == max(journal.begun, newest_fetch(store) - late)
-    assert told() == (1, {})
+    assert deliver() == (1, {})
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{receiver.url}/teams")
-    assert told() == (2 if ON_LAKE else 0, {})
+    assert deliver() == (2 if ON_LAKE else 0, {})
     lose(world, ("4db8d6cf-075b-4149-a813-da09ca2ae120", "a000c66f-6da2-4f9d-826d-2364347d2588"))
     store.sync()
-    sent, failed = told()
+    sent, failed = deliver()
     assert failed == {}
     assert {path for path, _, _ in receiver.got[-sent:]} == {"/hook", "/teams"}
 
@@ -179,9 +179,9 @@ Journal.note_delivery = note_and_die
 send_new_alerts(read_feeds())
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == -9
-    assert len(receiver.told) == 1
-    assert told() == (1, {})
-    assert len({alert["key"] for alert in receiver.told}) == len(receiver.told) == 2
+    assert len(receiver.alerts) == 1
+    assert deliver() == (1, {})
+    assert len({alert["key"] for alert in receiver.alerts}) == len(receiver.alerts) == 2
 
 
 EVIL = Alert("k", "test", "<!channel> [x](http://evil) *b*", ("<http://evil|click> & @here",), "do")
@@ -209,12 +209,12 @@ def test_the_briefing_comes_once_when_it_is_due_and_late_if_nobody_looked(world,
     store.write("update raw.fetches set observed_at = observed_at - interval 1 day")  # a move is from day to day
     lose(world)
     store.sync()
-    told()
+    deliver()
     receiver.got.clear()
     later = datetime.now(UTC) + timedelta(days=8)
-    assert told(lambda: later) == (2, {})
-    assert told(lambda: later) == (0, {})
-    overdue, alert = receiver.told
+    assert deliver(lambda: later) == (2, {})
+    assert deliver(lambda: later) == (0, {})
+    overdue, alert = receiver.alerts
     assert overdue["kind"] == "sync_overdue"
     assert alert["kind"] == "briefing"
     assert any(line.startswith("Tenant ") and " %" in line for line in alert["lines"])
@@ -260,7 +260,7 @@ def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
         ) as context:
             for _ in range(2):
                 failing(context.for_run_failure())
-    (alert,) = receiver.told
+    (alert,) = receiver.alerts
     assert alert["title"] == "The run of failing_job for the feed north failed"
     assert alert["lines"] == ["Nothing could be read. Do this. [forbidden]"]
     assert alert["url"].endswith(f"/runs/{result.run_id}")
@@ -270,7 +270,7 @@ def test_the_sensors_tell_of_news_and_of_a_failed_run(world, store, receiver):
 def test_the_command_line_tells_and_tries(world, store, receiver, tmp_path):
     env = {**store.settings, "SECSCORE_ALERT_WEBHOOK": f"{receiver.url}/hook"}
     assert "1 messages sent" in secscore("alert", "--test", cwd=tmp_path, env=env).stdout
-    assert receiver.told[0]["kind"] == "test"
+    assert receiver.alerts[0]["kind"] == "test"
     receiver.faults = [404]
     done = secscore("alert", "--test", cwd=tmp_path, env=env, check=1)
     assert "webhook: The webhook answered 404" in done.stderr

@@ -10,8 +10,8 @@ from itertools import pairwise
 import dagster as dg
 import pytest
 
+from secscore_pipeline.alerts import delivery
 from secscore_pipeline.alerts import journal as journals
-from secscore_pipeline.alerts import tell as telling
 from secscore_pipeline.alerts.channels import ChannelError, Slack, Teams, Webhook
 from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import JournalError, journal_path, list_set_aside, open_journal
@@ -117,7 +117,7 @@ def send(alerts=ALERTS, now=None):
 
     clock = (lambda: now) if now else utc_now
     with open_journal(Warehouse.from_environment().published_path, clock()) as journal:
-        return telling.deliver_alerts(alerts, channels(), journal, "http://ui", clock)
+        return delivery.deliver_alerts(alerts, channels(), journal, "http://ui", clock)
 
 
 def test_a_channel_that_does_not_answer_keeps_the_others_waiting_for_its_share_only(
@@ -125,11 +125,11 @@ def test_a_channel_that_does_not_answer_keeps_the_others_waiting_for_its_share_o
 ):
     monkeypatch.setenv("SECSCORE_ALERT_TEAMS", f"{elsewhere.url}/teams")
     for name, seconds in (("ALL_SECONDS", 4.0), ("DELIVERY_SECONDS", 3.0), ("SHORTEST_SECONDS", 1.0)):
-        monkeypatch.setattr(telling, name, seconds)
+        monkeypatch.setattr(delivery, name, seconds)
     elsewhere.faults = ["stall"] * 20
     told = send()
     assert (told.sent, set(told.failed)) == (3, {"teams"})
-    assert len(receiver.told) == 3
+    assert len(receiver.alerts) == 3
 
 
 def test_a_message_that_is_refused_for_ever_holds_up_no_other_one_and_is_set_aside(alerting, store, receiver, tmp_path):
@@ -146,7 +146,7 @@ def test_a_message_that_is_refused_for_ever_holds_up_no_other_one_and_is_set_asi
             break
     assert hour == 24
     assert told.set_aside == ("webhook did not take “Message 0”: The webhook answered 400.",)
-    assert [alert["title"] for alert in receiver.told] == ["Message 1", "Message 2", "Later"]
+    assert [alert["title"] for alert in receiver.alerts] == ["Message 1", "Message 2", "Later"]
     send(ALERTS, now + timedelta(days=2))
     assert len(receiver.refused) == sent_in_vain[-1]
 
@@ -184,7 +184,7 @@ def test_a_message_on_which_a_channel_breaks_lets_the_others_pass(alerting, rece
     assert send(now=monitor).sent == 0
     receiver.faults = []
     assert send([], monitor + timedelta(minutes=1)).sent == 3
-    assert [alert["title"] for alert in receiver.told] == ["Message 1", "Message 2", "Message 0"]
+    assert [alert["title"] for alert in receiver.alerts] == ["Message 1", "Message 2", "Message 0"]
 
 
 def test_pauses_grow_and_what_a_channel_asks_for_is_observed(alerting, receiver):
@@ -205,9 +205,9 @@ def test_pauses_grow_and_what_a_channel_asks_for_is_observed(alerting, receiver)
     later = begun + timedelta(hours=5)
     assert send([ALERTS[1]], later).failed
     send([], later + timedelta(minutes=59))
-    assert [alert["title"] for alert in receiver.told] == ["Message 0"]
+    assert [alert["title"] for alert in receiver.alerts] == ["Message 0"]
     send([], later + timedelta(minutes=61))
-    assert [alert["title"] for alert in receiver.told] == ["Message 0", "Message 1"]
+    assert [alert["title"] for alert in receiver.alerts] == ["Message 0", "Message 1"]
 
 
 def test_a_clock_that_was_ahead_makes_no_alert_wait_for_it(alerting, receiver):
@@ -222,14 +222,14 @@ def test_the_alert_of_a_failed_run_waits_for_its_channel(alerting, receiver):
     receiver.faults = [404]
     assert send_alert(ALERTS[0]).failed
     assert tuple(send_new_alerts(read_feeds()))[:2] == (1, {})
-    assert [alert["title"] for alert in receiver.told] == ["Message 0"]
+    assert [alert["title"] for alert in receiver.alerts] == ["Message 0"]
 
 
 def test_a_test_message_that_does_not_arrive_does_not_come_later(alerting, receiver, tmp_path):
     receiver.faults = [404]
     secscore("alert", "--test", cwd=tmp_path, env=alerting, check=1)
     assert "0 messages sent" in secscore("alert", cwd=tmp_path, env=alerting).stdout
-    assert receiver.told == []
+    assert receiver.alerts == []
 
 
 def damage_header(path):

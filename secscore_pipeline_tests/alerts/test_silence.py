@@ -21,7 +21,7 @@ from secscore_pipeline.defs.partitions import PUBLISHES, SYNC
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
-from secscore_pipeline.warehouse.connection import make_schema
+from secscore_pipeline.warehouse.schema import make_schema
 from secscore_pipeline_tests.conftest import of_files, secscore
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -7,10 +7,11 @@ import pytest
 
 from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch_all
 from secscore_pipeline.azure.pace import BEGINS, RECOVERS, Pace
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.limits import Limit
 from secscore_pipeline.emulator.world import World

@@ -17,7 +17,7 @@ from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.azure.event_types import (
     ASSESSMENT_METADATA,
@@ -28,6 +28,7 @@ from secscore_pipeline.azure.event_types import (
     fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator import arm
 from secscore_pipeline.emulator.faults import Fault, Kind
@@ -445,7 +446,7 @@ def test_an_azure_that_is_not_up_yet_is_waited_for():
                 retries.append(record)
                 azure.__enter__()
 
-    log = logging.getLogger("secscore_pipeline.azure.credentials")
+    log = logging.getLogger("secscore_pipeline.azure.tokens")
     handler = StartAtTheFirstRetry()
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)

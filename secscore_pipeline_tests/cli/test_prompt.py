@@ -29,7 +29,7 @@ def eight(module_azure, module_store):
     connection = AzureConnection.from_environment()
     for number in range(2):
         moment = datetime(2026, 3, 1, 5, tzinfo=UTC) + timedelta(days=number)
-        world.live_until(moment.date())
+        world.simulate_until(moment.date())
         list_subscriptions(connection, module_store.warehouse, f"run {number}", "owner", lambda at=moment: at)
         for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
             fetch_event_type(connection, module_store.warehouse, event_type, f"run {number}", lambda at=moment: at)

@@ -170,25 +170,26 @@ with stopping.act_before_end(lambda: print("acted", flush=True)), capture_interr
 """
 
 
+@pytest.fixture
+def blocked_process():
+    """Return a process that has begun to wait for what does not end by itself."""
+    with subprocess.Popen(
+        [sys.executable, "-c", BLOCKED], cwd=Path(__file__).parents[2], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "begun\n"
+        yield process
+
+
 @BOTH
-def test_what_does_not_end_by_itself_is_ended_and_acts_before(tmp_path, number):
-    with subprocess.Popen(
-        [sys.executable, "-c", BLOCKED], cwd=Path(__file__).parents[2], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        assert process.stdout.readline() == "begun\n"
-        assert stopped(process, number).startswith("acted\n")
+def test_what_does_not_end_by_itself_is_ended_and_acts_before(blocked_process, number):
+    assert stopped(blocked_process, number).startswith("acted\n")
 
 
-def test_a_second_signal_does_not_wait(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-c", BLOCKED], cwd=Path(__file__).parents[2], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        assert process.stdout.readline() == "begun\n"
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
-        assert process.returncode == 130
-        assert process.stdout.read() == ""  # it did not wait until the last acts were due
+def test_a_second_signal_does_not_wait(blocked_process):
+    blocked_process.send_signal(signal.SIGINT)
+    while blocked_process.poll() is None:
+        blocked_process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    assert blocked_process.returncode == 130
+    assert blocked_process.stdout.read() == ""  # it did not wait until the last acts were due

@@ -29,7 +29,7 @@ def read(azure, monkeypatch):
         for name, text in {**azure.settings("*"), **unset, **settings}.items():
             monkeypatch.setenv(name, text)
         connection = AzureConnection.from_environment()
-        read = connection.subscriptions(connection.directory())
+        read = connection.subscriptions(connection.listing())
         return {azure.world.subscriptions[one].name for one in read}
 
     return names
@@ -83,7 +83,7 @@ def test_a_name_with_a_comma_can_be_written_in_a_file_of_feeds(azure, tmp_path, 
     )
     (feed,) = read_feeds()
     connection = AzureConnection.of(feed)
-    read = connection.subscriptions(connection.directory())
+    read = connection.subscriptions(connection.listing())
     assert {azure.world.subscriptions[one].name for one in read} == {"Größe, EU", "[PROD] Web"}
 
 

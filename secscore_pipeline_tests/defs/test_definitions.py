@@ -48,8 +48,8 @@ def test_the_checks_of_each_table():
     ]  # fmt: skip
     spans = ["clock_runs_forward", "keys_unique", "not_empty", "schema_drift"]
     findings = [
-        "controls_add_up", "keys_unique", "not_empty", "nothing_rejected", "percentage_agrees", "score_in_range",
-        "snapshot_is_whole", "valid_ocsf",
+        "controls_add_up", "counts_agree", "keys_unique", "not_empty", "nothing_rejected", "percentage_agrees",
+        "score_in_range", "snapshot_is_whole", "valid_ocsf",
     ]  # fmt: skip
     assert names == [
         *(f"assessment_findings: {name}" for name in findings),

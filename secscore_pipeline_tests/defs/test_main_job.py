@@ -40,13 +40,14 @@ def test_every_record_of_every_subscription_becomes_a_finding(local_azure, store
 
 @of_files  # a lake has no comments on the columns of views
 def test_a_materialization_shows_the_columns_of_its_table(local_azure, store):
-    store.use(local_azure(World(subscriptions=1)))
+    event_types = ("secure_scores", "secure_score_controls", "assessments")
+    store.use(local_azure(World(subscriptions=1, assessments=20)), SECSCORE_EVENT_TYPES=",".join(event_types))
     shown = {
         event.asset_key.path[-1]: event.materialization.metadata["dagster/column_schema"].value.columns
         for event in store.sync().get_asset_materialization_events()
         if event.asset_key.path[0] in ("raw", "ocsf")
     }
-    assert set(shown) == {"subscriptions", "secure_scores", "secure_score_controls", "assessment_findings"}
+    assert set(shown) == {"subscriptions", *event_types, "assessment_metadata", "assessment_findings"}
     assert all(column.description and column.type for columns in shown.values() for column in columns)
 
 

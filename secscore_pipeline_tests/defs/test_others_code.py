@@ -6,7 +6,8 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.security import SecurityCenter
 
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.credentials import ClientSecret
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.emulator.world import State, World
 
 

@@ -4,14 +4,17 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
+from dotenv import dotenv_values
 
 from secscore_pipeline.emulator.faults import Fault
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
-from secscore_pipeline_tests.emulator.conftest import SECURITY
+from secscore_pipeline_tests.cli.test_stopping import begin
+from secscore_pipeline_tests.emulator.conftest import SECURITY, Reader
 
 VERSIONS = ("2020-01-01", "2021-06-01", "2025-05-04")
 ASSESSMENT = "/providers/microsoft.security/assessments/"
@@ -56,7 +59,7 @@ def test_controls_count_what_the_assessments_say(read, seed, options):
     reader = read(world)
     compared = 0
     for days in (0, 1, 45, 46, 200):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         for identifier, subscription in world.subscriptions.items():
             if subscription.state is not State.FORBIDDEN:
                 compared += assert_counts_follow(reader, identifier)
@@ -77,11 +80,33 @@ def test_a_key_can_count_in_two_controls(read):
     assert codes == {"Healthy", "Unhealthy", "NotApplicable"}
 
 
+def test_a_subscription_that_is_added_later_or_again_begins_then(read):
+    world = World(subscriptions=0)
+    reader = read(world)
+    subscription_id = str(uuid.UUID(int=1))
+    for days in (0, 30, 60):
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
+        world.add_subscription(subscription_id)
+        rows = reader.assessments(subscription_id, "2021-06-01")
+        dates = {row["properties"]["status"].get("firstEvaluationDate", "")[:10] for row in rows} - {""}
+        assert max(dates) <= str(world.today)
+        assert days == 0 or dates == {str(world.today)}
+        assert_counts_follow(reader, subscription_id)
+
+
+def test_a_control_that_no_recommendation_is_known_of_has_no_resources(read):
+    world = World(subscriptions=1)
+    reader = read(world)
+    ((subscription_id, subscription),) = world.subscriptions.items()
+    subscription.counts["unknown"] = Counts(1, 1, 1)
+    assert assert_counts_follow(reader, subscription_id) == len(subscription.counts) - 1
+
+
 def test_resources_follow_counts_that_are_set(read):
     world = World(subscriptions=1)
     reader = read(world)
     (subscription_id, subscription), *_ = world.subscriptions.items()
-    world.live_until(BIRTHDAY + timedelta(days=3))
+    world.simulate_until(BIRTHDAY + timedelta(days=3))
     mfa, ports, *_ = subscription.counts
     for counts in ({mfa: Counts(3, 2, 1), ports: Counts(0, 0, 4)}, {mfa: Counts(1, 4, 0)}, {mfa: Counts(0, 0, 0)}, {}):
         subscription.counts = counts
@@ -91,8 +116,8 @@ def test_resources_follow_counts_that_are_set(read):
 def test_controls_can_drift_behind_the_assessments(read):
     world, punctual = World(subscriptions=3, drift=2), World(subscriptions=3)
     reader = read(world)
-    world.live_until(BIRTHDAY + timedelta(days=20))
-    punctual.live_until(BIRTHDAY + timedelta(days=18))
+    world.simulate_until(BIRTHDAY + timedelta(days=20))
+    punctual.simulate_until(BIRTHDAY + timedelta(days=18))
     for subscription_id, other in punctual.subscriptions.items():
         assert reader.controls(subscription_id) == punctual.controls(other, "ascScore", expand=True)
         scores = reader.rows(f"/subscriptions/{subscription_id}{SECURITY}/secureScores")
@@ -106,7 +131,7 @@ def test_who_asks_for_scores_alone_makes_no_recommendations(read):
     reader = read(world)
     for subscription_id in world.subscriptions:
         assert reader.controls(subscription_id)
-    world.live_until(BIRTHDAY + timedelta(days=2))
+    world.simulate_until(BIRTHDAY + timedelta(days=2))
     assert "catalogue" not in vars(world)
 
 
@@ -116,7 +141,7 @@ def test_a_world_has_as_many_assessments_as_it_should_and_as_many_change(read):
     before = {}
     shares = []
     for days in range(16):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         rows = [row for one in world.subscriptions for row in reader.assessments(one)]
         codes = {row["id"].lower(): row["properties"]["status"]["code"] for row in rows}
         if before:
@@ -134,7 +159,7 @@ def test_dates_say_when_a_state_changed(read):
     before = {}
     seen = {"same": 0, "changed": 0, "new": 0, "undated": 0}
     for days in range(5, 12):
-        world.live_until(BIRTHDAY + timedelta(days=days))
+        world.simulate_until(BIRTHDAY + timedelta(days=days))
         today = f"{world.today}T"
         now = {
             row["id"]: row["properties"]["status"]
@@ -379,10 +404,41 @@ def test_asking_earlier_changes_no_later_answer(read):
     early, late = World(seed=4, subscriptions=2), World(seed=4, subscriptions=2)
     reader, other = read(early), read(late)
     for days in (0, 7, 8):
-        early.live_until(BIRTHDAY + timedelta(days=days))
+        early.simulate_until(BIRTHDAY + timedelta(days=days))
         assert all(reader.assessments(subscription_id) for subscription_id in early.subscriptions)
     for world in (early, late):
-        world.live_until(day)
+        world.simulate_until(day)
     for subscription_id in late.subscriptions:
         rows = other.assessments(subscription_id, "2025-05-04")
         assert reader.assessments(subscription_id, "2025-05-04") == rows
+
+
+def test_the_command_serves_recommendations_as_its_options_say(tmp_path):
+    file = tmp_path / "azure.env"
+    options = [
+        "--subscriptions", "1", "--assessments", "60", "--changing", "0.05", "--shared-keys", "3", "--drift", "1",
+        "--date", "2026-01-20", "--page-size", "25", "--fault", "trail:path=/assessments",
+    ]  # fmt: skip
+    with begin(tmp_path, "emulator", "--env-file", str(file), *options) as process:
+        assert "Local Azure" in process.stdout.readline()
+        assert "Settings" in process.stdout.readline()
+        written = dotenv_values(file)
+        azure = SimpleNamespace(
+            url=written["SECSCORE_ARM_ENDPOINT"],
+            ca_bundle=written["SECSCORE_CA_BUNDLE"],
+            application=SimpleNamespace(client_id=written["AZURE_CLIENT_ID"], secret=written["AZURE_CLIENT_SECRET"]),
+            world=SimpleNamespace(tenant_id=written["AZURE_TENANT_ID"]),
+        )
+        reader = Reader(azure)
+        subscription_id = written["AZURE_SUBSCRIPTION_IDS"]
+        *pages, last = reader.pages(f"/subscriptions/{subscription_id}{SECURITY}/assessments", "2025-05-04")
+        controls = reader.controls(subscription_id)
+        process.terminate()
+    world = World(subscriptions=1, assessments=60, changing=0.05, shared_keys=3, drift=1)
+    world.simulate_until(date(2026, 1, 20))
+    (subscription,) = world.subscriptions.values()
+    assert last == {"value": []}
+    assert [len(page["value"]) for page in pages[:-1]] == [25] * (len(pages) - 1)
+    assert sum(len(page["value"]) for page in pages) == len(world.list_assessments(subscription))
+    assert controls == world.controls(subscription, "ascScore", expand=True)
+    assert sum(len(keys_of(one)) for one in controls) > len(set().union(*map(keys_of, controls)))

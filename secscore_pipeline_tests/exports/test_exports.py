@@ -23,7 +23,7 @@ from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export, list_views
 from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline_tests.conftest import secscore
 
 LAKE = Lake("Secure", "eu-central-1")

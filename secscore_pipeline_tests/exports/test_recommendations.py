@@ -36,7 +36,7 @@ def assessed(module_azure, module_store):
     module_store.use(azure, SECSCORE_EVENT_TYPES="secure_scores,secure_score_controls,assessments")
     module_store.sync()
     module_store.write("update raw.fetches set observed_at = observed_at - interval 1 day")
-    world.live_until(world.today + timedelta(days=20))
+    world.simulate_until(world.today + timedelta(days=20))
     module_store.sync()
     return module_store
 

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure import credentials
+from secscore_pipeline.azure import tokens
 from secscore_pipeline.azure.arm import ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
-from secscore_pipeline.azure.credentials import ClientSecret, MsalTokenSource
+from secscore_pipeline.azure.credentials import ClientSecret
+from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.tls import write_certificates
 from secscore_pipeline.emulator.world import World
@@ -119,8 +120,8 @@ class Harness:
         self.most_memory = 0
         self.worst_overrun = 0.0
         self._began_with = psutil.Process().memory_info().rss
-        self._stack.callback(setattr, credentials, "SIGN_IN_SECONDS", credentials.SIGN_IN_SECONDS)
-        credentials.SIGN_IN_SECONDS = SIGN_IN_SECONDS
+        self._stack.callback(setattr, tokens, "SIGN_IN_SECONDS", tokens.SIGN_IN_SECONDS)
+        tokens.SIGN_IN_SECONDS = SIGN_IN_SECONDS
 
     def __enter__(self) -> "Harness":
         return self

@@ -490,7 +490,7 @@ def scope_of(azure, monkeypatch, **settings):
         for name, text in {**azure.settings(), "AZURE_SUBSCRIPTION_IDS": "*", **settings}.items():
             environment.setenv(name, text)
         connection = AzureConnection.from_environment()
-        return set(connection.subscriptions(connection.directory()))
+        return set(connection.subscriptions(connection.listing()))
 
 
 def test_the_scope_is_discovered_page_by_page_and_narrowed(local_azure, monkeypatch):

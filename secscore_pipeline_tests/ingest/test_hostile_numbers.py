@@ -13,7 +13,9 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.report.page import read_report
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 
 NUMBERS = [
     "2147483648", "-2147483649", "9223372036854775807", "-9223372036854775808", "1e308", "-1e308", "1e309", "5e-324",
@@ -105,7 +107,7 @@ def test_every_export_report_and_status_can_be_made(hostile, tmp_path):
             made = tmp_path / f"making-{form}"
             made.mkdir()
             destination = Destination(str(tmp_path / form))
-            done = export(connection, form, destination, Lake("source", "local"), made, tell=partial(str))
+            done = export(connection, form, destination, Lake("source", "local"), made, report=partial(str))
             assert done.rows > 0
         assert "inf" not in json.dumps(read_status(connection, [], utc_now()).scores, default=str).lower()
         assert read_report(connection, utc_now()).page()

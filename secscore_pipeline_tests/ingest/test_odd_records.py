@@ -12,7 +12,9 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 from secscore_pipeline_tests.conftest import failed_checks
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"

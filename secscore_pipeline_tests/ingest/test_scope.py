@@ -22,7 +22,7 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
 from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import execute
+from secscore_pipeline.warehouse.statements import execute
 from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches, normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import secscore
@@ -338,7 +338,7 @@ def test_batches_tell_it_once_and_a_run_that_is_done_again_tells_nothing_new(azu
     store.use(azure, "*")
     first = store.sync()
     again = AzureConnection.from_environment()
-    assert again.directory("another run").visible
+    assert again.listing("another run").visible
     azure.world.subscriptions[others[0]].state = State.DISABLED
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         fetch_event_type(again, Warehouse.from_environment(), event_type, first.run_id)
@@ -366,8 +366,8 @@ def test_a_read_that_began_before_somebody_left_does_not_bring_it_back_for_good(
     store.use(azure, "*")
     read(store, azure)
     connection = AzureConnection.from_environment()
-    directory = connection.directory("slow run")
-    assert len(directory.visible) == 4
+    listing = connection.listing("slow run")
+    assert len(listing.visible) == 4
     azure.world.subscriptions[slow].state = State.DISABLED
     read(store, azure)
     assert len(store.query(CURRENT)) == 3

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import jwt
 import pytest
 
-from secscore_pipeline.azure.credentials import tenant_of
 from secscore_pipeline.azure.event_types import SECURE_SCORES
+from secscore_pipeline.azure.tokens import tenant_of
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection

@@ -151,9 +151,9 @@ def large(tmp_path_factory):
         warehouse = Warehouse.from_environment()
         for ago in (1, 0):
             then = utc_now() - timedelta(days=ago)
-            world.live_until(world.today + timedelta(days=1))
+            world.simulate_until(world.today + timedelta(days=1))
             list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
-            for event_type in EVENT_TYPES.values():
+            for event_type in connection.settings().event_types:
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
             normalize(opened, Normalization().build_mapping())
@@ -172,7 +172,7 @@ def assessed(tmp_path_factory):
         warehouse = Warehouse.from_environment()
         for ago in (1, 0):
             then = utc_now() - timedelta(days=ago)
-            world.live_until(world.today + timedelta(days=1))
+            world.simulate_until(world.today + timedelta(days=1))
             list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
             for event_type in (*EVENT_TYPES.values(), ASSESSMENT_METADATA):
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)

@@ -44,7 +44,7 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         running = cluster(stack, tmp_path, postgres_server, settings)
         workers = [running.start("worker") for _ in range(2)]
         running.serve()
-        running.begin_round()
+        running.begin_sync()
         awaited(lambda: sum(azure.requests.values()), lambda made: made > 300)
         answering = Event()
         azure.on_arm_request = lambda _: answering.wait(60)
@@ -57,7 +57,7 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         assert workers[1].wait(timeout=DEADLINE) == 0
         running.start("worker")
 
-        batches = running.end_of_round(within=3 * DEADLINE)
+        batches = running.wait_for_sync(within=3 * DEADLINE)
         lost = [run for run in batches if run["status"] == "FAILURE"]
         assert len(lost) == 1
         assert [run["status"] for run in batches if run["tags"].get("dagster/parent_run_id") == lost[0]["id"]] == [

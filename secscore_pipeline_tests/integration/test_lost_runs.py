@@ -54,12 +54,12 @@ class Machine:
     def start(self, *names):
         for name in names:
             self.processes[name] = self.service.start(name)
-        awaited(lambda: self.service.ask(SERVED), is_served)
+        awaited(lambda: self.service.query(SERVED), is_served)
 
     def launch(self):
         # Until the UI has noticed that the code location is there again.
         asked = awaited(
-            lambda: self.service.ask(LAUNCH)["launchRun"], lambda answer: answer["__typename"] == "LaunchRunSuccess"
+            lambda: self.service.query(LAUNCH)["launchRun"], lambda answer: answer["__typename"] == "LaunchRunSuccess"
         )
         return asked["run"]["runId"]
 
@@ -82,7 +82,7 @@ class Machine:
         return awaited(lambda: self.status(run_id), lambda found: found in wanted, within)
 
     def messages(self, run_id):
-        return [event.get("message", "") for event in self.service.ask(MESSAGES % run_id)["logsForRun"]["events"]]
+        return [event.get("message", "") for event in self.service.query(MESSAGES % run_id)["logsForRun"]["events"]]
 
     def family(self, *names):
         """Return these processes and all that they have started."""
@@ -115,14 +115,14 @@ def test_after_a_power_cut_the_lost_run_fails_is_told_of_and_the_queue_moves(mac
     machine.await_status(waiting, "SUCCESS")
     sys.stdout.write(f"the queue moved after {time.monotonic() - began:.0f} s\n")
     assert any("The process that executed the run is gone." in message for message in machine.messages(lost))
-    told = awaited(lambda: [alert for alert in machine.receiver.told if lost in str(alert)], bool)
+    told = awaited(lambda: [alert for alert in machine.receiver.alerts if lost in str(alert)], bool)
     assert "The process that executed the run is gone." in str(told[0])
 
 
 def test_a_run_that_is_canceled_in_the_ui_ends_at_once_and_is_not_tried_again(machine):
     run_id = machine.launch_stalled()
     began = time.monotonic()
-    assert machine.service.ask(CANCEL % run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    assert machine.service.query(CANCEL % run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
     machine.await_status(run_id, "CANCELED", within=ENDS_WITHIN)
     sys.stdout.write(f"canceled after {time.monotonic() - began:.1f} s\n")
     assert not [message for message in machine.messages(run_id) if "retry" in message.lower()]

@@ -10,7 +10,8 @@ import pytest
 
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.blocks import is_whole
-from secscore_pipeline.warehouse.connection import LOCK_PATIENCE, WarehouseError
+from secscore_pipeline.warehouse.connection import LOCK_PATIENCE
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.publishing import list_kept_files
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files, secscore, warehouse_of

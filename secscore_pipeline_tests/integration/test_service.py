@@ -53,7 +53,7 @@ def service(store, tmp_path):
 
 
 def two_runs_one_after_the_other(service, store):
-    launched = [service.ask(LAUNCH)["launchRun"] for _ in range(2)]
+    launched = [service.query(LAUNCH)["launchRun"] for _ in range(2)]
     assert launched == [{"__typename": "LaunchRunSuccess"}] * 2
     runs = awaited(service.runs, lambda found: all(run["status"] in ("SUCCESS", "FAILURE") for run in found))
     assert [run["status"] for run in runs] == ["SUCCESS"] * 2
@@ -67,7 +67,7 @@ def test_on_one_machine_two_runs_go_one_after_the_other(local_azure, store, serv
     running = service("dagster.yaml", local_azure(World(subscriptions=2)))
     two_runs_one_after_the_other(running, store)
     judged = awaited(
-        lambda: running.ask(FRESHNESS)["assetNodes"],
+        lambda: running.query(FRESHNESS)["assetNodes"],
         lambda nodes: all((node["freshnessStatusInfo"] or {}).get("freshnessStatus") == "HEALTHY" for node in nodes),
     )
     assert {node["internalFreshnessPolicy"]["__typename"] for node in judged} == {"TimeWindowFreshnessPolicy"}

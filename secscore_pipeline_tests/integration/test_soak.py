@@ -29,9 +29,9 @@ def test_five_days_tear_nothing_lose_nothing_and_tell_everything_once(tmp_path):
     assert process.returncode == 0, said + complaints
     found = json.loads(said)
     assert found["wrong"] == []
-    assert found["runs"] == {"whole": RUNS - 1, "in part, told why": 1}
+    assert found["runs"] == {"complete": RUNS - 1, "partial, explained": 1}
     assert found["reads"] > RUNS
-    assert found["told"] > 2
+    assert found["delivered"] > 2
     assert found["faults"] > RUNS
     sizes = {name: figures for name, figures in found["measures"].items() if "per observation" in name}
     assert len(sizes) == 2

@@ -53,7 +53,7 @@ def service(tmp_path_factory, secret):
         running = Service(stack, home, "dagster.yaml", settings)
         running.code = psutil.Process(running.start("code").pid)
         running.start("webserver")
-        awaited(lambda: running.ask(SERVED), is_served)
+        awaited(lambda: running.query(SERVED), is_served)
         yield running
 
 

@@ -12,17 +12,15 @@ from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeRow
+from secscore_pipeline.warehouse.spool import open_spool
 from secscore_pipeline.warehouse.store import (
-    FetchRow,
-    RecordRow,
-    ScopeRow,
     compact,
     delete_findings,
     delete_old_fetches,
     leave_scope,
     load_fetches,
     normalize,
-    open_spool,
 )
 from secscore_pipeline_tests.conftest import secscore
 

@@ -21,7 +21,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.status import read_status
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline_tests.conftest import ON_LAKE, secscore
 from testbed.waiting import DEADLINE, DeadlineError
 

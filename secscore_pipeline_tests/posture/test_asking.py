@@ -35,7 +35,7 @@ def test_it_lists_what_can_be_asked(ask):
         ("from posture.read_result", "posture.read_results"),
         ("select * from results", "posture.read_results"),
         ('from "raw"."entitys"', "posture.entities"),
-        ("from posture.pathof('x')", "posture.score_trend"),
+        ("from posture.scoretrend('x')", "posture.score_trend"),
         ("from current.tenant_score", "posture.tenant_score"),
         ("describe posture.read_result", "posture.read_results"),
         ("\\d read_result", "posture.read_results"),

@@ -7,7 +7,7 @@ import pytest
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.posture.changes import PARTS, explain_moves
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline_tests.support.records import TENANT, make_control, make_score, store_records
 
 A, B, C = (f"00000000-0000-0000-0000-00000000000{letter}" for letter in "abc")
@@ -110,7 +110,7 @@ def test_the_causes_of_a_large_tenant_add_up_on_every_day(local_azure, store):
     azure = local_azure(World(seed=5, subscriptions=8, mixed=True))
     explained = set()
     for number in range(12):
-        azure.world.live_until((FIRST + timedelta(days=number)).date())
+        azure.world.simulate_until((FIRST + timedelta(days=number)).date())
         if number == 5:
             azure.world.add_subscription(C)
         if number == 9:

@@ -38,7 +38,7 @@ def twenty_days(module_azure, module_store):
     """Return a world that was looked at on twenty days."""
     azure = module_azure(World(seed=5, subscriptions=5, mixed=True))
     for number in range(20):
-        azure.world.live_until((FIRST + timedelta(days=number)).date())
+        azure.world.simulate_until((FIRST + timedelta(days=number)).date())
         snapshot(module_store, azure, FIRST + timedelta(days=number))
     return azure
 
@@ -259,7 +259,7 @@ def test_a_stale_score_says_so_and_gaps_and_the_scope_are_known(local_azure, sto
 def test_a_world_lives_the_same_days_from_the_same_seed():
     def lived(day):
         world = World(seed=3, subscriptions=4)
-        world.live_until(day)
+        world.simulate_until(day)
         return world, [
             world.controls(subscription, "ascScore", expand=False) for subscription in world.subscriptions.values()
         ]
@@ -341,7 +341,7 @@ def test_whatever_has_a_subscription_has_its_name_beside_its_id(twenty_days, mod
     having = {one: names for one, names in columns.items() if "subscription_id" in names}
     beside = {one: names[names.index("subscription_id") + 1] for one, names in having.items()}
     assert {one: name for one, name in beside.items() if name != "subscription_name"} == {}
-    assert len(having) == 11 + 6
+    assert len(having) == 16 + 6
 
 
 @of_files  # a lake has no comments on the columns of views

@@ -10,7 +10,8 @@ import pytest
 import secscore_pipeline
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.posture.query import run_query
-from secscore_pipeline.warehouse.connection import WarehouseError, quote_literal
+from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline_tests.conftest import of_files, secscore
 
 

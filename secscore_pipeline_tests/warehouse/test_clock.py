@@ -10,7 +10,7 @@ from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.posture.status import read_status
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.retention import compute_oldest_kept
 
 YEAR = timedelta(days=365)

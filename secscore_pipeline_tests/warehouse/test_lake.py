@@ -20,9 +20,10 @@ from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse import transactions as turns
-from secscore_pipeline.warehouse.connection import WarehouseError, quote_literal
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.lake import Lake, _Engine, _load
 from secscore_pipeline.warehouse.moving import move
+from secscore_pipeline.warehouse.statements import quote_literal
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import Store, secscore
 from testbed import postgresql
@@ -43,7 +44,7 @@ select
 READING = """
 import sys
 from secscore_pipeline.warehouse.warehouse import Warehouse
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 warehouse, each, reads = Warehouse.from_environment(), int(sys.argv[1]), 0
 print("reading", flush=True)
 import select

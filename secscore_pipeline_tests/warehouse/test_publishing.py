@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse.connection import WarehouseError
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files, secscore
 from testbed import hammering

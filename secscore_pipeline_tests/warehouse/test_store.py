@@ -8,32 +8,39 @@ import duckdb
 import pytest
 
 from secscore_pipeline.emulator.world import World
-from secscore_pipeline.warehouse import connection as connections
-from secscore_pipeline.warehouse.connection import WarehouseError, open_for_reading, open_for_writing
+from secscore_pipeline.warehouse import schema
+from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
+from secscore_pipeline.warehouse.errors import WarehouseError
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 from testbed.waiting import DEADLINE
 
 HOLD = """
 import sys, duckdb
-connection = duckdb.connect(sys.argv[1])
-print("held", flush=True)
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reading")
+print("open", flush=True)
 sys.stdin.read()
 """
 
 
-def holder(path):
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "store.duckdb"
+    with open_for_writing(path):
+        pass
+    return path
+
+
+def open_elsewhere(path, purpose):
+    """Return a process that has a file open, for `writing` or `reading`, until its input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(path), purpose], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "open\n"
     return process
 
 
-def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = holder(path)
+def test_a_file_that_is_held_is_explained_with_its_holder(database):
+    path, process = database, open_elsewhere(database, "writing")
     try:
         with (
             pytest.raises(WarehouseError, match=rf"held open by process {process.pid}"),
@@ -46,11 +53,8 @@ def test_a_file_that_is_held_is_explained_with_its_holder(tmp_path):
         process.communicate("")
 
 
-def test_a_file_that_is_let_go_of_is_opened(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = holder(path)
+def test_a_file_that_is_let_go_of_is_opened(database):
+    path, process = database, open_elsewhere(database, "writing")
     process.stdin.close()
     with open_for_writing(path, lock_patience=DEADLINE) as connection:
         assert connection.execute("select count(*) from raw.fetches").fetchone() == (0,)
@@ -106,11 +110,11 @@ def test_an_older_database_is_migrated_with_all_it_holds(local_azure, store, mon
     store.sync()
     before = store.query("from raw.fetches order by all")
     findings = store.query("from ocsf.assessment_findings order by time, metadata.uid")
-    known = connections.list_schema_steps
+    known = schema.list_schema_steps
     added = "create table raw.notes (note varchar); insert into raw.notes select fetch_id from raw.fetches;"
-    later = connections.Step(2, "0002_notes.sql", added)
+    later = schema.Step(2, "0002_notes.sql", added)
     monkeypatch.setattr(
-        connections, "list_schema_steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
+        schema, "list_schema_steps", lambda folder: (*known(folder), *((later,) if folder == "migrations" else ()))
     )
     with store.warehouse.get_connection():
         pass  # migrated
@@ -139,15 +143,8 @@ def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store
         assert set(first_seen) == {times[0]}
 
 
-def test_a_reader_that_holds_the_file_open_is_named(tmp_path):
-    path = tmp_path / "held.duckdb"
-    with open_for_writing(path):
-        pass
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True"), str(path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout.readline() == "held\n"
+def test_a_reader_that_holds_the_file_open_is_named(database):
+    path, process = database, open_elsewhere(database, "reading")
     try:
         with pytest.raises(WarehouseError, match=f"process {process.pid}"), open_for_writing(path, lock_patience=0.3):
             pass

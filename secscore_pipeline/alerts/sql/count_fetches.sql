@@ -2,6 +2,7 @@
 with newest_syncs as (
     select feed, max_by(sync_id, fetch_id) as sync_id
     from raw.fetches
+    where event_type <> 'assessment_metadata'
     group by feed
 ),
 newest_fetches as (

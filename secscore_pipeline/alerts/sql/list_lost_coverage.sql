@@ -2,7 +2,9 @@
 with unread_fetches as (
     select subscription_id, event_type
     from raw.fetches
-    where observed_at > $since and internal.read_result_of(outcome) = 'not_read'
+    where observed_at > $since
+        and event_type <> 'assessment_metadata' -- which is read of one subscription of a tenant, for all
+        and internal.read_result_of(outcome) = 'not_read'
 ),
 comparisons as (
     select

@@ -51,7 +51,7 @@ def _build_export_asset(form: str) -> dg.AssetsDefinition:
                 destination.scratch_folder(warehouse.store.path) as folder,
                 warehouse.store.get_published(reachable=[folder]) as connection,
             ):
-                done = export(connection, form, destination, lake, folder, tell=context.log.info)
+                done = export(connection, form, destination, lake, folder, report=context.log.info)
         for note in done.notes:
             context.log.warning("%s", note)
         return dg.MaterializeResult(

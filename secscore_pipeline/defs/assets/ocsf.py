@@ -12,7 +12,7 @@ from secscore_pipeline.defs.resources import WarehouseResource, get_batch
 from secscore_pipeline.ingest.fetches import has_stored
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.store import delete_findings, normalize
 
 FINDINGS = dg.AssetKey(["ocsf", "assessment_findings"])
@@ -69,18 +69,18 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
         if is_rebuild:
             delete_findings(connection)
         added = normalize(connection, Normalization(**chosen).build_mapping())
-        told = {} if get_batch(context) else describe_newest_sync(connection)
+        sync = {} if get_batch(context) else describe_newest_sync(connection)
         columns = describe_columns(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
-        held = select_rows(connection, load_sql("ocsf/count_findings"))[0]
+        counts = select_rows(connection, load_sql("ocsf/count_findings"))[0]
     context.log.info("%d findings added", added)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": int(held["findings"]),
+            "dagster/row_count": int(counts["findings"]),
             "dagster/column_schema": columns,
             "findings_added": added,
             "clouds": ", ".join(cloud["cloud_partition"] for cloud in clouds),
-            **told,
+            **sync,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )
@@ -135,7 +135,7 @@ def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _describe_score(score: dict[str, Any]) -> dict[str, Any]:
-    """Return what a materialization says of a score: what people look for first, and no wider than the page."""
+    """Return what a materialization says of a score: what people want to know first, and no wider than the page."""
     percentage = score["percentage"]
     return {
         "name": score["subscription_name"],

@@ -13,7 +13,7 @@ from secscore_pipeline.defs.partitions import PUBLISHES
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.posture.coverage import read_coverage
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 DATABASE = dg.AssetKey(["posture", "database"])
 
@@ -38,7 +38,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
             counts = select_rows(connection, load_sql("posture/count_rows"))
             coverage = read_coverage(connection)
             newest = connection.execute("select max(observed_at) from raw.fetches").fetchone()
-            told = describe_newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
+            sync = describe_newest_sync(connection) if SECSCORE_BATCH_SIZE.read() else {}
     for warning in published.warnings:
         context.log.warning("%s", warning)
     context.log.info("published: %s (%.1f MB)", warehouse.store.label, published.size / 1e6)
@@ -51,7 +51,7 @@ def database(context: dg.AssetExecutionContext, warehouse: WarehouseResource) ->
             **coverage.metadata,
             "tables": make_preview(counts),
             "newest_fetch": str(newest[0]) if newest else "",
-            **told,
+            **sync,
             "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
         }
     )

@@ -1,7 +1,7 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -27,14 +27,14 @@ from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left,
 from secscore_pipeline.ingest.listing import Listing, list_subscriptions
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
-from secscore_pipeline.warehouse.connection import execute, has_rows
-from secscore_pipeline.warehouse.store import GroupsRow
+from secscore_pipeline.warehouse.rows import GroupsRow
+from secscore_pipeline.warehouse.statements import execute, has_rows
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 NAMES_READ = "names_read"
-"""The check of the subscriptions that tells whether they could be listed."""
+"""The check of the subscriptions that says whether they could be listed."""
 
 METADATA_READ = "metadata_read"
 """The check of the metadata of recommendations that tells whether it could be read, where it was to be."""
@@ -104,15 +104,15 @@ _TABLES = (
 )
 
 
-_NEWS = {
+_CHANGES = {
     "appeared": "subscriptions listed for the first time",
     "changed": "subscriptions listed otherwise than before",
     "no_longer_listed": "subscriptions no longer listed",
     "returned": "subscriptions listed again",
 }
 
-_TOLD_WITH_THE_SCOPE = ("no_longer_listed", "returned")
-"""News of a list that the change of the scope tells too, where the scope is what is listed."""
+_REPORTED_WITH_THE_SCOPE = ("no_longer_listed", "returned")
+"""Changes of a listing that are logged as changes of the scope, where the scope is what is listed."""
 
 
 def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
@@ -123,20 +123,28 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
-    @dg.asset(
-        key=SUBSCRIPTIONS,
-        description="What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
-        "them. A row for each time one is listed otherwise than before.",
-        metadata={"dagster/table_name": "raw.subscriptions"},
-        check_specs=[
-            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
-        ],
-        group_name="raw",
-        kinds={"azure", "duckdb"},
-        owners=OWNERS,
-        required_resource_keys=resources,
-        partitions_def=partitions,
-        pool=POOL,
+    def declare_asset(
+        check: dg.AssetCheckSpec, description: str, deps: Sequence[dg.AssetKey] = ()
+    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """Return the decorator of a raw asset: the one that the check is about."""
+        return dg.asset(
+            key=check.asset_key,
+            description=description,
+            deps=deps,
+            metadata={"dagster/table_name": ".".join(check.asset_key.path)},
+            check_specs=[check],
+            group_name="raw",
+            kinds={"azure", "duckdb"},
+            owners=OWNERS,
+            required_resource_keys=resources,
+            partitions_def=partitions,
+            pool=POOL,
+        )
+
+    @declare_asset(
+        dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read."),
+        "What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists them. A row "
+        "for each time one is listed otherwise than before.",
     )
     def subscriptions(
         context: dg.AssetExecutionContext,
@@ -148,20 +156,10 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         name = table.event_type.name
         key = dg.AssetKey(["raw", name])
 
-        @dg.asset(
-            key=key,
-            description=table.description,
+        @declare_asset(
+            dg.AssetCheckSpec(table.read_check, asset=key, description="One subscription could be read, or more."),
+            table.description,
             deps=[table.deps],
-            metadata={"dagster/table_name": f"raw.{name}"},
-            check_specs=[
-                dg.AssetCheckSpec(table.read_check, asset=key, description="One subscription could be read, or more.")
-            ],
-            group_name="raw",
-            kinds={"azure", "duckdb"},
-            owners=OWNERS,
-            required_resource_keys=resources,
-            partitions_def=partitions,
-            pool=POOL,
         )
         def raw_asset(
             context: dg.AssetExecutionContext,
@@ -174,7 +172,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             except dg.RetryRequested:
                 raise
             except dg.Failure as failed:
-                # Not the step: what the other event type has to tell would never reach anybody. The run fails later.
+                # Not the step: what was read of the other event type would never be published. The run fails later.
                 problem = failed.description
             except Exception as error:  # an event type costs itself alone, whatever it was
                 log.debug("%s could not be read", name, exc_info=error)
@@ -186,7 +184,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 severity=table.severity,
                 description="\n".join(map(in_markdown, problem.splitlines()))
                 if problem
-                else "They could, or were not asked for.",
+                else "They could, or were not requested.",
             )
 
         return raw_asset
@@ -220,10 +218,10 @@ def _materialize_subscriptions(
                     columns = describe_columns(connection, "raw.subscriptions")
                 metadata = {"dagster/column_schema": columns, **_describe_listing(listing)}
                 is_discovered = azure.settings().scope.subscription_ids is None
-                for what, names in listing.news.items():
-                    if not (is_discovered and what in _TOLD_WITH_THE_SCOPE):
+                for what, names in listing.changes.items():
+                    if not (is_discovered and what in _REPORTED_WITH_THE_SCOPE):
                         named = list_some(list(map(printable, names)), NAMED)
-                        context.log.info("%s: %s", _NEWS[what], named)
+                        context.log.info("%s: %s", _CHANGES[what], named)
             else:
                 metadata = {"is_listed_already": True}
                 context.log.info("Another run of the sync has listed them.")
@@ -232,14 +230,14 @@ def _materialize_subscriptions(
         check_name=NAMES_READ,
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
-        description=in_markdown(error) if error else "They could, or were not asked for.",
+        description=in_markdown(error) if error else "They could, or were not requested.",
     )
 
 
 def _warn_of_patterns(context: dg.AssetExecutionContext, azure: AzureConnection) -> None:
     """Warn of patterns that fit no subscription; the run that lists them for a sync does it for all its runs."""
     try:
-        unmatched = azure.describe_unmatched_patterns(azure.directory(get_run_id(context)))
+        unmatched = azure.describe_unmatched_patterns(azure.listing(get_run_id(context)))
     except AzureError as error:  # the readings that follow say so
         log.debug("the patterns were not checked", exc_info=error)
         return
@@ -253,7 +251,7 @@ def _describe_listing(listing: Listing) -> dict[str, Any]:
         "dagster/row_count": listing.rows,
         "subscriptions": listing.subscriptions,
         "management_groups": _describe_groups(listing.groups),
-        **{what: len(names) for what, names in listing.news.items()},
+        **{what: len(names) for what, names in listing.changes.items()},
     }
 
 
@@ -268,7 +266,7 @@ def _describe_groups(groups: Sequence[GroupsRow]) -> str:
 
 
 def _is_stored(warehouse: Warehouse, run_id: str, event_type: EventType) -> bool:
-    """Tell whether the try before stored an event type; it may have ended before there was a file."""
+    """Return whether the try before stored an event type; it may have ended before there was a file."""
     with warehouse.get_connection() as connection:
         run = {"run_id": run_id, "event_type": event_type.name}
         return has_rows(connection, "warehouse/count_stored_fetches", run)
@@ -287,7 +285,7 @@ def _materialize(
     if context.run.root_run_id and event_type is table.chosen_by and _is_stored(warehouse, run_id, event_type):
         context.log.info("The try before stored this event type: it is not read again.")
         return dg.MaterializeResult(metadata={"is_stored_already": True})
-    taken = fetch_event_type(azure, warehouse, event_type, run_id, tell=context.log.info, part=part)
+    taken = fetch_event_type(azure, warehouse, event_type, run_id, report=context.log.info, part=part)
     if taken.subscriptions and len(taken.errors) == taken.subscriptions:
         raise make_failure(context, _describe_unread(event_type, taken))
     for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once

@@ -7,7 +7,7 @@ select
         when previous.subscription_version_id is null then 'appeared'
         when previous.record is null then 'returned'
         else 'changed'
-    end as news
+    end as change
 from raw.subscriptions as subscriptions
 join raw.listings as listings using (listing_id)
 left join raw.subscriptions as previous
@@ -19,4 +19,4 @@ where listings.run_id = $run_id
 qualify row_number() over (
     partition by subscriptions.subscription_version_id order by previous.subscription_version_id desc
 ) = 1
-order by news, name;
+order by change, name;

@@ -51,7 +51,7 @@ candidates as (
     left join metadata_fetches as metadata using (subscription_id)
     left join readable_subscriptions as readable using (subscription_id)
 ),
-described as (
+described_recommendations as (
     select distinct
         tenants.tenant_id,
         regexp_extract(latest.record_key, '/assessmentmetadata/([^/]+)$', 1) as recommendation_id
@@ -64,7 +64,7 @@ undescribed_subscriptions as (
     from internal.latest_versions as latest
     join scope using (subscription_id)
     join internal.record_spans as spans using (version_id)
-    anti join described
+    anti join described_recommendations as described
         on described.tenant_id = scope.tenant_id
         and described.recommendation_id = regexp_extract(latest.record_key, '/assessments/([^/]+)$', 1)
     where latest.event_type = 'assessments'

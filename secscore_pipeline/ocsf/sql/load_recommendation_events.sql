@@ -28,9 +28,15 @@ full join endings using (fetch_id, finding_id);
 
 insert into internal.recommendation_events by name
 with known_events as (
-    select distinct finding_id
+    select finding_id
     from internal.recommendation_events
     where activity_id is not null
+    union
+    select findings.finding_id
+    from internal.baselines as baselines
+    join internal.findings as findings using (finding_uid)
+    where baselines.event_type = 'assessments'
+        and baselines.has_events
 ),
 described_changes as (
     select
@@ -52,7 +58,7 @@ described_changes as (
 named_changes as (
     select
         *,
-        coalesce(state in ('unhealthy', 'unknown'), false) as is_open,
+        version_id is not null and state in ('unhealthy', 'unknown') as is_open,
         case
             when version_id is null and has_left then 'left'
             when version_id is null then 'went'
@@ -68,10 +74,11 @@ named_changes as (
 counted_changes as (
     select
         *,
-        has_events or coalesce(bool_or(is_open) over (
-            partition by finding_id order by fetch_id rows between unbounded preceding and 1 preceding
-        ), false) as was_event
+        has_events or coalesce(bool_or(is_open) over earlier, false) as was_event
     from named_changes
+    window earlier as (
+        partition by finding_id order by fetch_id rows between unbounded preceding and 1 preceding
+    )
 )
 select
     fetch_id,

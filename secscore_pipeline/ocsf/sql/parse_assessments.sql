@@ -50,18 +50,3 @@ select
     ) as modified_time
 from comparisons
 order by version_id;
-
-update internal.findings as findings
-set
-    newest_version_id = newest.version_id,
-    modified_time = newest.modified_time,
-    numbers = internal.state_of(newest.status_code, newest.cause)
-from (
-    select finding_id, version_id, modified_time, status_code, cause
-    from internal.parsed_assessments
-    where finding_id is not null
-        and version_id > $after
-        and version_id <= $upto
-    qualify row_number() over (partition by finding_id order by version_id desc) = 1
-) as newest
-where newest.finding_id = findings.finding_id;

@@ -37,8 +37,8 @@ select
     internal.spell_level(text_of(fields.properties.severity)) as severity,
     internal.spell_level(text_of(fields.properties.userImpact)) as user_impact,
     internal.spell_level(text_of(fields.properties.implementationEffort)) as effort,
-    nullif(plain_text(text_of(fields.properties.description)), '') as description,
-    nullif(plain_text(text_of(fields.properties.remediationDescription)), '') as remediation,
+    nullif(descriptions.plain, '') as description,
+    nullif(remediations.plain, '') as remediation,
     texts_of(fields.properties.categories) as categories,
     texts_of(fields.properties.threats) as threats,
     texts_of(fields.properties.tactics) as tactics,
@@ -47,4 +47,6 @@ select
     text_of(fields.properties.policyDefinitionId) as policy_definition_id,
     coalesce(cast(fields.properties.preview as varchar) in ('true', '"true"', '"True"'), false) as is_preview
 from parsed_records
+left join plain_texts as descriptions on descriptions.html = text_of(fields.properties.description)
+left join plain_texts as remediations on remediations.html = text_of(fields.properties.remediationDescription)
 order by version_id;

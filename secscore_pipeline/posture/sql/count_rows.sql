@@ -9,4 +9,9 @@ select 'internal.record_versions', count(*) from internal.record_versions
 union all
 select 'raw.rejected', count(*) from raw.rejected
 union all
-select 'ocsf.assessment_findings', count(*) from ocsf.observations;
+select 'raw.assessments', count(*) from raw.assessments
+union all
+select
+    'ocsf.assessment_findings',
+    (select count(*) from ocsf.observations as observations)
+    + (select count(changes.activity_id) from internal.recommendation_events as changes);

@@ -398,7 +398,7 @@ comment on column internal.findings.subscription_id is 'The subscription, lower 
 comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
 comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
 comment on column internal.findings.newest_version_id is 'The record version that it was last seen with.';
-comment on column internal.findings.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
+comment on column internal.findings.numbers is 'Its numbers or its state as one text, to tell whether the next ones differ.';
 
 create table internal.closings (
     fetch_id bigint not null,
@@ -459,7 +459,8 @@ create table internal.baselines (
     subscription_id varchar not null,
     first_seen_time bigint not null,
     modified_time bigint,
-    numbers varchar
+    numbers varchar,
+    has_events boolean not null
 );
 comment on table internal.baselines is
     'One row: one finding as it stood at the last fetch that a retention deleted; a rebuild begins there.';
@@ -468,7 +469,8 @@ comment on column internal.baselines.event_type is 'The event type: secure_score
 comment on column internal.baselines.subscription_id is 'The subscription, lower case.';
 comment on column internal.baselines.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
 comment on column internal.baselines.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column internal.baselines.numbers is 'Its numbers as one text, to tell whether the next ones differ.';
+comment on column internal.baselines.numbers is 'Its numbers or its state as one text, to tell whether the next ones differ.';
+comment on column internal.baselines.has_events is 'Whether there were OCSF events of it.';
 
 create table internal.subscription_versions (
     subscription_version_id bigint not null,

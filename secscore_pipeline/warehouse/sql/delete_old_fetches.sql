@@ -13,7 +13,7 @@ where observed_at < $cutoff
     and outcome in ('complete', 'left')
 group by event_type, subscription_id;
 
-create or replace temp table remembered_findings as
+create or replace temp table baseline_findings as
 select
     findings.finding_uid,
     findings.event_type,
@@ -28,23 +28,110 @@ where fetches.observed_at < $cutoff
 group by all;
 
 delete from internal.baselines as baselines
-using remembered_findings
-where baselines.finding_uid = remembered_findings.finding_uid;
+using baseline_findings
+where baselines.finding_uid = baseline_findings.finding_uid;
 
-insert into internal.baselines (finding_uid, event_type, subscription_id, first_seen_time, modified_time, numbers)
+insert into internal.baselines
+    (finding_uid, event_type, subscription_id, first_seen_time, modified_time, numbers, has_events)
 select
-    remembered_findings.finding_uid,
-    remembered_findings.event_type,
-    remembered_findings.subscription_id,
-    remembered_findings.first_seen_time,
+    baseline_findings.finding_uid,
+    baseline_findings.event_type,
+    baseline_findings.subscription_id,
+    baseline_findings.first_seen_time,
     parsed.modified_time,
     internal.numbers_of(
         parsed."current", parsed."max", parsed.percentage, parsed.weight, parsed.healthy, parsed.unhealthy,
         parsed.not_applicable, definitions.definition.max_score
-    )
-from remembered_findings
+    ),
+    true
+from baseline_findings
 join internal.parsed_versions as parsed using (version_id)
 left join internal.control_definitions as definitions using (definition_id);
+
+create or replace temp table remembered_assessments as
+select
+    findings.finding_uid,
+    findings.event_type,
+    findings.subscription_id,
+    findings.first_seen_time,
+    parsed.modified_time,
+    internal.state_of(parsed.status_code, parsed.cause) as state,
+    findings.finding_id in (
+        select changes.finding_id
+        from internal.recommendation_events as changes
+        join internal.fetches_and_departures as earlier using (fetch_id)
+        where changes.activity_id is not null
+            and earlier.observed_at < $cutoff
+            and earlier.fetch_id not in (select kept_fetches.fetch_id from kept_fetches)
+    ) as has_events
+from internal.record_spans as spans
+join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
+join internal.parsed_assessments as parsed using (version_id)
+join internal.findings as findings using (finding_id)
+where fetches.observed_at < $cutoff
+qualify row_number() over (partition by findings.finding_uid order by spans.first_fetch_id desc) = 1;
+
+delete from internal.baselines as baselines
+using remembered_assessments
+where baselines.finding_uid = remembered_assessments.finding_uid;
+
+insert into internal.baselines
+    (finding_uid, event_type, subscription_id, first_seen_time, modified_time, numbers, has_events)
+select finding_uid, event_type, subscription_id, first_seen_time, modified_time, state, has_events
+from remembered_assessments;
+
+-- What ended before $cutoff goes; what a fetch before it saw first, and a later one too, begins with the fetch that stays.
+delete from internal.record_spans
+where ended_fetch_id in (
+    select fetches.fetch_id
+    from internal.fetches_and_departures as fetches
+    where fetches.observed_at < $cutoff
+    union all
+    select changes.fetch_id + 2
+    from raw.scope_changes as changes
+    where changes.observed_at < $cutoff
+);
+
+create or replace temp table shortened_spans as
+select spans.version_id, spans.first_fetch_id, baselines.fetch_id, remembered.has_events
+from internal.record_spans as spans
+left join internal.parsed_assessments as parsed using (version_id)
+left join internal.findings as findings using (finding_id)
+left join remembered_assessments as remembered using (finding_uid)
+join (
+    select fetches.event_type, fetches.subscription_id, max(fetches.fetch_id) as fetch_id
+    from raw.fetches as fetches
+    where fetches.observed_at < $cutoff
+        and fetches.outcome = 'complete'
+    group by fetches.event_type, fetches.subscription_id
+) as baselines
+    on baselines.event_type = spans.event_type
+    and baselines.subscription_id = spans.subscription_id
+    and baselines.fetch_id > spans.first_fetch_id;
+
+update internal.record_spans as spans
+set first_fetch_id = shortened_spans.fetch_id
+from shortened_spans
+where shortened_spans.version_id = spans.version_id
+    and shortened_spans.first_fetch_id = spans.first_fetch_id;
+
+update internal.recommendation_events as changes
+set
+    fetch_id = shortened_spans.fetch_id,
+    change = 'came',
+    activity_id = if(shortened_spans.has_events, 2, null),
+    previous_version_id = null
+from shortened_spans
+where shortened_spans.version_id = changes.version_id
+    and shortened_spans.first_fetch_id = changes.fetch_id;
+
+delete from internal.recommendation_events
+where fetch_id not in (
+    select fetches.fetch_id
+    from internal.fetches_and_departures as fetches
+    where fetches.observed_at >= $cutoff
+        or fetches.fetch_id in (select kept_fetches.fetch_id from kept_fetches)
+);
 
 delete from internal.observations where fetch_id not in (select kept_fetches.fetch_id from kept_fetches);
 delete from internal.closings
@@ -69,10 +156,15 @@ where observed_at < $cutoff
         or state = 'left'
     );
 delete from internal.record_versions
-where version_id not in (select observations.version_id from internal.observations as observations);
+where version_id not in (select observations.version_id from internal.observations as observations)
+    and version_id not in (select spans.version_id from internal.record_spans as spans);
 delete from internal.latest_versions
 where version_id not in (select versions.version_id from internal.record_versions as versions);
 delete from internal.parsed_versions
+where version_id not in (select versions.version_id from internal.record_versions as versions);
+delete from internal.parsed_assessments
+where version_id not in (select versions.version_id from internal.record_versions as versions);
+delete from internal.parsed_metadata
 where version_id not in (select versions.version_id from internal.record_versions as versions);
 delete from raw.subscriptions
 where subscription_version_id not in (
@@ -98,7 +190,11 @@ update internal.record_versions as versions
 set first_fetch_id = firsts.fetch_id
 from (
     select version_id, min(fetch_id) as fetch_id
-    from internal.observations
+    from (
+        select version_id, fetch_id from internal.observations
+        union all
+        select version_id, first_fetch_id as fetch_id from internal.record_spans
+    )
     group by version_id
 ) as firsts
 where firsts.version_id = versions.version_id

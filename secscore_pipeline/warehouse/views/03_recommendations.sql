@@ -27,7 +27,8 @@ memberships as (
 select
     recommendation_id,
     list(definition.display_name order by definition.max_score desc nulls last, definition.name) as controls,
-    list(internal.spell_id(definition.name) order by definition.max_score desc nulls last, definition.name) as control_ids
+    list(internal.spell_id(definition.name) order by definition.max_score desc nulls last, definition.name)
+        as control_ids
 from memberships
 group by recommendation_id;
 

@@ -21,7 +21,7 @@ with dated_fetches as not materialized ( -- so that a filter on a subscription i
         internal.day_of(least(observed_at, finished_at)) as day
     from raw.fetches
     where day <= internal.day_of(now())
-        and event_type <> 'assessment_metadata' -- the tenant's: one subscription reads it for all
+        and event_type <> 'assessment_metadata' -- which is read of one subscription of a tenant, for all
 ),
 newest as (
     select max(day) as day
@@ -102,6 +102,7 @@ with dated_fetches as not materialized ( -- so that a filter on a subscription i
         internal.day_of(least(observed_at, finished_at)) as read_on,
         internal.day_of(least(observed_at, finished_at)) <= internal.day_of(now()) as is_past
     from raw.fetches
+    where event_type <> 'assessment_metadata'
 ),
 selected_fetches as (
     select

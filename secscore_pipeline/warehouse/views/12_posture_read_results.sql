@@ -4,6 +4,7 @@ create or replace view posture.read_results as
 with newest_syncs as (
     select feed, max_by(sync_id, fetch_id) as sync_id
     from raw.fetches
+    where event_type <> 'assessment_metadata' -- which is read of one subscription of a tenant, for all
     group by feed
 ),
 -- A batch that was read again has fetched some subscriptions twice: the newest fetch counts.
@@ -17,6 +18,7 @@ newest_fetches as (
     anti join (
         select subscription_id from raw.current_scope where state = 'left'
     ) as departed using (subscription_id)
+    where fetches.event_type <> 'assessment_metadata'
     qualify row_number() over (
         partition by fetches.feed, fetches.subscription_id, fetches.event_type order by fetches.fetch_id desc
     ) = 1

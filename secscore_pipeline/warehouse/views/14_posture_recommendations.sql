@@ -267,7 +267,7 @@ select
     parsed.resource_type,
     internal.resource_group_of(parsed.resource_id) as resource_group,
     changes.change,
-    internal.state_of(previous.status_code, previous.cause) as state_before,
+    if(previous.version_id is null, null, internal.state_of(previous.status_code, previous.cause)) as state_before,
     if(changes.change in ('went', 'left'), null, internal.state_of(parsed.status_code, parsed.cause)) as state,
     parsed.cause,
     parsed.status_changed_at,

@@ -1,4 +1,4 @@
-"""Delivers each alert once over each channel, in a bounded time, however often it is asked to."""
+"""Delivers each alert once over each channel, in a bounded time, however often it is called."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ FEWEST_ATTEMPTS = 3
 
 
 class Delivery(NamedTuple):
-    """What came of delivering.
+    """The result of delivering alerts.
 
     Attributes:
         sent: how many messages were delivered.
@@ -62,7 +62,7 @@ def deliver_alerts(
         channels: where to.
         journal: what was delivered before, and what waits.
         base_url: of Dagster's UI, for the links.
-        clock: tells the present time.
+        clock: returns the present time.
         seen_until: up to when everything that happened is among the alerts, UTC.
         findings: the keys of all findings that are overdue; None: not looked for.
     """
@@ -113,8 +113,8 @@ def _note_failure(journal: Journal, channel: Channel, pending: Pending, error: C
     """Note a delivery that failed; return whether the alert was set aside, since it was sent for long enough."""
     key, attempts = pending.alert.key, pending.attempts + 1
     pause = timedelta(minutes=2**attempts - 2) if attempts < 6 else LONGEST_PAUSE
-    asked = timedelta(seconds=min(error.retry_after, LONGEST_PAUSE.total_seconds()))
-    journal.note_failure(key, channel.name, str(error), now + min(max(pause, asked), LONGEST_PAUSE))
+    retry_after = timedelta(seconds=min(error.retry_after, LONGEST_PAUSE.total_seconds()))
+    journal.note_failure(key, channel.name, str(error), now + min(max(pause, retry_after), LONGEST_PAUSE))
     patience = REFUSED_FOR if error.is_refusal else UNREACHABLE_FOR
     is_given_up = attempts >= FEWEST_ATTEMPTS and now - pending.queued_at >= patience
     if is_given_up:

@@ -1,4 +1,5 @@
--- One row: one finding as a retention remembers it; a rebuild goes on from there. Version 0 stands for those that were deleted.
+-- One row: one finding as the baseline of retention; a rebuild goes on from there. Version 0 stands for those that were
+-- deleted.
 insert into internal.findings
     (finding_id, finding_uid, event_type, subscription_id, first_seen_time, modified_time, newest_version_id, numbers)
 select

@@ -1,0 +1,61 @@
+"""Keeps what a run reads in files beside the store until it is loaded."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from secscore_pipeline.warehouse.connection import scratch_folder
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+
+_SPOOL_BUFFER = 1 << 20
+
+
+class Spool:
+    """Holds what a run reads on disk, so that memory does not grow and no database is open.
+
+    Several threads may add to it at once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.fetches_path = folder / "fetches.jsonl"
+        self.records_path = folder / "records.jsonl"
+        self._encoder = msgspec.json.Encoder()
+        # Written out seldom: each time, the threads that read would run first.
+        self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
+        self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
+        self._lock = threading.Lock()
+        self.longest_line = 0
+
+    def add_fetch(self, row: FetchRow) -> None:
+        """Append one fetch of one subscription."""
+        self._write(self._fetches, row)
+
+    def add_record(self, row: RecordRow) -> None:
+        """Append one record."""
+        self._write(self._records, row)
+
+    def close(self) -> None:
+        """Write out what is buffered; the spool can then be loaded."""
+        self._fetches.close()
+        self._records.close()
+
+    def _write(self, file: BinaryIO, row: msgspec.Struct) -> None:
+        line = self._encoder.encode(row) + b"\n"
+        with self._lock:
+            self.longest_line = max(self.longest_line, len(line))
+            file.write(line)
+
+
+@contextmanager
+def open_spool(database: Path) -> Iterator[Spool]:
+    """Make a spool in a private folder beside the database, which goes when the block ends.
+
+    Raises:
+        WarehouseError: the spool cannot be written.
+    """
+    with scratch_folder(database) as folder, closing(Spool(folder)) as spool:
+        yield spool
