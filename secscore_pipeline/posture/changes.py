@@ -107,6 +107,6 @@ def _round_to_sum(points: Sequence[float], total: int) -> list[int]:
     off = total - sum(rounded)
     step = 1 if off > 0 else -1
     by_nearness = sorted(range(len(numbers)), key=lambda place: (rounded[place] - numbers[place]) * step)
-    for turn in range(abs(off) if numbers else 0):
-        rounded[by_nearness[turn % len(numbers)]] += step
+    for count in range(abs(off) if numbers else 0):
+        rounded[by_nearness[count % len(numbers)]] += step
     return rounded

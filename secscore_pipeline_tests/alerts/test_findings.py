@@ -46,7 +46,7 @@ class Syncs:
         self.receiver.got.clear()
         for _ in range(2):
             send_new_alerts(read_feeds(), lambda: moment + timedelta(hours=1))
-        return [alert for alert in self.receiver.told if alert["kind"].startswith("findings")]
+        return [alert for alert in self.receiver.alerts if alert["kind"].startswith("findings")]
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_the_threshold_counts_the_resources_of_a_run_and_can_be_off(syncs, monke
     assert len(syncs.sync({A: now})) == sent
 
 
-def test_a_finding_that_is_open_for_too_long_is_told_once(syncs, monkeypatch):
+def test_a_finding_that_is_open_for_too_long_is_sent_once(syncs, monkeypatch):
     monkeypatch.setenv("SECSCORE_ALERT_OVERDUE_DAYS", "30")
     monkeypatch.setenv("SECSCORE_ALERT_NEW_FINDINGS", "off")
     old = unhealthy(A, "open ports", "vm-1", "vm-2", changed=START - timedelta(days=100))
