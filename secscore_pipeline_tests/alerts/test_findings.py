@@ -46,7 +46,7 @@ class Syncs:
         self.receiver.got.clear()
         for _ in range(2):
             send_new_alerts(read_feeds(), lambda: moment + timedelta(hours=1))
-        return [alert for alert in self.receiver.told if alert["kind"].startswith("findings")]
+        return [alert for alert in self.receiver.alerts if alert["kind"].startswith("findings")]
 
 
 @pytest.fixture

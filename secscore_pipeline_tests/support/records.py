@@ -7,7 +7,9 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.store import FetchRow, RecordRow, load_fetches, normalize, open_spool
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.spool import open_spool
+from secscore_pipeline.warehouse.store import load_fetches, normalize
 from secscore_pipeline_tests.conftest import Store
 
 TENANT = "00000000-0000-0000-0000-0000000000aa"
