@@ -17,7 +17,13 @@ from secscore_pipeline.cli.database import get_warehouse, select_named
 from secscore_pipeline.cli.group import EXIT_FAILURE, IsolatedCommand
 from secscore_pipeline.cli.local_azure import start_local_azure, subscriptions_option
 from secscore_pipeline.cli.outputs import write_report_file
-from secscore_pipeline.cli.summaries import print_coverage, print_opportunities, print_scores, print_trend
+from secscore_pipeline.cli.summaries import (
+    print_coverage,
+    print_first_step,
+    print_opportunities,
+    print_scores,
+    print_trend,
+)
 from secscore_pipeline.cli.sync import sync_feeds
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.config.registry import EVENT_TYPES, SECSCORE_DATABASE, SECSCORE_EVENT_TYPES, SECSCORE_REPORT
@@ -136,6 +142,7 @@ def _print_summary() -> None:
         if row["percentage"] is not None:
             percent = f"{100 * row['percentage']:.2f} %"
             console.print(f"Score of the tenant: {percent}, over {row['subscriptions']} subscriptions.")
+    print_first_step()
 
 
 def _print_next_commands() -> None:

@@ -123,5 +123,15 @@ def _print_status(found: "Status", feeds: tuple[Feed, ...]) -> None:
         change = "" if before is None else f", {100 * (row['percentage'] - before):+.2f} percentage points in 7 days"
         line = f"Tenant {row['tenant_id']}: {100 * row['percentage']:.2f} %{change} ({row['day']})"
         result_console.print(Text(printable(line), style="bold"), soft_wrap=True)
+    if found.open_findings:
+        result_console.print(_describe_open_findings(found.open_findings), soft_wrap=True)
     for line in found.attention:
         result_console.print(Text(f"! {printable(line)}", style="yellow"), soft_wrap=True)
+
+
+def _describe_open_findings(tenants: list[dict[str, Any]]) -> str:
+    """Say in a line how many resources are unhealthy in recommendations of critical and high severity."""
+    critical, high = (sum(tenant[name] for tenant in tenants) for name in ("open_critical", "open_high"))
+    oldest = max((tenant["oldest_days"] for tenant in tenants if tenant["oldest_days"] is not None), default=None)
+    age = "" if oldest is None else f"; the oldest is {oldest} {'day' if oldest == 1 else 'days'} old"
+    return f"Open findings: {critical} critical, {high} high{age}"

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import console
 from secscore_pipeline.cli.database import get_warehouse, select_named
-from secscore_pipeline.text import printable
+from secscore_pipeline.text import list_some, printable
 
 MAIN_SCORE = "ascScore"
 """The score that totals count: Defender for Cloud gives a subscription others beside it."""
@@ -81,3 +81,17 @@ def print_opportunities(limit: int = 5) -> None:
         numbers = (f"{row['potential_increase']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
         table.add_row(Text(printable(str(row["control"]))), *numbers)
     console.print(table)
+
+
+def print_first_step() -> None:
+    """Print what to do first; nothing where no assessments are read."""
+    from secscore_pipeline.posture.steps import list_steps
+
+    with get_warehouse().get_reader() as connection:
+        steps = list_steps(connection, most=1, resources=0)
+    for step in steps:
+        resources = f"{step.gaining_resources} {'resource' if step.gaining_resources == 1 else 'resources'}"
+        names = list_some([printable(one.name) for one in step.subscriptions], 3)
+        effort = printable(step.effort or "not stated")
+        what = f"Do this first: {printable(step.recommendation)} ({resources} in {names})"
+        console.print(Text(f"{what}: {step.gain:+.2f} percentage points, effort {effort}."), soft_wrap=True)

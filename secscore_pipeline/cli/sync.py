@@ -10,7 +10,7 @@ from secscore_pipeline.cli.database import get_warehouse
 from secscore_pipeline.cli.group import EXIT_FAILURE, EXIT_PARTIAL, EXIT_UNPUBLISHED, SettingsCommand
 from secscore_pipeline.cli.options import feed_option, select_feeds
 from secscore_pipeline.cli.progress import show_progress
-from secscore_pipeline.cli.summaries import print_coverage, print_scores
+from secscore_pipeline.cli.summaries import print_coverage, print_first_step, print_scores
 from secscore_pipeline.errors import explain
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def sync(names: tuple[str, ...]) -> None:
         _print_unpublished()
     elif code != EXIT_FAILURE:
         print_scores()
+        print_first_step()
         print_coverage()
         console.print(f"Database: {get_warehouse().label}", soft_wrap=True)
     if code:

@@ -24,6 +24,7 @@ class Status(NamedTuple):
         freshness: when each configured feed was read last.
         overdue: the sentences of `attention` that say that a feed has had no complete sync for too long.
         as_of: when it was read, UTC.
+        open_findings: a row for each tenant whose assessments are read (see count_open_findings.sql).
     """
 
     feeds: list[dict[str, Any]]
@@ -32,6 +33,7 @@ class Status(NamedTuple):
     freshness: list[FeedFreshness]
     overdue: list[str]
     as_of: datetime
+    open_findings: list[dict[str, Any]]
 
     @property
     def record(self) -> dict[str, Any]:
@@ -80,4 +82,6 @@ def read_status(
         for row in read
         if row["not_read"]
     ]
-    return Status(read, scores, [*overdue, *future, *not_read, *alert_problems], freshness, overdue, now)
+    attention = [*overdue, *future, *not_read, *alert_problems]
+    open_findings = select_rows(connection, load_sql("posture/count_open_findings"))
+    return Status(read, scores, attention, freshness, overdue, now, open_findings)

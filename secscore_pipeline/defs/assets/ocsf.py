@@ -22,6 +22,10 @@ SHOWN = 100
 """How many scores a materialization shows; the lowest come first."""
 
 
+WORST = 20
+"""How many recommendations it shows, where assessments are read."""
+
+
 _LAUNCHPAD = {
     "informational_from": dg.Field(
         float,
@@ -92,11 +96,29 @@ def _refuse_empty_run(context: dg.AssetExecutionContext, connection: duckdb.Duck
 def describe_newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return what Dagster shows of the newest sync: its worst scores, and the numbers that are plotted over time.
 
-    Of all subscriptions: the run of a batch leaves it to the one that publishes them.
+    Where assessments are read, its worst recommendations and the open findings by severity are there too. Of all
+    subscriptions: the run of a batch leaves it to the one that publishes them.
     """
     scores = select_rows(connection, load_sql("posture/list_scores"), {"limit": SHOWN})
     totals = select_rows(connection, load_sql("posture/sum_up_tenants"))
-    return {"scores": make_preview(list(map(_describe_score, scores))), **_sum_up(totals)}
+    return {
+        "scores": make_preview(list(map(_describe_score, scores))),
+        **_sum_up(totals),
+        **_describe_recommendations(connection),
+    }
+
+
+def _describe_recommendations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return the worst recommendations and the open findings by severity; nothing where no assessments are read."""
+    tenants = select_rows(connection, load_sql("posture/count_open_findings"))
+    if not tenants:
+        return {}
+    worst = select_rows(connection, load_sql("posture/list_worst_recommendations"), {"limit": WORST})
+    severities = [name for name in tenants[0] if name.startswith("open_")]
+    return {
+        "recommendations": make_preview(worst),
+        **{name: sum(int(tenant[name]) for tenant in tenants) for name in severities},
+    }
 
 
 def _sum_up(tenants: list[dict[str, Any]]) -> dict[str, float]:

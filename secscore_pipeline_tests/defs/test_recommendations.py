@@ -1,0 +1,41 @@
+"""What Dagster's UI shows of recommendations: the worst of them, and numbers that it plots."""
+
+from secscore_pipeline.defs.assets.ocsf import FINDINGS, WORST
+from secscore_pipeline.emulator.world import World
+
+
+def metadata_of(result):
+    (event,) = [one for one in result.get_asset_materialization_events() if one.asset_key == FINDINGS]
+    return event.materialization.metadata
+
+
+def test_a_materialization_shows_the_worst_recommendations_and_counts_open_findings(local_azure, store):
+    store.use(
+        local_azure(World(subscriptions=2)), SECSCORE_EVENT_TYPES="secure_scores,secure_score_controls,assessments"
+    )
+    metadata = metadata_of(store.sync())
+    counted = dict(
+        store.query("select coalesce(severity, 'Unknown'), count(*) from posture.unhealthy_resources group by all")
+    )
+    for severity in ("Critical", "High", "Medium", "Low", "Unknown"):
+        assert metadata[f"open_{severity.lower()}"].value == counted.get(severity, 0)
+    assert metadata["open_high"].value > 0
+    rows = [record.data for record in metadata["recommendations"].records]
+    assert len(rows) == WORST
+    ranks = [["Critical", "High", "Medium", "Low", None].index(row["severity"]) for row in rows]
+    assert ranks == sorted(ranks)
+    first = rows[0]
+    assert first["unhealthy_resources"] == store.one(
+        "select count(*) from posture.unhealthy_resources where severity = 'High' "
+        "group by recommendation_id order by 1 desc limit 1"
+    )
+    assert list(first) == [
+        "recommendation", "severity", "control", "unhealthy_resources", "subscriptions", "oldest_days",
+    ]  # fmt: skip
+
+
+def test_without_assessments_there_is_neither(local_azure, store):
+    store.use(local_azure(World(subscriptions=1)))
+    metadata = metadata_of(store.sync())
+    assert "scores" in metadata
+    assert not [name for name in metadata if name.startswith("open_") or name == "recommendations"]
