@@ -239,6 +239,8 @@ def test_a_stale_score_says_so_and_gaps_and_the_scope_are_known(local_azure, sto
             (third, "complete", 1, 0, False, False),
         ]
     )
+    last = "select last_complete_at from posture.coverage where event_type = 'secure_scores' and subscription_id = ?"
+    assert [store.one(last, one) for one in (first, second)] == [FIRST, FIRST + timedelta(days=1)]
     assert store.query(
         "select day from posture.gaps where event_type = 'secure_scores' and subscription_id = ? order by day", second
     ) == [
