@@ -21,13 +21,13 @@ MODULES = {
 
 HANDLED_WHERE_RAISED = {
     "ChannelError": "its reason is stored with the delivery that failed, and shown by status",
-    "_UnusableAnswerError": "MSAL lets it through; it becomes a SignInError",
+    "UnusableAnswerError": "MSAL lets it through; it becomes a SignInError",
     "NoScoreYet": "a state of a subscription, stored as the outcome of its fetch",
     "AnswerTooLargeError": "requests' callers expect requests' exceptions; becomes a RequestError",
     "DeadlineError": "requests' callers expect requests' exceptions; becomes a RequestError",
     "ForeignHostError": "requests' callers expect requests' exceptions; becomes a SignInError",
     "StoppedError": "requests' callers expect requests' exceptions; becomes an InterruptedReadError",
-    "_ExchangeEndedError": "leaves the session as one of requests' exceptions",
+    "ExchangeEndedError": "leaves the session as one of requests' exceptions",
     "_BackError": "a step back in a dialogue",
     "_UnknownStateError": "a usage error, which click prints with the command's usage",
     "_UnknownSignerError": "an answer of the local Azure",

@@ -9,7 +9,8 @@ import logging
 import os
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 from requests.utils import get_auth_from_url
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import InvalidHeader, ProtocolError
 from urllib3.util.retry import Retry
 
 from secscore_pipeline.azure.errors import SignInError
@@ -114,7 +115,7 @@ class Session(requests.Session):
             raise ForeignHostError(f"a request for {host_of(self.origin)} would have gone to {host_of(url)}")
         options = {**kwargs, "timeout": kwargs.get("timeout") or (CONNECT_TIMEOUT, self.timeout)}
         # Over the wire an answer may take twice as much: the frames of its chunks count too.
-        with bound_exchange(self.deadline, 2 * self.max_bytes, self.stop) as exchange:
+        with _leave_out_quotes(), bound_exchange(self.deadline, 2 * self.max_bytes, self.stop) as exchange:
             response = super().send(request, **{**options, "stream": True, "allow_redirects": False})
             with response:
                 self._read(response, exchange)
@@ -164,6 +165,23 @@ class Session(requests.Session):
                 setting="REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE",
             )
         return merged
+
+
+@contextmanager
+def _leave_out_quotes() -> Iterator[None]:
+    """Leave out of the libraries' exceptions what they quote of a broken answer.
+
+    It may be a part of a token that the answer repeats, which nobody recognizes as a secret: `InvalidChunkLength` and
+    `BadStatusLine` quote from where they stopped.
+    """
+    try:
+        yield
+    except requests.exceptions.RequestException as error:
+        inner = error.args[0] if error.args else None
+        if not isinstance(inner, ProtocolError):
+            raise
+        kinds = [type(one).__name__ for one in (inner, *inner.args) if isinstance(one, Exception)]
+        raise type(error)(": ".join(kinds)) from None
 
 
 def _check_proxy(proxy: str) -> None:

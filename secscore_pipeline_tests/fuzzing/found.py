@@ -160,6 +160,9 @@ FOUND: dict[str, Case] = {
         for name in ENCODINGS
         if name not in ("json", "html")
     },
+    "a chunk that ends in the middle of the token": _arm(
+        _raw(_CHUNKED + b"10\r\n<p>${CREDENTIAL:plain}</p>\r\n0\r\n\r\n", "reset")
+    ),
     "the token in the status line": _arm(_raw(b"HTTP/1.1 403 ${CREDENTIAL:plain}\r\n\r\n")),
     # Sign-in that follows the server elsewhere.
     **{
