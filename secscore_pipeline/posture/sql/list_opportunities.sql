@@ -1,5 +1,5 @@
 -- One row: one secure score control with a potential increase in the newest normalized sync, most points first.
-create or replace temp table selected_fetches as
+create or replace temp table latest_control_fetches as
 from raw.fetches
 where sync_id = internal.newest_sync('secure_score_controls');
 
@@ -8,7 +8,7 @@ select
     sum("max" - "current") as potential_increase,
     sum(unhealthy) as unhealthy_resources,
     count(*) as subscriptions
-from internal.observations_at('selected_fetches')
+from internal.observations_at('latest_control_fetches')
 where event_type = 'secure_score_controls'
     and activity_id <> 3
     and lower(score_name) = 'ascscore'

@@ -1,6 +1,6 @@
 -- One row: one secure score of the newest normalized sync of its feed, of a subscription in scope, worst first; a score
 -- that is none comes last.
-create or replace temp table selected_fetches as
+create or replace temp table latest_score_fetches as
 with newest as (
     select fetches.feed, max_by(fetches.sync_id, fetches.fetch_id) as sync_id
     from raw.fetches as fetches
@@ -26,7 +26,7 @@ select
     weight,
     compliance_status as status,
     observed_at
-from internal.observations_at('selected_fetches') as observations
+from internal.observations_at('latest_score_fetches') as observations
 left join internal.subscription_versions as entities using (subscription_version_id)
 where activity_id <> 3
 order by percentage nulls last, subscription_id, score

@@ -1,13 +1,13 @@
 -- One row: the numbers of one tenant in the newest normalized sync that are plotted over time. The percentage (0..100) is
 -- Microsoft's roll-up over subscriptions: the sum of score x weight over the sum of weights; a subscription
 -- without a score or with nothing scored is left out, never counted as 0.
-create or replace temp table selected_fetches as
+create or replace temp table latest_fetches as
 from raw.fetches
 where sync_id = internal.newest_sync(null);
 
 with observations as (
     select tenant_id, is_control, "current", "max", weight, unhealthy
-    from internal.observations_at('selected_fetches')
+    from internal.observations_at('latest_fetches')
     where activity_id <> 3
         and lower(score_name) = 'ascscore'
 )

@@ -46,6 +46,17 @@ create or replace macro internal.state_of(status_code, cause) as
         else 'unknown'
     end;
 
+-- Why a subscription left the scope, as a clause; null where it did not.
+create or replace macro internal.describe_departure(reason) as
+    case reason
+        when 'deleted' then 'the subscription was deleted'
+        when 'disabled' then 'the subscription was disabled'
+        when 'not_listed' then 'the subscription is no longer listed'
+        when 'moved' then 'the subscription was moved out of the management group'
+        when 'excluded' then 'the subscription was excluded by a setting'
+        when 'unknown' then 'the subscription is no longer read'
+    end;
+
 -- 1 where a condition is met, else 0: to add up.
 create or replace macro internal.counts_as(condition) as if(coalesce(condition, false), 1, 0);
 

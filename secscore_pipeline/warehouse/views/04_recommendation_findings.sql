@@ -27,14 +27,7 @@ with described_events as (
         end as status_id,
         coalesce(display_name, recommendation_id) || ': ' || coalesce(status_code, 'no status')
         || coalesce(' (' || cause || ')', '') || coalesce(', ' || resource_name, '') as state_sentence,
-        case left_reason
-            when 'deleted' then 'the subscription was deleted'
-            when 'disabled' then 'the subscription was disabled'
-            when 'not_listed' then 'the subscription is no longer listed'
-            when 'moved' then 'the subscription was moved out of the management group'
-            when 'excluded' then 'the subscription was excluded by a setting'
-            when 'unknown' then 'the subscription is no longer read'
-        end as left_sentence
+        internal.describe_departure(left_reason) as left_sentence
     from query_table(events) as events
     join internal.record_versions as versions using (version_id)
     left join (

@@ -40,14 +40,7 @@ with described_observations as (
             ], lambda part: part is not null), ', ')
             else ''
         end as numbers_sentence,
-        case left_reason
-            when 'deleted' then 'the subscription was deleted'
-            when 'disabled' then 'the subscription was disabled'
-            when 'not_listed' then 'the subscription is no longer listed'
-            when 'moved' then 'the subscription was moved out of the management group'
-            when 'excluded' then 'the subscription was excluded by a setting'
-            when 'unknown' then 'the subscription is no longer read'
-        end as left_sentence,
+        internal.describe_departure(left_reason) as left_sentence,
         coalesce('Closed because ' || left_sentence || ', not because it was fixed; last: ', '') || numbers_sentence
             as sentence
     from query_table(events) as observations

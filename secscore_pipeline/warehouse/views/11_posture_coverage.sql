@@ -104,7 +104,7 @@ with dated_fetches as not materialized ( -- so that a filter on a subscription i
     from raw.fetches
     where event_type <> 'assessment_metadata'
 ),
-selected_fetches as (
+fetch_summaries as (
     select
         max_by(tenant_id, fetch_id) as tenant_id,
         subscription_id,
@@ -124,8 +124,8 @@ selected_fetches as (
 unread_fetches as (
     select dated_fetches.subscription_id, dated_fetches.event_type, min(dated_fetches.read_at) as since
     from dated_fetches
-    join selected_fetches using (subscription_id, event_type)
-    where dated_fetches.fetch_id > selected_fetches.last_read_fetch_id
+    join fetch_summaries using (subscription_id, event_type)
+    where dated_fetches.fetch_id > fetch_summaries.last_read_fetch_id
     group by dated_fetches.subscription_id, dated_fetches.event_type
 ),
 missed_days as (
@@ -134,11 +134,11 @@ missed_days as (
     group by subscription_id, event_type
 )
 select
-    selected_fetches.feed,
-    selected_fetches.tenant_id,
-    selected_fetches.subscription_id,
+    fetch_summaries.feed,
+    fetch_summaries.tenant_id,
+    fetch_summaries.subscription_id,
     entities.name as subscription_name,
-    selected_fetches.event_type,
+    fetch_summaries.event_type,
     case
         when scope.state = 'left' then 'left'
         when unread_fetches.since is not null then 'unreadable'
@@ -146,19 +146,19 @@ select
     end as state,
     case
         when scope.state = 'left' then scope.reason
-        when unread_fetches.since is not null then selected_fetches.last_outcome
+        when unread_fetches.since is not null then fetch_summaries.last_outcome
     end as reason,
     if(scope.state = 'left', scope.since, coalesce(unread_fetches.since, scope.since)) as since,
-    selected_fetches.last_complete_at,
-    now() - selected_fetches.last_read_at as age,
-    selected_fetches.last_fetch_at,
-    selected_fetches.last_outcome,
-    selected_fetches.last_failure_at,
-    selected_fetches.last_failure,
-    selected_fetches.days_complete,
+    fetch_summaries.last_complete_at,
+    now() - fetch_summaries.last_read_at as age,
+    fetch_summaries.last_fetch_at,
+    fetch_summaries.last_outcome,
+    fetch_summaries.last_failure_at,
+    fetch_summaries.last_failure,
+    fetch_summaries.days_complete,
     coalesce(missed_days.days, 0) as days_missed,
     scope.state = 'in_scope' as is_in_scope
-from selected_fetches
+from fetch_summaries
 join internal.subscription_scope as scope using (subscription_id)
 left join unread_fetches using (subscription_id, event_type)
 left join missed_days using (subscription_id, event_type)
