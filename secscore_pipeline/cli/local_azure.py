@@ -225,10 +225,7 @@ def _write_env_file(path: Path, azure: "LocalAzure") -> Iterator[None]:
 
 @contextmanager
 def start_local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
-    """Start a local Azure in this process, and replace all settings by those that lead to it for a block.
-
-    Where data is stored and which event types are read stays as the settings have it.
-    """
+    """Start a local Azure in this process, and replace all settings by those that lead to it for a block."""
     from secscore_pipeline.emulator.server import LocalAzure
     from secscore_pipeline.emulator.world import World
 
@@ -238,7 +235,6 @@ def start_local_azure(subscriptions: int) -> Iterator["LocalAzure"]:
             "SECSCORE_DATABASE": os.environ.get("SECSCORE_DATABASE") or first_steps.DEMO_DATABASE,
             "SECSCORE_REPORT": os.environ.get("SECSCORE_REPORT") or first_steps.DEMO_REPORT,
             "SECSCORE_FEEDS": os.devnull,  # feeds.yaml of the working directory leads elsewhere
-            "SECSCORE_EVENT_TYPES": os.environ.get("SECSCORE_EVENT_TYPES", ""),  # what to read there too
         }
         with changed_environment(settings, unset=(setting.name for setting in SETTINGS)):
             yield azure

@@ -1,6 +1,6 @@
 """What Dagster's UI shows of recommendations: the worst of them, and numbers that it plots."""
 
-from secscore_pipeline.defs.assets.ocsf import FINDINGS, WORST
+from secscore_pipeline.defs.assets.ocsf import FINDINGS, NAME_LENGTH, WORST
 from secscore_pipeline.emulator.world import World
 
 
@@ -25,13 +25,14 @@ def test_a_materialization_shows_the_worst_recommendations_and_counts_open_findi
     ranks = [["Critical", "High", "Medium", "Low", None].index(row["severity"]) for row in rows]
     assert ranks == sorted(ranks)
     first = rows[0]
-    assert first["unhealthy_resources"] == store.one(
+    assert first["unhealthy"] == store.one(
         "select count(*) from posture.unhealthy_resources where severity = 'High' "
         "group by recommendation_id order by 1 desc limit 1"
     )
-    assert list(first) == [
-        "recommendation", "severity", "control", "unhealthy_resources", "subscriptions", "oldest_days",
-    ]  # fmt: skip
+    assert list(first) == ["recommendation", "severity", "unhealthy", "oldest_days"]
+    assert max(len(row["recommendation"]) for row in rows) <= NAME_LENGTH
+    names = {name for (name,) in store.query("select recommendation from posture.recommendations")}
+    assert all(any(name.startswith(row["recommendation"].removesuffix(" …")) for name in names) for row in rows)
 
 
 def test_without_assessments_there_is_neither(local_azure, store):

@@ -111,7 +111,10 @@ def test_a_materialization_shows_the_scores_the_trend_and_plots_of_its_numbers(u
         open_materialization(page, ui.url, "ocsf/assessment_findings")
         scores = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="percent")).last
         expect(scores.get_by_role("row").nth(8)).to_be_visible()
-        assert scores.bounding_box()["x"] + scores.bounding_box()["width"] < WIDE["width"]
+        worst = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="severity")).last
+        for table in (scores, worst):
+            assert table.bounding_box()["x"] + table.bounding_box()["width"] < WIDE["width"]
+        expect(page.get_by_text("open_high", exact=True)).to_be_visible()
         open_materialization(page, ui.url, "posture/report")
         expect(page.get_by_role("cell", name="Enable MFA", exact=True)).to_be_visible()
         trend = page.get_by_role("img", name="The score by day")
@@ -182,6 +185,10 @@ def assessed(tmp_path_factory):
     return folder / "report.html"
 
 
+def unfold_all(page):
+    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+
+
 class Opened:
     """A report in a page, with everything that it asked for and complained of."""
 
@@ -199,8 +206,7 @@ def test_the_report_is_readable_light_and_dark_wide_and_narrow(ui, chromium, loo
         opened = Opened(page, ui.report)
         assert (opened.asked, opened.complaints) == ([ui.report.as_uri()], [])
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-        for folded in page.locator("details:not([open]) > summary").all():
-            folded.click()
+        unfold_all(page)
         assert page.evaluate(TOO_PALE) == []
         is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 20, 27)"
         assert is_dark is (look == "dark")
@@ -212,12 +218,12 @@ def test_the_report_is_readable_light_and_dark_wide_and_narrow(ui, chromium, loo
 def test_captions_are_readable_on_a_narrow_screen_and_bars_have_one_colour(ui, chromium, width):
     with new_page(chromium, viewport={"width": width, "height": 800}) as page:
         page.goto(ui.report.as_uri())
-        for folded in page.locator("details:not([open]) > summary").all():
-            folded.click()
+        unfold_all(page)
         captions = page.locator("figcaption, caption span").evaluate_all(
             "all => all.map((one) => one.getBoundingClientRect()).map((box) => [box.left, box.right, box.width])"
         )
-        assert len(captions) == 6
+        steps = 5  # each has a table of resources
+        assert len(captions) == 6 + steps
         assert [box for box in captions if box[0] < 0 or box[1] > width or box[2] < 100] == []
         bars = page.locator(".bar rect:last-child")
         colours = bars.evaluate_all("all => [...new Set(all.map((one) => getComputedStyle(one).fill))]")
@@ -238,7 +244,7 @@ OUTSIDE = """width => [...document.querySelectorAll("td.n")]
 
 def open_unfolded(page, path):
     page.goto(path.as_uri())
-    page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    unfold_all(page)
 
 
 @pytest.mark.parametrize("width", [360, 390])
@@ -313,6 +319,11 @@ def test_the_report_tells_a_screen_reader_what_it_shows(ui, page):
     expect(page.get_by_role("main")).to_match_aria_snapshot("""
         - region "Score of the tenant":
           - heading "Score of the tenant" [level=2]
+        - region "Do this first":
+          - heading "Do this first" [level=2]
+          - list
+        - region "Trend":
+          - heading "Trend" [level=2]
           - figure /Score in percent by day/:
             - group "The score by day":
               - img /The score by day, from .* % on .* to .* % on .*/

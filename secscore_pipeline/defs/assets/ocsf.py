@@ -1,5 +1,6 @@
 """The normalized layer: raw records become OCSF Assessment Findings."""
 
+from textwrap import shorten
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,10 @@ SHOWN = 100
 
 WORST = 20
 """How many recommendations it shows, where assessments are read."""
+
+
+NAME_LENGTH = 50
+"""How many characters of a recommendation's name it shows: a table of Dagster's UI does not wrap them."""
 
 
 _LAUNCHPAD = {
@@ -116,8 +121,18 @@ def _describe_recommendations(connection: duckdb.DuckDBPyConnection) -> dict[str
     worst = select_rows(connection, load_sql("posture/list_worst_recommendations"), {"limit": WORST})
     severities = [name for name in tenants[0] if name.startswith("open_")]
     return {
-        "recommendations": make_preview(worst),
+        "recommendations": make_preview(list(map(_describe_recommendation, worst))),
         **{name: sum(int(tenant[name]) for tenant in tenants) for name in severities},
+    }
+
+
+def _describe_recommendation(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a materialization says of a recommendation, no wider than the page."""
+    return {
+        "recommendation": shorten(row["recommendation"], NAME_LENGTH, placeholder=" …"),
+        "severity": row["severity"],
+        "unhealthy": row["unhealthy_resources"],
+        "oldest_days": row["oldest_days"],
     }
 
 

@@ -3,9 +3,7 @@
 select
     any_value(recommendation) as recommendation,
     any_value(severity) as severity,
-    max_by(control, unhealthy_resources) as control,
     cast(sum(unhealthy_resources) as bigint) as unhealthy_resources,
-    count(*) as subscriptions,
     max(oldest_days) as oldest_days
 from posture.recommendations
 where unhealthy_resources > 0
