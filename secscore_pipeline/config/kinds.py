@@ -6,6 +6,7 @@ each checks all settings first, and its errors repeat what was given. msgspec ta
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -30,6 +31,12 @@ _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 _LONGEST_NAME = 255
 """How many bytes a file's name may have on Linux and macOS."""
+
+_LONGEST_PATH = 1024 if sys.platform == "darwin" else 4096
+"""How many bytes an absolute path may have there, with the byte that ends it (PATH_MAX)."""
+
+_ROOM_FOR_NEIGHBOURS = 64
+"""How many bytes files beside a database need for their names: .work, .previous-1 and others."""
 
 _FEBRUARY_DAYS = 29
 
@@ -243,7 +250,8 @@ def expand_path(setting: str, given: str) -> Path:
     except RuntimeError as error:  # Python's word for a user that is not there, or a process without a home
         what = f"{setting} begins with ~, and that home directory is not known."
         raise SettingsError([explain(what, "home-unknown", setting=setting)]) from error
-    if "\0" in given or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+    is_too_long = len(os.fsencode(path.absolute())) + _ROOM_FOR_NEIGHBOURS > _LONGEST_PATH
+    if "\0" in given or is_too_long or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
         refuse(f"{describe_value(setting, given)} is no path.", "folder-unusable", setting=setting)
     return path
 

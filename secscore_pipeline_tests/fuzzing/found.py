@@ -274,6 +274,8 @@ FOUND: dict[str, Case] = {
     "the secret as authority": SettingsCase({"AZURE_AUTHORITY_HOST": "https://user:${SECRET}@localhost"}),
     "the secret as a number": SettingsCase({"SECSCORE_MAX_CONNECTIONS": "${SECRET}", "SECSCORE_RETENTION_DAYS": "${SECRET}"}),
     "the secret as a choice": SettingsCase({"SECSCORE_PARTIAL_FAILURE": "${SECRET}", "SECSCORE_EXPORTS": "${SECRET}"}),
+    "a database at a path longer than the system takes": SettingsCase({"SECSCORE_DATABASE": "a/" * 2300}),
+    "a database beside which no name fits": SettingsCase({"SECSCORE_DATABASE": "/" + "a/" * 2040 + "b.duckdb"}),
     "the secret as credentials' name": SettingsCase({"AZURE_TOKEN_CREDENTIALS": "${SECRET}"}),
     "numbers of 5,000 digits": SettingsCase(
         dict.fromkeys(("SECSCORE_MAX_CONNECTIONS", "SECSCORE_BATCH_SIZE", "SECSCORE_RETENTION_DAYS"), "9" * 5000)

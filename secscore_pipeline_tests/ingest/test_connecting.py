@@ -206,7 +206,7 @@ MISTAKES = {
         lambda s: s.set(AZURE_CLIENT_SECRET="", AZURE_FEDERATED_TOKEN_FILE="/nowhere/token")
     ],
     "subscriptions-malformed": [lambda s: s.set(AZURE_SUBSCRIPTION_IDS="production")],
-    "event-types-malformed": [lambda s: s.set(SECSCORE_EVENT_TYPES="assessments")],
+    "event-types-malformed": [lambda s: s.set(SECSCORE_EVENT_TYPES="recommendations")],
     "cloud-unknown": [lambda s: s.set(AZURE_CLOUD="AzureMoonCloud")],
     "url-malformed": [lambda s: s.set(SECSCORE_ARM_ENDPOINT="http://localhost")],
     "ca-bundle-missing": [lambda s: s.set(SECSCORE_CA_BUNDLE="/nowhere/ca.pem")],
