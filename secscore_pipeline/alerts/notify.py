@@ -103,7 +103,7 @@ def make_test_alert(now: datetime) -> Alert:
     )
 
 
-class _Found(NamedTuple):
+class _NewAlerts(NamedTuple):
     """What is to be sent.
 
     Attributes:
@@ -119,7 +119,7 @@ class _Found(NamedTuple):
 
 def _find_new_alerts(
     feeds: Sequence[Feed], warehouse: Warehouse, journal: Journal, settings: AlertSettings, clock: Clock
-) -> _Found:
+) -> _NewAlerts:
     now = clock()
     ending = [(feed.name, ends) for feed in feeds if (ends := _get_credential_end(feed))]
     alerts = [alert for name, ends in ending if (alert := check_credential(name, ends, now))]
@@ -145,11 +145,11 @@ def _find_new_alerts(
         if error.failure != "database-absent":  # before the first run there is nothing to alert of
             raise
         unread = [FeedFreshness(feed.name) for feed in feeds]
-        return _Found([*alerts, *_find_overdue(feeds, unread, journal.begun, now)])
+        return _NewAlerts([*alerts, *_find_overdue(feeds, unread, journal.begun, now)])
     # Not the time of a fetch that a wrong clock dates in the future: until then nothing would be delivered.
     seen = min(newest, now) if newest else None
     keys = None if overdue is None else [finding["key"] for finding in overdue]
-    return _Found(alerts, seen - LATE if seen and warehouse.lake else seen, keys)
+    return _NewAlerts(alerts, seen - LATE if seen and warehouse.lake else seen, keys)
 
 
 def _find_overdue(
