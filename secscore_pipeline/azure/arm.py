@@ -135,11 +135,11 @@ class ArmClient:
         cloud: where ARM lives.
         tokens: where bearer tokens come from.
         ca_bundle: PEM file with the certificates to trust; None for the usual ones.
-        max_connections: how many requests may be under way at once, fewer while Azure refuses some (429). One that
-            waits for its next try is not.
+        max_connections: how many requests may be under way at most; `pace` says how many are now.
         patience: how long to keep trying.
 
     Attributes:
+        pace: how many requests may be under way now. One that waits for its next try is not.
         refused_versions: the collections and api-versions that this Azure was seen not to know.
     """
 
@@ -153,7 +153,7 @@ class ArmClient:
     ) -> None:
         self._cloud = cloud
         self._tokens = tokens
-        self._pace = Pace(max_connections, time.monotonic)
+        self.pace = Pace(max_connections, time.monotonic)
         self._patience = patience or Patience()
         self.refused_versions: set[tuple[str, str]] = set()
         self._stop = threading.Event()
@@ -270,9 +270,9 @@ class ArmClient:
             if answer is not None:
                 request_ids.extend(_ids(answer))
                 if answer.status == 429:
-                    self._pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
+                    self.pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
                 else:
-                    self._pace.went_well()
+                    self.pace.was_answered(urlsplit(url).path.rpartition("/")[2], answer.seconds)
                 if answer.status == 200:
                     return answer
                 if answer.status == 401 and not renewed:
@@ -284,7 +284,7 @@ class ArmClient:
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
     def _once(self, url: str, params: Mapping[str, str], token: str) -> Answer:
-        with self._pace:
+        with self.pace:
             response = self._session.get(
                 url,
                 params=params,
@@ -292,7 +292,7 @@ class ArmClient:
                 headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
                 timeout=(self._patience.connect_timeout, self._patience.read_timeout),
             )
-        body = response.content.removeprefix(BOM_UTF8)
+        body, seconds = response.content.removeprefix(BOM_UTF8), response.elapsed.total_seconds()
         if response.status_code == 200:
             if token.encode() in body:
                 raise RequestError(
@@ -302,8 +302,8 @@ class ArmClient:
                 )
             page = decode_list(body)
             status = 200 if page else status_of_error(body)
-            return Answer(status, response.headers, body, response.raw, page)
-        return Answer(response.status_code, response.headers, body, response.raw)
+            return Answer(status, response.headers, body, response.raw, seconds, page)
+        return Answer(response.status_code, response.headers, body, response.raw, seconds)
 
     def _next_try(
         self,
@@ -331,8 +331,9 @@ class ArmClient:
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _describe_url(url), seconds, problem or (answer and answer.status))
-        if self._stop.wait(seconds):
-            raise InterruptedReadError
+        with self.pace.pauses():
+            if self._stop.wait(seconds):
+                raise InterruptedReadError
         return following
 
     def _given_up(

@@ -210,6 +210,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
         self._has_session = False
 
     def connect(self) -> None:
+        self._has_session = False
         self.ssl_context = self._trust.get_context(self.ca_certs, self.ca_cert_dir)
         if self.proxy is None or self.proxy.scheme != "https":  # a proxy of its own TLS is verified with them
             self.ca_certs = self.ca_cert_dir = None  # urllib3 would read them again, for each connection
@@ -225,10 +226,11 @@ class _TlsConnection(_Connection, HTTPSConnection):
 
     def getresponse(self) -> Any:
         """Return the answer; the session that came with the first one is resumed by other connections."""
+        connection = self.sock  # which an answer that ends the connection takes away
         response = super().getresponse()
-        if not self._has_session and isinstance(self.sock, ssl.SSLSocket):
+        if not self._has_session and isinstance(connection, ssl.SSLSocket):
             self._has_session = True
-            self._trust.remember_session(self.sock)
+            self._trust.remember_session(connection)
         return response
 
     def _tunnel(self) -> None:

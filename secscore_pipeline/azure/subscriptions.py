@@ -128,7 +128,7 @@ class SubscriptionListing:
             )
         return self._below[management_group]
 
-    def below_roots(self, tenant_ids: Iterable[str], max_connections: int) -> "Iterator[tuple[str, Hierarchy | str]]":
+    def below_roots(self, tenant_ids: Iterable[str]) -> "Iterator[tuple[str, Hierarchy | str]]":
         """Yield each tenant, and what lies below its root management group, or why that could not be read.
 
         Each tenant is requested by itself: the groups of a tenant that delegated subscriptions by Azure Lighthouse
@@ -136,7 +136,6 @@ class SubscriptionListing:
 
         Args:
             tenant_ids: the tenants' GUIDs, which are also the ids of their root groups.
-            max_connections: how many to request side by side.
         """
 
         def read(tenant_id: str) -> "tuple[str, Hierarchy | str]":
@@ -146,8 +145,8 @@ class SubscriptionListing:
             except RequestError as error:
                 return tenant_id, str(error)
 
-        work = [partial(read, tenant_id) for tenant_id in tenant_ids]
-        yield from run_side_by_side(work, min(max_connections, len(work)), self._client.stop)
+        work = (partial(read, tenant_id) for tenant_id in tenant_ids)
+        yield from run_side_by_side(work, self._client.pace, self._client.stop)
 
 
 def _parse_subscriptions(client: ArmClient) -> list[ListedSubscription]:

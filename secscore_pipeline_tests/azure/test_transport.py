@@ -63,7 +63,7 @@ class KeptRecords(defaultdict):
     def __init__(self):
         super().__init__(list)
 
-    def __call__(self, subscription_id, page):
+    def __call__(self, _event_type, subscription_id, page):
         assert page.number == len(self[subscription_id]) + 1  # each page once, in order
         self[subscription_id].append(page.records)
 
@@ -271,7 +271,7 @@ def test_a_token_that_expired_is_renewed_once_for_all_threads(local_azure):
     client.sign_in()
     assert azure.entra.tokens_issued == 1
     azure.entra.revoke_all()
-    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    looks = list(fetch_all(client, [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.outcome for found in looks} == {Outcome.COMPLETE}
     assert azure.entra.tokens_issued == 2
 
@@ -383,7 +383,7 @@ def test_a_throttled_subscription_holds_up_no_other(local_azure):
     azure = local_azure(World(subscriptions=6))
     throttled = next(iter(azure.world.subscriptions))
     azure.faults.append(Fault(Kind.STATUS, throttled, times=1, status=429, headers={"retry-after": "1"}))
-    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 1))
+    looks = list(fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.outcome for found in looks} == {Outcome.COMPLETE}
     assert looks[-1].subscription_id == throttled
 
@@ -392,14 +392,14 @@ def test_one_broken_subscription_of_many_stops_nobody(local_azure):
     azure = local_azure(World(subscriptions=10))
     broken = next(iter(azure.world.subscriptions))
     azure.faults.append(Fault(Kind.CUT, broken, position=5))
-    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4))
+    looks = list(fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.subscription_id for found in looks if found.outcome is not Outcome.COMPLETE} == {broken}
 
 
 def test_stopping_leaves_no_thread_behind(local_azure):
     azure = local_azure(World(subscriptions=30))
     azure.faults.append(Fault(Kind.STATUS, "subscriptions", status=429, headers={"retry-after": "1"}))
-    looks = fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4)
+    looks = fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now)
     next(looks)
     looks.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("arm")]
@@ -430,7 +430,7 @@ def test_a_refused_sign_in_is_asked_for_once(local_azure):
     azure.application.secret += "-changed"
     client = client_of(azure)
     azure.application.secret += "-again"
-    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    looks = list(fetch_all(client, [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert len(looks) == 50
     assert all("AADSTS7000215" in (found.error or "") for found in looks)
     assert sum(count for request, count in azure.requests.items() if "oauth2" in request) == 1
@@ -489,7 +489,7 @@ def test_a_tenth_of_faults_leaves_the_data_as_it_would_have_been(local_azure):
 
     def records():
         kept = KeptRecords()
-        looks = fetch_all(client_of(azure, patient), SECURE_SCORE_CONTROLS, ids, utc_now, 8, kept)
+        looks = fetch_all(client_of(azure, patient), [SECURE_SCORE_CONTROLS], ids, utc_now, kept)
         assert {found.subscription_id: found.pages for found in looks} == {one: len(kept[one]) for one in ids}
         return kept
 

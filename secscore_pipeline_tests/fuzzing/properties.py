@@ -204,7 +204,7 @@ def check_sign_in(harness: Harness, case: SignInCase) -> None:
                 said.append(str(error))
                 raise
         took = time.monotonic() - began
-        fetches = list(fetch_all(client, SECURE_SCORES, harness.subscription_ids, utc_now, 8))
+        fetches = list(fetch_all(client, [SECURE_SCORES], harness.subscription_ids, utc_now))
     assert sorted(fetch.subscription_id for fetch in fetches) == sorted(harness.subscription_ids)
     for fetch in fetches:
         if fetch.error:
