@@ -13,7 +13,6 @@ import duckdb
 from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
-from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -154,18 +153,19 @@ def fetch_event_types(
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do. What was yielded is stored.
     """
-    with warehouse.get_connection():
-        pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
     listing = azure.listing(run_id)
-    resolved = _resolve_scope(azure, warehouse, listing, run_id)
-    left = _store_departures(azure, warehouse, run_id, resolved, clock)
-    if left:
-        report(describe_left(left))
-    in_scope = refuse_empty(resolved)
-    subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
-    if azure.other_feeds:
-        _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
+    resolved = azure.resolve_scope(listing)
+    # Made, migrated and free to be written: better known before an hour of reading than after.
+    with warehouse.get_connection() as connection:
+        resolved = _add_unknown(connection, azure, resolved, run_id)
+        left = _store_departures(connection, azure, run_id, resolved, clock)
+        if left:
+            report(describe_left(left))
+        in_scope = refuse_empty(resolved)
+        subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
+        if azure.other_feeds:
+            _refuse_shared_subscriptions(connection, azure, subscription_ids)
     known = {
         "run_id": run_id,
         "sync_id": part.sync_id if part else None,
@@ -269,22 +269,20 @@ def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     )
 
 
-def _resolve_scope(
-    azure: AzureConnection, warehouse: Warehouse, listing: SubscriptionListing, run_id: str
+def _add_unknown(
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, resolved: ResolvedScope, run_id: str
 ) -> ResolvedScope:
-    """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
-    resolved = azure.resolve_scope(listing)
+    """Return which subscriptions a run is to read: one that the settings name is read once, whatever its state."""
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
         return resolved
     parameters: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
-    with warehouse.get_reader() as connection:
-        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
+    rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
     known = {row["subscription_id"] for row in rows}
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
 
 def _store_departures(
-    azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
     """Store who has left the scope, and return them; none where it is unknown, or the run has its own scope."""
     if resolved.reason_of_others is None or azure.has_own_scope:
@@ -298,8 +296,7 @@ def _store_departures(
         resolved.reason_of_others,
         clock(),
     )
-    with warehouse.get_connection() as connection:
-        return leave_scope(connection, scope, clock())
+    return leave_scope(connection, scope, clock())
 
 
 def describe_left(changes: Sequence[ScopeChange]) -> str:
@@ -319,13 +316,14 @@ def _format_subscription(change: ScopeChange) -> str:
     return printable(change.name or change.subscription_id)
 
 
-def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
+def _refuse_shared_subscriptions(
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, subscription_ids: Sequence[str]
+) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
     parameters: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
-    with warehouse.get_reader() as connection:
-        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
-            what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
-            raise RequestError(what, "feeds-overlap")
+    for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
+        what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
+        raise RequestError(what, "feeds-overlap")
 
 
 def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:

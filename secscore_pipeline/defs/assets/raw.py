@@ -352,32 +352,24 @@ def _materialize(
     waiting = {table.event_type: table for table in requested if table not in stored}
     if not waiting:
         return
-    for event_type, taken in fetch_event_types(
-        azure, warehouse, list(waiting), run_id, report=context.log.info, part=part
-    ):
+    with warehouse.get_connection() as connection:
+        columns = {table: describe_columns(connection, f"raw.{table.event_type.name}") for table in waiting.values()}
+    fetches = fetch_event_types(azure, warehouse, list(waiting), run_id, report=context.log.info, part=part)
+    for event_type, taken in fetches:
         table = waiting[event_type]
         if taken.subscriptions and len(taken.errors) == taken.subscriptions:
             yield table, make_failure(context, _describe_unread(event_type, taken))
             continue
         for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
             context.log.debug("%s", error)
-        yield (
-            table,
-            dg.MaterializeResult(
-                asset_key=table.key, metadata=_describe_taken(azure, warehouse, event_type, taken, started_at)
-            ),
-        )
+        metadata = {"dagster/column_schema": columns[table], **_describe_taken(azure, taken, started_at)}
+        yield table, dg.MaterializeResult(asset_key=table.key, metadata=metadata)
 
 
-def _describe_taken(
-    azure: AzureConnection, warehouse: Warehouse, event_type: EventType, taken: FetchSummary, started_at: datetime
-) -> dict[str, Any]:
+def _describe_taken(azure: AzureConnection, taken: FetchSummary, started_at: datetime) -> dict[str, Any]:
     """Return what Dagster shows of a table that was read; its seconds are those of all that were read with it."""
-    with warehouse.get_reader() as connection:
-        columns = describe_columns(connection, f"raw.{event_type.name}")
     return {
         "dagster/row_count": taken.records,
-        "dagster/column_schema": columns,
         **taken.coverage.metadata,
         **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
         **({"left_the_scope": describe_left(taken.left)} if taken.left else {}),
