@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from secscore_pipeline.azure.arm import USUAL_BOUNDS, ArmClient, ListBounds, Page
 from secscore_pipeline.azure.errors import (
     AzureError,
     NoScoreYet,
@@ -16,8 +16,12 @@ from secscore_pipeline.azure.errors import (
     SignInError,
     is_version_refused,
 )
+from secscore_pipeline.azure.pages import USUAL_BOUNDS, ListBounds, Page
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
+
+if TYPE_CHECKING:  # the names of event types are settings, which commands without a connection check too
+    from secscore_pipeline.azure.arm import ArmClient
 
 API_VERSION = "2020-01-01"
 """The api-version of secure scores and their controls: the newest that they have."""
@@ -106,7 +110,7 @@ class Fetch:
 
 
 def fetch(
-    client: ArmClient,
+    client: "ArmClient",
     event_type: EventType,
     subscription_id: str,
     clock: Clock,
@@ -157,7 +161,7 @@ def fetch(
     )
 
 
-def _read_pages(client: ArmClient, event_type: EventType, subscription_id: str) -> Iterator[Page]:
+def _read_pages(client: "ArmClient", event_type: EventType, subscription_id: str) -> Iterator[Page]:
     """Yield the pages of a list, in the first of its api-versions that this Azure was not seen to refuse.
 
     A version that is refused is not asked for again with this client. No page is read in two versions.
@@ -199,7 +203,7 @@ def _make_failed_fetch(
 
 
 def fetch_all(
-    client: ArmClient,
+    client: "ArmClient",
     event_type: EventType,
     subscription_ids: Sequence[str],
     clock: Clock,

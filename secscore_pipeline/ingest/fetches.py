@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
+from secscore_pipeline.azure.pages import Page
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part

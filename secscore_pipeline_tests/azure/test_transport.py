@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
+from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome, ReadResult
@@ -28,6 +28,7 @@ from secscore_pipeline.azure.event_types import (
     fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.pages import MAX_PAGES
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator import arm
