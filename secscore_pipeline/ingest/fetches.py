@@ -263,6 +263,7 @@ def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
             pages=fetch.pages,
             records=fetch.records,
             request_ids=fetch.request_ids,
+            api_version=fetch.api_version,
         )
     )
 

@@ -205,6 +205,7 @@ def test_the_newest_api_version_that_azure_knows_is_read(local_azure, monkeypatc
     path = f"GET {event_type.path(subscription_id)}"
     found = fetch(client, event_type, subscription_id, utc_now, kept)
     assert (found.outcome, found.http_status, found.error) == (Outcome.COMPLETE, 200, None)
+    assert found.api_version == known[0]
     assert azure.requests[path] == found.pages + refusals
     text = "".join(record for page in kept[subscription_id] for record in page)
     marks = {"assessments": ('"risk"', '"statusChangeDate"'), "assessment_metadata": ('"tactics"', '"tactics"')}
@@ -223,6 +224,7 @@ def test_an_azure_that_knows_no_api_version_of_a_list_is_an_outcome_with_a_reaso
     azure.faults.append(fault)
     found = look(azure, ASSESSMENTS)
     assert (found.outcome, found.failure) == (Outcome.FAILED, "api-version-refused")
+    assert found.api_version is None
     assert found.error_code == code
     assert fault.struck == 3  # one for each version, none of them tried again
 
