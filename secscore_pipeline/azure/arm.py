@@ -36,6 +36,7 @@ from secscore_pipeline.azure.errors import (
 from secscore_pipeline.azure.exchange import AnswerTooLargeError, complete_within
 from secscore_pipeline.azure.origins import host_of, is_same_origin
 from secscore_pipeline.azure.pace import Pace
+from secscore_pipeline.azure.pages import USUAL_BOUNDS, ListBounds, Page
 from secscore_pipeline.azure.session import Session, is_untrusted, read_retry_after
 from secscore_pipeline.azure.tokens import TokenSource
 from secscore_pipeline.system.redaction import quote_answer
@@ -43,18 +44,12 @@ from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
 
-MAX_PAGES = 1000
-"""How many pages a list may have, where its bounds do not say otherwise."""
-
 MAX_EMPTY_PAGES = 100
 """How many pages without records may follow each other. Azure was seen to send them again and again, a minute each
 (Azure/azure-sdk-for-js#17907); how many was not reported."""
 
 MAX_PAGE_BYTES = 32 * 1024 * 1024
 """How much one page may hold, unpacked: a hundred times what Azure was seen to send."""
-
-MAX_LIST_BYTES = 128 * 1024 * 1024
-"""How much all pages of one list may hold, where its bounds do not say otherwise: some lists are kept in memory."""
 
 _RETRY = Retry(
     total=5,
@@ -82,39 +77,6 @@ class Patience:
     read_timeout: float = 60
     deadline: float = 300
     list_deadline: float = 900
-
-
-@dataclass(frozen=True)
-class ListBounds:
-    """What a list may come to before it is given up as one without end.
-
-    Attributes:
-        pages: how many.
-        size: bytes of all pages, unpacked.
-        deadlines: how many times `Patience.list_deadline` all pages may take.
-    """
-
-    pages: int = MAX_PAGES
-    size: int = MAX_LIST_BYTES
-    deadlines: int = 1
-
-
-USUAL_BOUNDS = ListBounds()
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list, each record as the exact text that was received.
-
-    Attributes:
-        number: 1 for the first page.
-        request_id: ARM's id of the answer (`x-ms-request-id`), None when it sent none.
-        records: the JSON text of each element of `value`.
-    """
-
-    number: int
-    request_id: str | None
-    records: tuple[str, ...]
 
 
 class _Bearer(AuthBase):

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import partial
 from itertools import islice, product
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from secscore_pipeline.azure.arm import USUAL_BOUNDS, ArmClient, ListBounds, Page
 from secscore_pipeline.azure.errors import (
     AzureError,
     NoScoreYet,
@@ -16,8 +16,12 @@ from secscore_pipeline.azure.errors import (
     SignInError,
     is_version_refused,
 )
+from secscore_pipeline.azure.pages import USUAL_BOUNDS, ListBounds, Page
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
+
+if TYPE_CHECKING:  # the names of event types are settings, which commands without a connection check too
+    from secscore_pipeline.azure.arm import ArmClient
 
 API_VERSION = "2020-01-01"
 """The api-version of secure scores and their controls: the newest that they have."""
@@ -89,6 +93,7 @@ class Fetch:
         failure: the error's name in the catalogue of failures.
         pages, records: how many were read, 0 where an error ended it.
         request_ids: ARM's id of each page, or of every answer where an error ended it.
+        api_version: that in which its list was read; None where none was.
     """
 
     event_type: EventType
@@ -103,10 +108,11 @@ class Fetch:
     pages: int = 0
     records: int = 0
     request_ids: tuple[str | None, ...] = field(default=())
+    api_version: str | None = None
 
 
 def fetch(
-    client: ArmClient,
+    client: "ArmClient",
     event_type: EventType,
     subscription_id: str,
     clock: Clock,
@@ -154,26 +160,30 @@ def fetch(
         pages=len(request_ids),
         records=records,
         request_ids=tuple(request_ids),
+        api_version=_list_versions(client, event_type)[0],
     )
 
 
-def _read_pages(client: ArmClient, event_type: EventType, subscription_id: str) -> Iterator[Page]:
+def _list_versions(client: "ArmClient", event_type: EventType) -> list[str]:
+    """Return the api-versions that this Azure was not seen to refuse, the best first, and the last one in any case."""
+    *others, last = event_type.api_versions
+    return [*(one for one in others if (event_type.collection, one) not in client.refused_versions), last]
+
+
+def _read_pages(client: "ArmClient", event_type: EventType, subscription_id: str) -> Iterator[Page]:
     """Yield the pages of a list, in the first of its api-versions that this Azure was not seen to refuse.
 
     A version that is refused is not asked for again with this client. No page is read in two versions.
     """
-    *others, last = event_type.api_versions
-    refused = client.refused_versions
-    candidates = [one for one in others if (event_type.collection, one) not in refused]
-    for version in [*candidates, last]:
+    for version in _list_versions(client, event_type):
         params = {"api-version": version, **event_type.params}
         pages = client.pages(event_type.path(subscription_id), params, event_type.bounds)
         try:
             first = next(pages)
         except RequestError as error:
-            if version == last or not is_version_refused(error.code):
+            if version == event_type.api_versions[-1] or not is_version_refused(error.code):
                 raise
-            refused.add((event_type.collection, version))
+            client.refused_versions.add((event_type.collection, version))
             continue
         yield first
         yield from pages
@@ -199,7 +209,7 @@ def _make_failed_fetch(
 
 
 def fetch_all(
-    client: ArmClient,
+    client: "ArmClient",
     event_types: Sequence[EventType],
     subscription_ids: Iterable[str],
     clock: Clock,

@@ -17,7 +17,6 @@ from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATION
 from secscore_pipeline.defs.metadata import explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
 from secscore_pipeline.warehouse.statements import execute, select_rows
@@ -219,6 +218,11 @@ def _describe_violation(check: Check, violations: Sequence[dict[str, Any]]) -> s
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Hold a sample of the newest run's findings against the OCSF schema."""
+    from secscore_pipeline.ocsf.validation import (  # a schema's validator, for this check only
+        build_event,
+        find_problems,
+    )
+
     with explain_failures(context), warehouse.store.get_reader() as connection:
         _select_run(connection, get_run_id(context))
         found = execute(connection, load_sql("ocsf/sample_findings"), {"limit": SAMPLE}).fetchall()

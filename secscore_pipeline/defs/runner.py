@@ -37,8 +37,9 @@ from secscore_pipeline.defs.instance import open_instance
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.metadata import READ
 from secscore_pipeline.defs.partitions import BY_HAND, PUBLISHES, SYNC
-from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
+from secscore_pipeline.defs.run_launcher import PROCESS_TAG
 from secscore_pipeline.defs.schedules import list_batches
+from secscore_pipeline.defs.stopped_runs import report_run_stopped
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import fetch_event_types, has_stored
 from secscore_pipeline.ingest.listing import list_subscriptions

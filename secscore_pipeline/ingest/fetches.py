@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
+from secscore_pipeline.azure.pages import Page
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -342,6 +342,7 @@ def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
             pages=fetch.pages,
             records=fetch.records,
             request_ids=fetch.request_ids,
+            api_version=fetch.api_version,
         )
     )
 

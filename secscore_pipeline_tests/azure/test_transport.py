@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
+from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome, ReadResult
@@ -28,6 +28,7 @@ from secscore_pipeline.azure.event_types import (
     fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.pages import MAX_PAGES
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator import arm
@@ -204,6 +205,7 @@ def test_the_newest_api_version_that_azure_knows_is_read(local_azure, monkeypatc
     path = f"GET {event_type.path(subscription_id)}"
     found = fetch(client, event_type, subscription_id, utc_now, kept)
     assert (found.outcome, found.http_status, found.error) == (Outcome.COMPLETE, 200, None)
+    assert found.api_version == known[0]
     assert azure.requests[path] == found.pages + refusals
     text = "".join(record for page in kept[subscription_id] for record in page)
     marks = {"assessments": ('"risk"', '"statusChangeDate"'), "assessment_metadata": ('"tactics"', '"tactics"')}
@@ -222,6 +224,7 @@ def test_an_azure_that_knows_no_api_version_of_a_list_is_an_outcome_with_a_reaso
     azure.faults.append(fault)
     found = look(azure, ASSESSMENTS)
     assert (found.outcome, found.failure) == (Outcome.FAILED, "api-version-refused")
+    assert found.api_version is None
     assert found.error_code == code
     assert fault.struck == 3  # one for each version, none of them tried again
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import duckdb
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import ChannelError, make_channels
-from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
