@@ -180,7 +180,7 @@ def test_no_more_than_a_page_of_a_list_is_in_memory(local_azure):
     azure = local_azure(World(subscriptions=1, assessments=100), page_size=5)
     pages = []
 
-    def keep(subscription_id, page):
+    def keep(_event_type, _subscription_id, page):
         pages.append(weakref.ref(page))
         assert sum(page() is not None for page in pages) <= 2  # the one before goes as soon as this one is taken
 
