@@ -346,4 +346,4 @@ def measure_two_days(azure: LocalAzure, runs: int) -> Figures:
 def measure_profile(size: Size) -> Figures:
     """Where a sync spends its processor time, by part, from samples of py-spy; functions are listed beside it."""
     with local_azure(World(subscriptions=size.subscriptions), LATENCY) as azure, new_folder() as folder:
-        return profile_sync(environment_of(azure), folder)
+        return {"runs": 1, **profile_sync(environment_of(azure), folder)}

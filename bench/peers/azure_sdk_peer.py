@@ -1,7 +1,7 @@
 """The same reading with Microsoft's own client: azure-mgmt-security in threads, pandas, into DuckDB.
 
 It has the form that a profile leads to: all clients share one pool of connections, and records are taken from the body
-of each answer, since making them again of the client's typed objects takes nearly as long as everything else.
+of each answer, since making them again of the client's typed objects takes longer.
 """
 
 import json
