@@ -18,6 +18,10 @@ LISTED = 50
 
 FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*?)(?::(?P<line>\d+))?\)$")
 
+OURS = re.compile(r"secscore_pipeline/(\w+/[\w/]+)\.py")
+
+PLUMBING = {"warehouse/statements", "warehouse/transactions", "cli/__main__", "cli/group"}
+
 Stack = tuple[str, ...]
 """Functions with their files and lines, the outermost first."""
 
@@ -52,13 +56,18 @@ def read_samples(path: Path) -> Iterator[tuple[Stack, int]]:
 
 
 def find_part(stack: Stack) -> str:
-    """Return the part of the work that a stack belongs to: imports, or the innermost package of ours or Dagster."""
+    """Return the part of the work that a stack belongs to: imports, the innermost module of ours, or Dagster.
+
+    Modules that run the statements of others do not count.
+    """
     if any("<frozen importlib" in frame for frame in stack):
-        return "imports"
+        return "imports of modules"
     for frame in reversed(stack):
-        if found := re.search(r"secscore_pipeline/(\w+)/|\b(dagster)\w*/", frame):
-            return found[1] or "dagster"
-    return "other"
+        if (found := OURS.search(frame)) and found[1] not in PLUMBING:
+            return found[1]
+        if re.search(r"\bdagster\w*/", frame):
+            return "Dagster"
+    return "other libraries"
 
 
 def list_functions(stacks: Mapping[Stack, int]) -> list[str]:

@@ -19,22 +19,6 @@ PLACE = re.compile(r"(<!-- make bench: (?P<group>[a-z]+) -->\n).*?(<!-- end -->)
 Figures = dict[str, Any]
 Row = Sequence[str]
 
-PARTS = {
-    "imports": "imports of modules",
-    "dagster": "Dagster: runs, events, and its records in SQLite",
-    "azure": "requests to Azure and their answers",
-    "ingest": "fetches, and the spool",
-    "warehouse": "loading, and the database",
-    "ocsf": "mapping to OCSF, and validation",
-    "defs": "assets and checks",
-    "posture": "queries of posture",
-    "config": "settings",
-    "cli": "the command line",
-    "system": "files, processes and logs",
-    "other": "other libraries",
-}
-"""What the parts of a profile are."""
-
 
 def make_table(header: Row, rows: Sequence[Row]) -> list[str]:
     """Return a table in Markdown, and an empty line after it."""
@@ -191,8 +175,10 @@ def say_assessments(found: Figures) -> list[str]:
 
 
 def say_profile(found: Figures) -> list[str]:
-    rows = [(PARTS.get(part, f"`{part}`"), f"{share:.0f} %") for part, share in found["parts"].items()]
-    return make_table(("part", "processor time"), rows)
+    """Return the table of the parts of a profile; those below one percent are summed up."""
+    shares = {part: share for part, share in found["parts"].items() if share >= 1}
+    rows = [(f"`{part}`" if "/" in part else part, f"{share:.0f} %") for part, share in shares.items()]
+    return make_table(("part", "processor time"), [*rows, ("the rest", f"{100 - sum(shares.values()):.0f} %")])
 
 
 def describe(took: Measures) -> str:

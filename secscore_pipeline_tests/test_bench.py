@@ -87,12 +87,12 @@ def test_the_fastest_peer_is_the_one_whose_best_is_least():
 
 def test_a_sample_belongs_to_the_innermost_part_of_ours_unless_it_is_an_import():
     outer = ("<module> (secscore_pipeline/cli/__main__.py:3)", "execute (dagster/_core/execution/api.py:9)")
-    assert find_part(outer) == "dagster"
-    assert (
-        find_part((*outer, "load (secscore_pipeline/warehouse/store.py:80)", "get (json/decoder.py:1)")) == "warehouse"
-    )
-    assert find_part((*outer, "_find_and_load (<frozen importlib._bootstrap>:1)", "re (re/_parser.py:1)")) == "imports"
-    assert find_part(("run (threading.py:1)",)) == "other"
+    loading = (*outer, "load (secscore_pipeline/warehouse/store.py:80)")
+    assert find_part(outer) == "Dagster"
+    assert find_part((*loading, "get (json/decoder.py:1)")) == "warehouse/store"
+    assert find_part((*loading, "execute (secscore_pipeline/warehouse/statements.py:1)")) == "warehouse/store"
+    assert find_part((*loading, "_find_and_load (<frozen importlib._bootstrap>:1)")) == "imports of modules"
+    assert find_part(("run (threading.py:1)",)) == "other libraries"
 
 
 def test_a_function_is_counted_once_in_a_sample_and_alone_where_it_is_innermost():
@@ -112,12 +112,15 @@ def test_figures_are_kept_beside_each_other_and_a_profile_as_text(tmp_path, monk
     monkeypatch.setattr(tables, "FIGURES", tmp_path / "figures")
     common = {"measured": "2026-11-27", "subscriptions": 1000, "runs": 3}
     tables.keep("normalizing", {**common, "records_a_second": {"ours": 64_000, "json_normalize": 32_000}})
-    tables.keep("profile", {**common, "parts": {"imports": 60.0, "dagster": 40.0}, "functions": ["a line"]})
+    tables.keep(
+        "profile",
+        {**common, "parts": {"warehouse/store": 60.0, "Dagster": 39.5, "cli/sync": 0.5}, "functions": ["a line"]},
+    )
     places = "<!-- make bench: {0} -->\nold\n<!-- end -->\n"
     page = write_tables("".join(map(places.format, ("normalizing", "profile", "huge"))))
     assert "`make bench ONLY=normalizing`, 2026-11-27: 1,000 subscriptions, medians of 3." in page
     assert "| records mapped in a second | 64,000, 2.0 times | at least 2 times |" in page
-    assert "| imports of modules | 60 % |" in page
+    assert "| `warehouse/store` | 60 % |\n| Dagster | 40 % |\n| the rest | 0 % |" in page
     assert "Not measured yet." in page
     assert "old" not in page
     assert "functions" not in json.loads((tmp_path / "figures" / "profile.json").read_text())
