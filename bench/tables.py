@@ -20,6 +20,16 @@ Figures = dict[str, Any]
 Row = Sequence[str]
 
 
+QUERY_MS = {
+    "current_scores": 63,
+    "tenant_score, last day": 134,
+    "opportunities": 123,
+    "changes, a day": 327,
+    "score_history, a subscription": 80,
+}
+"""How many milliseconds each query of a year took on 2026-11-24, which it must not exceed."""
+
+
 def make_table(header: Row, rows: Sequence[Row]) -> list[str]:
     """Return a table in Markdown, and an empty line after it."""
     lines = (f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in (header, ["---"] * len(header), *rows))
@@ -111,7 +121,6 @@ def say_faults(found: Figures) -> list[str]:
 def say_history(found: Figures) -> list[str]:
     empty, year = found["into_empty"], found["into_year"]
     observations = f"{found['observations'] / 1e6:.1f} million on {found['days']} days"
-    queries = found["queries_ms"].items()
     rows = [
         ("observations", observations, ""),
         ("bytes for each, all tables included", f"{found['bytes_each']:.0f}", ""),
@@ -121,8 +130,10 @@ def say_history(found: Figures) -> list[str]:
             f"{year['peak_mb'] / empty['peak_mb']:.2f} times the memory",
             "at most 1.1 times the time",
         ),
-        *((f"`posture.{name}`", f"{milliseconds} ms", "") for name, milliseconds in queries),
     ]
+    for query, milliseconds in found["queries_ms"].items():
+        view, *rest = query.split(", ")
+        rows.append((", ".join([f"`posture.{view}`", *rest]), f"{milliseconds} ms", f"at most {QUERY_MS[query]} ms"))
     return make_table(("", "measured", "must be"), rows)
 
 
