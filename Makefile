@@ -5,7 +5,7 @@ READY := .venv/.ready
 export DAGSTER_HOME ?= $(CURDIR)/data/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-all test-needs test-lake check dev bench bench-scale soak fuzz readme screenshots lock clean
+.PHONY: help demo test test-all test-needs test-lake check dev bench bench-compare bench-scale soak fuzz readme screenshots lock clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -45,8 +45,11 @@ check: $(READY) ## ruff (lint, security lint, format), types, SQL, secrets, and 
 	@$(BIN)/python -m scripts.find_secrets
 	@.ci/audit $(BIN)/pip-audit
 
-bench: $(READY) ## measure a sync of 1,000 subscriptions, its peers, and the questions asked of a year's history
-	@env -u DAGSTER_HOME $(BIN)/python bench/run.py
+bench: $(READY) ## measure a sync beside its peers, its limits, and a year's history (an hour); ONLY=sync for one group, ONLY=help; WRITE=1 writes the docs
+	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.run $(if $(filter help,$(ONLY)),--help,$(ONLY)) $(if $(WRITE),--write)
+
+bench-compare: $(READY) ## compare this tree with the commit BASE: whole syncs of both by turns
+	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.compare $(BASE)
 
 bench-scale: $(READY) ## measure workers, a lake and a year of 5,000 subscriptions in it (hours; python -m bench.scale --help)
 	@env -u DAGSTER_HOME $(BIN)/python -W ignore -m bench.scale

@@ -1,22 +1,27 @@
 """The floor: the same pages as a sync reads, fetched by a bare `requests` session in threads, and thrown away."""
 
+import json
 import os
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
 
 CONNECTIONS = int(os.environ["PEER_CONNECTIONS"])
 ARM = os.environ["SECSCORE_ARM_ENDPOINT"]
-LISTS = ("secureScoreControls?api-version=2020-01-01&$expand=definition", "secureScores?api-version=2020-01-01")
+LISTS = json.loads(os.environ["PEER_LISTS"])
+NEXT_LINK = re.compile(rb'"nextLink":"([^"]+)"')
 
 
-def main() -> None:
+def open_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.verify = os.environ["SECSCORE_CA_BUNDLE"]
     session.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS))
-    token = session.post(
+    answer = session.post(
         f"{os.environ['AZURE_AUTHORITY_HOST']}/{os.environ['AZURE_TENANT_ID']}/oauth2/v2.0/token",
         data={
             "client_id": os.environ["AZURE_CLIENT_ID"],
@@ -24,17 +29,32 @@ def main() -> None:
             "grant_type": "client_credentials",
             "scope": f"{ARM}/.default",
         },
-    ).json()["access_token"]
+    )
+    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    return session
 
-    def read(url: str) -> int:
-        answer = session.get(url, headers={"Authorization": f"Bearer {token}"})
+
+def read_pages(session: requests.Session, url: str | None) -> Iterator[bytes]:
+    while url:
+        answer = session.get(url)
         answer.raise_for_status()
-        return len(answer.content)
+        yield answer.content
+        following = NEXT_LINK.search(answer.content)
+        url = following[1].decode() if following else None
 
-    subscriptions = os.environ["AZURE_SUBSCRIPTION_IDS"].split(",")
-    urls = [f"{ARM}/subscriptions/{one}/providers/Microsoft.Security/{path}" for path in LISTS for one in subscriptions]
+
+def main() -> None:
+    session = open_session()
+    pages = read_pages(session, f"{ARM}/subscriptions?api-version=2022-12-01")
+    subscriptions = [listed["subscriptionId"] for page in pages for listed in json.loads(page)["value"]]
+    urls = [
+        f"{ARM}/subscriptions/{subscription}/providers/Microsoft.Security/{collection}?{urlencode(params)}"
+        for subscription in subscriptions
+        for collection, params in LISTS.items()
+    ]
     with ThreadPoolExecutor(CONNECTIONS) as executor:
-        print(len(urls), "pages,", sum(executor.map(read, urls)), "bytes")
+        sizes = list(executor.map(lambda url: [len(page) for page in read_pages(session, url)], urls))
+    print(sum(map(len, sizes)), "pages,", sum(map(sum, sizes)), "bytes")
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ from typing import Any
 import psutil
 
 from bench.history import simulate_days, store_day
-from bench.processes import local_azure, peak_mb
+from bench.launch import peak_mb
+from bench.processes import local_azure
 from bench.queries import QUERIES, read_constants, select_constants
+from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse.warehouse import TIME_TRAVEL, Warehouse
 from testbed import postgresql
@@ -80,7 +82,7 @@ def watch_memory(pids: list[int]) -> Iterator[dict[str, float]]:
 
 
 def measure_sync(
-    azure: dict[str, str],
+    azure: LocalAzure,
     subscriptions: int,
     server: postgresql.Server,
     workers: int,
@@ -88,9 +90,8 @@ def measure_sync(
     connections: int,
 ) -> Figures:
     """Have a new cluster sync everything once; return its wall time in seconds, without start and schedule."""
-    settings = {name: text for name, text in azure.items() if name.startswith(("AZURE_", "SECSCORE_"))}
-    settings |= {
-        "AZURE_SUBSCRIPTION_IDS": "*", "SECSCORE_BATCH_SIZE": str(batch), "SECSCORE_PARALLEL_RUNS": str(workers),
+    settings = azure.settings("*") | {
+        "SECSCORE_BATCH_SIZE": str(batch), "SECSCORE_PARALLEL_RUNS": str(workers),
         "SECSCORE_MAX_CONNECTIONS": str(connections), "SECSCORE_ENTITIES": "off",
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="secscore-scale-") as home, ExitStack() as stack:
@@ -118,11 +119,10 @@ def measure_sync(
 def compare_workers(subscriptions: int, batch: int, connections: int, numbers: Sequence[int]) -> list[Figures]:
     """Return the same sync by each number of workers, against one local Azure."""
     with (
-        tempfile.TemporaryDirectory(prefix="secscore-scale-") as folder,
         postgresql.server() as server,
-        local_azure(Path(folder), subscriptions, LATENCY, "--custom-controls", str(CUSTOM)) as azure,
+        local_azure(World(subscriptions=subscriptions, custom_controls=CUSTOM), LATENCY) as azure,
     ):
-        found = []
+        found: list[Figures] = []
         for workers in numbers:
             took = measure_sync(azure, subscriptions, server, workers, batch, connections)
             one = found[0]["seconds"] if found else took["seconds"]

@@ -1,7 +1,8 @@
 """What is generated in the documents: `python -m scripts.readme` writes it into them.
 
 Whole pages: the tables, the settings, the command line, troubleshooting. In README.md and the pages of docs/, the
-output of each example: a block of SQL that a block of text follows.
+output of each example: a block of SQL that a block of text follows. In the page on performance, the figures that
+`make bench` has kept.
 """
 
 import os
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.tables import PAGE as PERFORMANCE_PAGE
+from bench.tables import write_tables
 from secscore_pipeline.cli.main import COMMANDS, main
 from secscore_pipeline.cli.prompt import _HELP as PROMPT_HELP
 from secscore_pipeline.config.registry import SETTINGS
@@ -277,6 +280,7 @@ if __name__ == "__main__":
     COMMANDS_PAGE.write_text(commands_page())
     TROUBLESHOOTING_PAGE.write_text(troubleshooting_page())
     ENV_EXAMPLE.write_text(env_example())
+    PERFORMANCE_PAGE.write_text(write_tables(PERFORMANCE_PAGE.read_text()))
     with tempfile.TemporaryDirectory() as folder:
         for name, text in render_examples(Path(folder) / "readme.duckdb", pages_with_examples()).items():
             (README.parent / name).write_text(text)

@@ -1,11 +1,20 @@
-"""The same reading with dlt: its `rest_api` source, subscriptions in parallel, into DuckDB."""
+"""The same reading with dlt, into DuckDB.
 
+It has the form that dlt's guide on performance and a profile lead to: a transformer that reads subscriptions in
+parallel with a session that keeps as many connections as there are workers, no tables below the lists
+(`max_table_nesting=0`), and Parquet between the steps. The declarative `rest_api` source takes longer, and so does SQL
+between the steps; JSON Lines are as fast, and DuckDB cannot load assessments of them.
+"""
+
+import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import dlt
-from dlt.sources.rest_api import rest_api_resources
+from dlt.sources.helpers.requests import Client
+from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 
 CONNECTIONS = int(os.environ["PEER_CONNECTIONS"])
 os.environ |= {
@@ -15,51 +24,43 @@ os.environ |= {
     "REQUESTS_CA_BUNDLE": os.environ["SECSCORE_CA_BUNDLE"],
 }
 ARM = os.environ["SECSCORE_ARM_ENDPOINT"]
+LISTS = json.loads(os.environ["PEER_LISTS"])
 
 
-@dlt.resource(name="subscriptions")
-def subscriptions():
-    """Yield each as a page of its own: a page is one thread's work."""
-    for subscription_id in os.environ["AZURE_SUBSCRIPTION_IDS"].split(","):
-        yield [{"id": subscription_id}]
-
-
-def listed(name, collection, **params):
-    """Return a list of the API as the `rest_api` source describes one."""
-    return {
-        "name": name,
-        "parallelized": True,
-        "endpoint": {
-            "path": f"subscriptions/{{resources.subscriptions.id}}/providers/Microsoft.Security/{collection}",
-            "params": {"api-version": "2020-01-01", **params},
-            "data_selector": "value",
-            "paginator": {"type": "json_link", "next_url_path": "nextLink"},
-        },
-    }
-
-
-@dlt.source
-def azure():
-    yield from rest_api_resources(
-        {
-            "client": {
-                "base_url": ARM,
-                "auth": {
-                    "type": "oauth2_client_credentials",
-                    "access_token_url": f"{os.environ['AZURE_AUTHORITY_HOST']}/{os.environ['AZURE_TENANT_ID']}"
-                    "/oauth2/v2.0/token",
-                    "client_id": os.environ["AZURE_CLIENT_ID"],
-                    "client_secret": os.environ["AZURE_CLIENT_SECRET"],
-                    "access_token_request_data": {"scope": f"{ARM}/.default", "grant_type": "client_credentials"},
-                },
-            },
-            "resources": [
-                subscriptions,
-                listed("secure_scores", "secureScores"),
-                listed("secure_score_controls", "secureScoreControls", **{"$expand": "definition"}),
-            ],
-        }
+def open_session():
+    session = Client(max_connections=CONNECTIONS).session
+    session.trust_env = False
+    session.verify = os.environ["SECSCORE_CA_BUNDLE"]
+    session.auth = OAuth2ClientCredentials(
+        access_token_url=f"{os.environ['AZURE_AUTHORITY_HOST']}/{os.environ['AZURE_TENANT_ID']}/oauth2/v2.0/token",
+        client_id=os.environ["AZURE_CLIENT_ID"],
+        client_secret=os.environ["AZURE_CLIENT_SECRET"],
+        access_token_request_data={"scope": f"{ARM}/.default", "grant_type": "client_credentials"},
     )
+    return session
+
+
+@dlt.source(max_table_nesting=0)
+def azure():
+    session = open_session()
+
+    def read_pages(url):
+        while url:
+            page = session.get(url).json()
+            yield page["value"]
+            url = page.get("nextLink")
+
+    @dlt.resource(selected=False)
+    def subscriptions():
+        for page in read_pages(f"{ARM}/subscriptions?api-version=2022-12-01"):
+            yield from page
+
+    def read_list(subscription, collection, params):
+        path = f"/subscriptions/{subscription['subscriptionId']}/providers/Microsoft.Security/{collection}"
+        yield from read_pages(f"{ARM}{path}?{urlencode(params)}")
+
+    for collection, params in LISTS.items():
+        yield subscriptions | dlt.transformer(read_list, name=collection, parallelized=True)(collection, params)
 
 
 def main(folder):
@@ -69,9 +70,10 @@ def main(folder):
         destination=dlt.destinations.duckdb(str(folder / "peer.duckdb")),
         dataset_name="azure",
     )
-    pipeline.run(azure())
+    pipeline.run(azure(), loader_file_format="parquet")
     with pipeline.sql_client() as client:
-        for table in ("secure_scores", "secure_score_controls"):
+        for collection in LISTS:
+            table = pipeline.default_schema.naming.normalize_identifier(collection)
             print(table, client.execute_sql(f"select count(*) from {table}")[0][0])
 
 
