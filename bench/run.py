@@ -131,6 +131,18 @@ class Bench:
                 name, f"{milliseconds} ms", f"at most {500 if name.startswith(('changes', 'score_h')) else 250} ms"
             )
 
+    def recommendation_history(self) -> None:
+        """A store with a year of daily syncs of recommendations: its size, and views of it, cold."""
+        script, year = str(HERE / "recommendation_history.py"), KEPT / "year-recommendations.duckdb"
+        self.found["recommendation_history"] = found = json.loads(output([sys.executable, script, str(year)]))
+        self.report("a year of recommendations", f"{found['size_mb']:,} MB", "below 1,500 MB")
+        for name, milliseconds in found["views_ms"].items():
+            self.report(
+                name,
+                f"{milliseconds} ms",
+                f"at most {500 if 'health' in name or name == 'recommendations' else 1000} ms",
+            )
+
     def normalizing(self) -> None:
         """Records a second, beside pandas."""
         with local_azure(self.folder, self.subscriptions, 0.0) as azure:
@@ -198,7 +210,7 @@ def year_store(subscriptions: int) -> Path:
     return path
 
 
-PARTS = ("sync", "faults", "many", "history", "normalizing")
+PARTS = ("sync", "faults", "many", "history", "recommendation_history", "normalizing")
 
 
 def main() -> None:
