@@ -234,6 +234,15 @@ def measure_history(size: Size) -> Figures:
     }  # fmt: skip
 
 
+def measure_recommendations(size: Size) -> Figures:
+    """A store with a year of daily syncs of assessments, 1 % changing each day: its size, and views of it."""
+    year = KEPT / f"year-{size.assessments}-assessments.duckdb"
+    KEPT.mkdir(exist_ok=True)
+    script = [sys.executable, "-m", "bench.recommendation_history", str(year)]
+    found: Figures = json.loads(output([*script, "--assessments", str(size.assessments)]))
+    return found
+
+
 def find_year_store(subscriptions: int) -> Path:
     """Return a store with a year of daily history up to yesterday, made when it is not there."""
     path = KEPT / f"year-{subscriptions}.duckdb"

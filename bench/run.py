@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[Size], Figures]] = {
     "normalizing": groups.measure_normalizing,
     "commands": groups.measure_commands,
     "assessments": groups.measure_assessments,
+    "recommendations": groups.measure_recommendations,
     "profile": groups.measure_profile,
     "huge": groups.measure_huge,
 }

@@ -185,6 +185,14 @@ def say_assessments(found: Figures) -> list[str]:
     return [*say_latencies(found), *make_table(("", "measured", "must be"), rows)]
 
 
+def say_recommendations(found: Figures) -> list[str]:
+    rows = [("a year's database", f"{found['size_mb']:,} MB", "below 1,500 MB")]
+    for name, milliseconds in found["views_ms"].items():
+        most = 1000 if name in ("recommendation_changes", "time_to_fix") else 500
+        rows.append((f"`posture.{name}`", f"{milliseconds} ms", f"at most {most} ms"))
+    return make_table(("", "measured", "must be"), rows)
+
+
 def say_profile(found: Figures) -> list[str]:
     """Return the table of the parts of a profile; those below one percent are summed up."""
     shares = {part: share for part, share in found["parts"].items() if share >= 1}
@@ -207,6 +215,7 @@ SAY: dict[str, Callable[[Figures], list[str]]] = {
     "normalizing": say_normalizing,
     "commands": say_commands,
     "assessments": say_assessments,
+    "recommendations": say_recommendations,
     "profile": say_profile,
 }
 """What makes the tables of each group."""

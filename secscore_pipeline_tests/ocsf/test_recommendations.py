@@ -266,18 +266,20 @@ def test_recorded_assessments_are_stored_as_they_were_and_become_valid_findings(
     days.sync({"assessments": records, "assessment_metadata": metadata})
     stored = [row[0] for row in days.query("select record from raw.assessments order by position")]
     assert stored == records
+    ids = [row[0] for row in days.query("select record_id from raw.assessments order by position")]
+    assert ids == [json.loads(record)["id"] for record in records]
     assert [row[0] for row in days.query("select record from raw.assessment_metadata order by position")] == metadata
     assert days.query("from raw.rejected") == []
     parsed = days.query(
-        "select id, recommendation_id, display_name, status_code, cause, status_description, resource_id "
-        "from internal.parsed_assessments order by version_id"
+        "select finding_uid, recommendation_id, display_name, status_code, cause, status_description, resource_id "
+        "from internal.parsed_assessments join internal.findings using (finding_id) order by version_id"
     )
     for record, row in zip(map(json.loads, records), parsed, strict=True):
         properties = record["properties"]
         status = properties["status"]
         resource = {name.lower(): value for name, value in properties["resourceDetails"].items()}
         assert row == (
-            record["id"],
+            record["id"].lower(),
             record["name"].lower(),
             properties["displayName"],
             status["code"],

@@ -37,15 +37,13 @@ _OF_THE_MACHINE = re.compile(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and let no setting of the machine reach a test or what several of them share.
+    """Let no setting of the machine reach a test or what several of them share.
 
     A shell's background job ignores SIGINT, which processes inherit; Dagster gives SIGTERM what SIGINT has.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in filter(_OF_THE_MACHINE.fullmatch, list(os.environ)):
         del os.environ[name]
-    config.addinivalue_line("markers", "slow: takes seconds, or needs a service: `make test-all` runs it")
-    config.addinivalue_line("markers", "needs(*names): what the test uses that Python's packages do not bring")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

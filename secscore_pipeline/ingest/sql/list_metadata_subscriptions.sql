@@ -54,7 +54,7 @@ candidates as (
 described_recommendations as (
     select distinct
         tenants.tenant_id,
-        regexp_extract(latest.record_key, '/assessmentmetadata/([^/]+)$', 1) as recommendation_id
+        latest.record_name as recommendation_id
     from internal.latest_versions as latest
     join tenants using (subscription_id)
     where latest.event_type = 'assessment_metadata'
@@ -66,7 +66,7 @@ undescribed_subscriptions as (
     join internal.record_spans as spans using (version_id)
     anti join described_recommendations as described
         on described.tenant_id = scope.tenant_id
-        and described.recommendation_id = regexp_extract(latest.record_key, '/assessments/([^/]+)$', 1)
+        and described.recommendation_id = latest.record_name
     where latest.event_type = 'assessments'
         and spans.ended_fetch_id is null
     group by latest.subscription_id

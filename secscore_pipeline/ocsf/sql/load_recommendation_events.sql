@@ -44,8 +44,8 @@ described_changes as (
         changes.finding_id,
         changes.version_id,
         changes.previous_version_id,
-        internal.state_of(parsed.status_code, parsed.cause) as state,
-        internal.state_of(previous.status_code, previous.cause) as previous_state,
+        parsed.state,
+        previous.state as previous_state,
         known_events.finding_id is not null as has_events,
         fetch_pairs.reason is not null as has_left,
         fetch_pairs.previous_time

@@ -1,8 +1,10 @@
 -- One row: one version of an assessment that is not worked out yet, its fields typed, or the reason it cannot be a finding.
 -- Names are told apart without case: Azure writes Source and Id where it documents source and id. What is no text where a
 -- text belongs counts as absent; the record keeps it.
-create or replace temp macro text_at(entries, name) as
-    text_of(list_filter(map_entries(entries), lambda entry: lower(entry.key) = name)[1].value);
+create or replace temp macro with_lower_names(entries) as
+    {'names': list_transform(map_keys(entries), lambda name: lower(name)), 'fields': map_values(entries)};
+
+create or replace temp macro text_at(entries, name) as text_of(entries.fields[list_position(entries.names, name)]);
 
 create or replace temp macro moment_of(field) as
     case
@@ -58,8 +60,8 @@ opened_records as (
         * exclude (fields, looks_like_object),
         looks_like_object and fields is not null as is_object,
         fields,
-        try_cast(fields.properties.resourceDetails as map(varchar, json)) as resource,
-        try_cast(fields.properties.links as map(varchar, json)) as links,
+        with_lower_names(try_cast(fields.properties.resourceDetails as map(varchar, json))) as resource,
+        with_lower_names(try_cast(fields.properties.links as map(varchar, json))) as links,
         try(from_json(
             fields.properties.risk,
             '{"level": "JSON", "riskFactors": ["JSON"], "attackPathsReferences": ["JSON"]}'
@@ -83,7 +85,10 @@ typed_records as (
         -- The id of an assessment begins with that of its resource.
         coalesce(
             text_at(resource, 'id'),
-            nullif(regexp_extract(text_of(fields.id), '^(.+)/providers/Microsoft\.Security/assessments/', 1, 'i'), '')
+            case
+                when regexp_matches(text_of(fields.id), './providers/Microsoft\.Security/assessments/', 'i')
+                then string_split_regex(text_of(fields.id), '(?i)/providers/Microsoft\.Security/assessments/')[1]
+            end
         ) as resource_id,
         coalesce(text_at(resource, 'resourcename'), text_at(resource, 'machinename')) as given_name,
         text_at(resource, 'resourcetype') as given_type,
@@ -98,6 +103,7 @@ typed_records as (
 )
 select
     * exclude (given_name, given_type, given_provider, portal_link),
+    internal.state_of(status_code, cause) as state,
     coalesce(given_name, nullif(regexp_extract(resource_id, '([^/]*)/*$', 1), '')) as resource_name,
     case
         when given_type is not null and not contains(given_type, '/')

@@ -187,18 +187,22 @@ comment on column internal.record_spans.ended_fetch_id is
 create table internal.latest_versions (
     event_type varchar not null,
     subscription_id varchar not null,
-    record_key varchar not null,
+    record_key uuid not null,
+    record_name varchar not null,
     occurrence integer not null,
     version_id bigint not null,
-    record_hash blob not null
+    record_hash uuid not null
 );
 comment on table internal.latest_versions is 'One row: the newest version of one record, to tell whether the next one differs.';
 comment on column internal.latest_versions.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.latest_versions.subscription_id is 'The subscription, lower case.';
-comment on column internal.latest_versions.record_key is 'The record''s id in lower case; empty when it has none.';
+comment on column internal.latest_versions.record_key is
+    'MD5 of the record''s id in lower case; of an empty text when it has none.';
+comment on column internal.latest_versions.record_name is
+    'The last segment of the record''s id in lower case; empty when it has none.';
 comment on column internal.latest_versions.occurrence is '1, or more where one fetch had several records with the same id.';
 comment on column internal.latest_versions.version_id is 'The record version, as in internal.record_versions.';
-comment on column internal.latest_versions.record_hash is 'SHA-256 of the text.';
+comment on column internal.latest_versions.record_hash is 'The first half of the SHA-256 of the text.';
 
 create table internal.normalized_fetches (
     run_id varchar not null,
@@ -275,10 +279,10 @@ create table internal.parsed_assessments (
     version_id bigint not null,
     finding_id bigint,
     rejection varchar,
-    id varchar,
     recommendation_id varchar,
     type varchar,
     display_name varchar,
+    state varchar,
     status_code varchar,
     cause varchar,
     status_description varchar,
@@ -300,11 +304,12 @@ comment on table internal.parsed_assessments is
 comment on column internal.parsed_assessments.version_id is 'The record version, as in internal.record_versions.';
 comment on column internal.parsed_assessments.finding_id is 'The finding''s number in this file.';
 comment on column internal.parsed_assessments.rejection is 'Why the record cannot be a finding; null when it can.';
-comment on column internal.parsed_assessments.id is 'The record''s id, as received.';
 comment on column internal.parsed_assessments.recommendation_id is
     'The recommendation: the record''s name, in lower case; its metadata has the same.';
 comment on column internal.parsed_assessments.type is 'The record''s type, as received.';
 comment on column internal.parsed_assessments.display_name is 'The recommendation''s display name.';
+comment on column internal.parsed_assessments.state is
+    'unhealthy, healthy, exempt, not_applicable, or unknown where Azure sent a status that is none of these.';
 comment on column internal.parsed_assessments.status_code is 'Healthy, Unhealthy, NotApplicable, or what Azure sent instead.';
 comment on column internal.parsed_assessments.cause is 'Why it has that status, such as Exempt or OffByPolicy, as received.';
 comment on column internal.parsed_assessments.status_description is 'The same in a sentence, as received.';
@@ -399,9 +404,12 @@ comment on column internal.findings.finding_uid is 'The finding''s identifier: t
 comment on column internal.findings.event_type is 'The event type: secure_scores, secure_score_controls, assessments or assessment_metadata.';
 comment on column internal.findings.subscription_id is 'The subscription, lower case.';
 comment on column internal.findings.first_seen_time is 'When this store first saw the finding, epoch milliseconds.';
-comment on column internal.findings.modified_time is 'When its numbers last changed, epoch milliseconds; null if never.';
-comment on column internal.findings.newest_version_id is 'The record version that it was last seen with.';
-comment on column internal.findings.numbers is 'Its numbers or its state as one text, to tell whether the next ones differ.';
+comment on column internal.findings.modified_time is
+    'When its numbers last changed, epoch milliseconds; null if never. Of assessments, which change in internal.parsed_assessments: as newest_version_id.';
+comment on column internal.findings.newest_version_id is
+    'The record version that it was last seen with; 0 for one that was deleted. Of assessments only the latter, else null.';
+comment on column internal.findings.numbers is
+    'Its numbers as one text, to tell whether the next ones differ; of assessments the state, as newest_version_id.';
 
 create table internal.closings (
     fetch_id bigint not null,

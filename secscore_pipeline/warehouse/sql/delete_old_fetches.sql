@@ -55,7 +55,7 @@ select
     findings.subscription_id,
     findings.first_seen_time,
     parsed.modified_time,
-    internal.state_of(parsed.status_code, parsed.cause) as state,
+    parsed.state,
     findings.finding_id in (
         select changes.finding_id
         from internal.recommendation_events as changes
@@ -164,6 +164,20 @@ delete from internal.parsed_versions
 where version_id not in (select versions.version_id from internal.record_versions as versions);
 delete from internal.parsed_assessments
 where version_id not in (select versions.version_id from internal.record_versions as versions);
+-- How a finding stood is in its newest version as long as there is one.
+update internal.findings as findings
+set
+    newest_version_id = 0,
+    modified_time = baselines.modified_time,
+    numbers = baselines.numbers
+from internal.baselines as baselines
+where baselines.finding_uid = findings.finding_uid
+    and baselines.event_type = 'assessments'
+    and findings.finding_id not in (
+        select parsed.finding_id
+        from internal.parsed_assessments as parsed
+        where parsed.finding_id is not null
+    );
 delete from internal.parsed_metadata
 where version_id not in (select versions.version_id from internal.record_versions as versions);
 delete from raw.subscriptions

@@ -1,12 +1,13 @@
--- One row: one record of the run in the spool, with its fetch and the newest version of its kind.
+-- One row: one record of the run in the spool, with its fetch and the newest version of its kind. Of ids and texts there are
+-- only digests, as numbers of 128 bits: they are long, and there are many.
 create or replace temp table incoming_records as
-with spooled_records as (
+with named_records as (
     select
         subscription_id,
         page,
         position,
-        coalesce(lower(try(record ->> '$.id')), '') as record_key,
-        unhex(sha256(record)) as record_hash
+        coalesce(lower(try(record ->> '$.id')), '') as record_id,
+        sha256(record) as text_hash
     from read_json(
         $records_file,
         format = 'newline_delimited',
@@ -14,11 +15,21 @@ with spooled_records as (
         columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}
     )
 ),
+keyed_records as (
+    select
+        subscription_id,
+        page,
+        position,
+        cast(md5(record_id) as uuid) as record_key,
+        split_part(record_id, '/', -1) as record_name,
+        cast(left(text_hash, 32) as uuid) as record_hash
+    from named_records
+),
 numbered_records as (
     select
         *,
         row_number() over (partition by subscription_id, record_key order by page, position) as occurrence
-    from spooled_records
+    from keyed_records
 )
 select
     fetches.fetch_id,

@@ -6,6 +6,7 @@ select
     page,
     position,
     record_key,
+    record_name,
     occurrence,
     record_hash,
     (select coalesce(max(versions.version_id), 0) from internal.record_versions as versions)
@@ -20,8 +21,9 @@ where latest_versions.event_type = $event_type
     and latest_versions.record_key = changed_records.record_key
     and latest_versions.occurrence = changed_records.occurrence;
 
-insert into internal.latest_versions (event_type, subscription_id, record_key, occurrence, version_id, record_hash)
-select $event_type, subscription_id, record_key, occurrence, version_id, record_hash
+insert into internal.latest_versions
+    (event_type, subscription_id, record_key, record_name, occurrence, version_id, record_hash)
+select $event_type, subscription_id, record_key, record_name, occurrence, version_id, record_hash
 from changed_records;
 
 insert into internal.record_versions (version_id, first_fetch_id, occurrence, record)

@@ -69,7 +69,7 @@ create or replace macro internal.resource_type_of(resource_id) as
         when regexp_matches(resource_id, '/providers/[^/]+/[^/]+', 'i')
         then array_to_string(
             list_filter(
-                string_split(regexp_extract(resource_id, '^.*/providers/([^/]+/.*)$', 1, 'i'), '/'),
+                string_split(string_split_regex(resource_id, '(?i)/providers/')[-1], '/'),
                 lambda segment, place: place = 1 or place % 2 = 0
             ),
             '/'

@@ -60,7 +60,6 @@ select
     if(parsed.first_evaluated_at is null, 'first_fetch', 'azure') as first_seen_source,
     coalesce(changes.last_seen_time, epoch_ms(fetches.observed_at)) as last_seen_time,
     parsed.* exclude (finding_id, rejection, first_evaluated_at),
-    internal.state_of(parsed.status_code, parsed.cause) as state,
     metadata.* exclude (tenant_id, version_id, recommendation_id, display_name),
     coalesce(controls.controls, []) as controls,
     coalesce(controls.control_ids, []) as control_ids

@@ -5,6 +5,7 @@ with described_events as (
     select
         events.*,
         versions.record,
+        versions.record ->> '$.id' as id,
         subscriptions.subscription_name,
         subscriptions.subscription_owner,
         case state when 'healthy' then 1 when 'unhealthy' then 3 when 'unknown' then 0 else 99 end

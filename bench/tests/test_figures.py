@@ -17,7 +17,7 @@ from bench.tables import PAGE, PLACE, write_tables
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import World
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LARGE = 300_000_000
 
 
