@@ -206,7 +206,7 @@ def commands_page() -> str:
         "",
         *describe_command(main, "secscore"),
     ]
-    for command in sorted(COMMANDS, key=lambda one: one.name or ""):
+    for command in sorted((one.load() for one in COMMANDS), key=lambda one: one.name or ""):
         lines += ["", f"## secscore {command.name}", "", *describe_command(command, f"secscore {command.name}")]
         if command.name == "query":
             lines += ["", "At the prompt:", "", "```text", PROMPT_HELP, "```"]

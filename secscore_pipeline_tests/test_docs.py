@@ -131,7 +131,7 @@ def test_every_make_target_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_secscore_command_that_a_page_names_exists_with_its_options(page):
-    commands = {command.name: command for command in COMMANDS}
+    commands = {command.name: command.load() for command in COMMANDS}
     context = click.Context(main, **main.context_settings)
     for piece in pieces_of_code(PAGES[page]):
         for found in COMMAND.finditer(piece):
@@ -147,7 +147,7 @@ def test_the_page_of_the_commands_is_what_their_help_says():
     assert page == commands_page()
     for command in COMMANDS:
         section = page.split(f"\n## secscore {command.name}\n")[1].split("\n## ")[0]
-        for parameter in command.params:
+        for parameter in command.load().params:
             if isinstance(parameter, click.Option):
                 assert all(name in section for name in (*parameter.opts, *parameter.secondary_opts)), parameter.name
 

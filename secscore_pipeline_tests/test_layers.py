@@ -1,8 +1,6 @@
 """The rooms of the package, and which of them may know which: imports run down, and Dagster stays in its room."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,12 +77,6 @@ def test_dagster_stays_in_its_room(name):
     if name not in ("secscore_pipeline.defs.dagster_internals", "secscore_pipeline.defs.celery_internals"):
         # A module of Dagster's packages, other than the package itself, is internal: its public names are at the top.
         assert {one for one in foreign if one.count(".") > 1} == set()
-
-
-def test_the_command_line_starts_without_what_is_slow_to_load():
-    code = "import sys, secscore_pipeline.cli.main; print({'dagster', 'duckdb', 'pandas'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "secscore_pipeline.error_catalogue"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.posture.changes import ScoreMove, explain_moves
 from secscore_pipeline.posture.steps import STEPS, Step, list_steps
 from secscore_pipeline.system.sql_files import load_sql

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.exchange import complete_within
 from secscore_pipeline.azure.session import Session, read_retry_after

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import Channel, ChannelError
-from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import LONGEST_PAUSE, SHOWN_FOR, Journal, Pending
 from secscore_pipeline.clock import Clock
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.ingest.scope import Reason
@@ -21,27 +22,6 @@ NAMED = 10
 
 REPEATED_AFTER = (timedelta(days=30), timedelta(days=7), timedelta(0))
 """After how much more time an overdue sync is reported again, the longest first."""
-
-
-class Alert(NamedTuple):
-    """One thing to report.
-
-    Attributes:
-        key: what makes it this one: no channel gets the same key twice.
-        kind: score_dropped, control_failed, coverage_lost, scope_left, findings_new, findings_overdue, sync_overdue,
-            run_failed, credential_ends, briefing or test.
-        title: one line that says what happened.
-        lines: what exactly, a line each.
-        advice: what to do.
-        run_id: the run that saw it; None where no run did.
-    """
-
-    key: str
-    kind: str
-    title: str
-    lines: tuple[str, ...]
-    advice: str
-    run_id: str | None = None
 
 
 def find_alerts(connection: duckdb.DuckDBPyConnection, since: datetime, threshold: float) -> list[Alert]:

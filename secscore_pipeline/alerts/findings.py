@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 
-from secscore_pipeline.alerts.events import NAMED, Alert
+from secscore_pipeline.alerts.alert import Alert
+from secscore_pipeline.alerts.events import NAMED
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import list_some, printable
 from secscore_pipeline.warehouse.statements import select_rows

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.errors import FailureError
 
 _Value = TypeVar("_Value")

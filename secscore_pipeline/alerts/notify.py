@@ -5,8 +5,9 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.briefing import write_briefing
-from secscore_pipeline.alerts.events import Alert, check_credential, check_last_sync, find_alerts
+from secscore_pipeline.alerts.events import check_credential, check_last_sync, find_alerts
 from secscore_pipeline.alerts.findings import (
     find_new_findings,
     group_overdue_findings,

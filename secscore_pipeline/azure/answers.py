@@ -19,6 +19,7 @@ class Answer:
 
     Attributes:
         status: what it means: that of the answer, or that of the error which a body sent with 200 holds.
+        seconds: how long it took from the request to the answer's headers.
         page: the list that the body is; None where it is none.
     """
 
@@ -26,6 +27,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     raw: object
+    seconds: float
     page: "ListEnvelope | None" = None
 
     @property

@@ -36,6 +36,7 @@ from secscore_pipeline.azure.errors import (
 from secscore_pipeline.azure.exchange import AnswerTooLargeError, complete_within
 from secscore_pipeline.azure.origins import host_of, is_same_origin
 from secscore_pipeline.azure.pace import Pace
+from secscore_pipeline.azure.pages import USUAL_BOUNDS, ListBounds, Page
 from secscore_pipeline.azure.session import Session, is_untrusted, read_retry_after
 from secscore_pipeline.azure.tokens import TokenSource
 from secscore_pipeline.system.redaction import quote_answer
@@ -43,18 +44,12 @@ from secscore_pipeline.text import printable
 
 log = logging.getLogger(__name__)
 
-MAX_PAGES = 1000
-"""How many pages a list may have, where its bounds do not say otherwise."""
-
 MAX_EMPTY_PAGES = 100
 """How many pages without records may follow each other. Azure was seen to send them again and again, a minute each
 (Azure/azure-sdk-for-js#17907); how many was not reported."""
 
 MAX_PAGE_BYTES = 32 * 1024 * 1024
 """How much one page may hold, unpacked: a hundred times what Azure was seen to send."""
-
-MAX_LIST_BYTES = 128 * 1024 * 1024
-"""How much all pages of one list may hold, where its bounds do not say otherwise: some lists are kept in memory."""
 
 _RETRY = Retry(
     total=5,
@@ -84,39 +79,6 @@ class Patience:
     list_deadline: float = 900
 
 
-@dataclass(frozen=True)
-class ListBounds:
-    """What a list may come to before it is given up as one without end.
-
-    Attributes:
-        pages: how many.
-        size: bytes of all pages, unpacked.
-        deadlines: how many times `Patience.list_deadline` all pages may take.
-    """
-
-    pages: int = MAX_PAGES
-    size: int = MAX_LIST_BYTES
-    deadlines: int = 1
-
-
-USUAL_BOUNDS = ListBounds()
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list, each record as the exact text that was received.
-
-    Attributes:
-        number: 1 for the first page.
-        request_id: ARM's id of the answer (`x-ms-request-id`), None when it sent none.
-        records: the JSON text of each element of `value`.
-    """
-
-    number: int
-    request_id: str | None
-    records: tuple[str, ...]
-
-
 class _Bearer(AuthBase):
     """Sets the token on one request; as an `auth` it also keeps .netrc out."""
 
@@ -135,11 +97,11 @@ class ArmClient:
         cloud: where ARM lives.
         tokens: where bearer tokens come from.
         ca_bundle: PEM file with the certificates to trust; None for the usual ones.
-        max_connections: how many requests may be under way at once, fewer while Azure refuses some (429). One that
-            waits for its next try is not.
+        max_connections: how many requests may be under way at most; `pace` says how many are now.
         patience: how long to keep trying.
 
     Attributes:
+        pace: how many requests may be under way now. One that waits for its next try is not.
         refused_versions: the collections and api-versions that this Azure was seen not to know.
     """
 
@@ -153,7 +115,7 @@ class ArmClient:
     ) -> None:
         self._cloud = cloud
         self._tokens = tokens
-        self._pace = Pace(max_connections, time.monotonic)
+        self.pace = Pace(max_connections, time.monotonic)
         self._patience = patience or Patience()
         self.refused_versions: set[tuple[str, str]] = set()
         self._stop = threading.Event()
@@ -270,9 +232,9 @@ class ArmClient:
             if answer is not None:
                 request_ids.extend(_ids(answer))
                 if answer.status == 429:
-                    self._pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
+                    self.pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
                 else:
-                    self._pace.went_well()
+                    self.pace.was_answered(urlsplit(url).path.rpartition("/")[2], answer.seconds)
                 if answer.status == 200:
                     return answer
                 if answer.status == 401 and not renewed:
@@ -284,7 +246,7 @@ class ArmClient:
             retry = self._next_try(retry, url, answer, problem, tuple(request_ids), deadline)
 
     def _once(self, url: str, params: Mapping[str, str], token: str) -> Answer:
-        with self._pace:
+        with self.pace:
             response = self._session.get(
                 url,
                 params=params,
@@ -292,7 +254,7 @@ class ArmClient:
                 headers={"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4())},
                 timeout=(self._patience.connect_timeout, self._patience.read_timeout),
             )
-        body = response.content.removeprefix(BOM_UTF8)
+        body, seconds = response.content.removeprefix(BOM_UTF8), response.elapsed.total_seconds()
         if response.status_code == 200:
             if token.encode() in body:
                 raise RequestError(
@@ -302,8 +264,8 @@ class ArmClient:
                 )
             page = decode_list(body)
             status = 200 if page else status_of_error(body)
-            return Answer(status, response.headers, body, response.raw, page)
-        return Answer(response.status_code, response.headers, body, response.raw)
+            return Answer(status, response.headers, body, response.raw, seconds, page)
+        return Answer(response.status_code, response.headers, body, response.raw, seconds)
 
     def _next_try(
         self,
@@ -331,8 +293,9 @@ class ArmClient:
         if time.monotonic() + seconds > deadline:
             raise self._given_up(url, answer, problem, request_ids) from problem
         log.debug("retrying %s in %.1f s after %s", _describe_url(url), seconds, problem or (answer and answer.status))
-        if self._stop.wait(seconds):
-            raise InterruptedReadError
+        with self.pace.pauses():
+            if self._stop.wait(seconds):
+                raise InterruptedReadError
         return following
 
     def _given_up(

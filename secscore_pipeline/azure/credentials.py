@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.errors import SignInError
-from secscore_pipeline.azure.session import Session
-from secscore_pipeline.azure.sign_in_session import UnusableAnswerError
 from secscore_pipeline.system.encodings import EncodingError, decode_text, read_text, unicode_encoding
 from secscore_pipeline.text import show_path
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    from secscore_pipeline.azure.session import Session
 
 
 class Credential(ABC):
@@ -38,7 +38,7 @@ class Credential(ABC):
         return None
 
     @abstractmethod
-    def application(self, cloud: Cloud, session: Session) -> Any:
+    def application(self, cloud: Cloud, session: "Session") -> Any:
         """Return MSAL's application for it. The import is MSAL's, 0.2 s, which not every `--help` pays."""
 
 
@@ -54,9 +54,11 @@ class _Confidential(Credential):
     tenant_id: str
     client_id: str
 
-    def application(self, cloud: Cloud, session: Session) -> Any:
+    def application(self, cloud: Cloud, session: "Session") -> Any:
         """See `Credential`."""
         from msal.application import ConfidentialClientApplication
+
+        from secscore_pipeline.azure.sign_in_session import UnusableAnswerError
 
         try:
             return ConfidentialClientApplication(  # type: ignore[no-untyped-call]
@@ -234,7 +236,7 @@ class ManagedIdentity(Credential):
 
     client_id: str = ""
 
-    def application(self, cloud: Cloud, session: Session) -> Any:  # noqa: ARG002 - it calls the machine
+    def application(self, cloud: Cloud, session: "Session") -> Any:  # noqa: ARG002 - it calls the machine
         """See `Credential`."""
         from msal.managed_identity import (
             ManagedIdentityClient,

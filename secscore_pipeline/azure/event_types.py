@@ -1,13 +1,13 @@
 """The event types that are read from Azure, and the fetches of many subscriptions side by side."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from secscore_pipeline.azure.arm import USUAL_BOUNDS, ArmClient, ListBounds, Page
 from secscore_pipeline.azure.errors import (
     AzureError,
     NoScoreYet,
@@ -16,8 +16,12 @@ from secscore_pipeline.azure.errors import (
     SignInError,
     is_version_refused,
 )
+from secscore_pipeline.azure.pages import USUAL_BOUNDS, ListBounds, Page
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.clock import Clock
+
+if TYPE_CHECKING:  # the names of event types are settings, which commands without a connection check too
+    from secscore_pipeline.azure.arm import ArmClient
 
 API_VERSION = "2020-01-01"
 """The api-version of secure scores and their controls: the newest that they have."""
@@ -48,7 +52,7 @@ class EventType:
     name: str
     collection: str
     api_versions: tuple[str, ...]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
     bounds: ListBounds = USUAL_BOUNDS
     empty_outcome: Outcome = Outcome.COMPLETE
 
@@ -69,11 +73,11 @@ ASSESSMENTS = EventType("assessments", "assessments", RECOMMENDATION_VERSIONS, b
 ASSESSMENT_METADATA = EventType("assessment_metadata", "assessmentMetadata", RECOMMENDATION_VERSIONS)
 """The texts of recommendations; below a subscription, since only that list has its custom ones and is of its tenant."""
 
-PageKeeper = Callable[[str, Page], object]
-"""Is called with a subscription's id and each page of its list as it arrives; by several threads at once."""
+PageKeeper = Callable[[EventType, str, Page], object]
+"""Is called with each page as it arrives, and with what and whose it is; by several threads at once."""
 
 
-def discard_page(subscription_id: str, page: Page) -> None:
+def discard_page(event_type: EventType, subscription_id: str, page: Page) -> None:
     """Keep nothing of a page: for who wants to know no more than how a fetch ends."""
 
 
@@ -89,6 +93,7 @@ class Fetch:
         failure: the error's name in the catalogue of failures.
         pages, records: how many were read, 0 where an error ended it.
         request_ids: ARM's id of each page, or of every answer where an error ended it.
+        api_version: that in which its list was read; None where none was.
     """
 
     event_type: EventType
@@ -103,10 +108,11 @@ class Fetch:
     pages: int = 0
     records: int = 0
     request_ids: tuple[str | None, ...] = field(default=())
+    api_version: str | None = None
 
 
 def fetch(
-    client: ArmClient,
+    client: "ArmClient",
     event_type: EventType,
     subscription_id: str,
     clock: Clock,
@@ -128,7 +134,7 @@ def fetch(
     records = 0
     try:
         for page in islice(_read_pages(client, event_type, subscription_id), most_pages):
-            keep(subscription_id, page)
+            keep(event_type, subscription_id, page)
             request_ids.append(page.request_id)
             records += len(page.records)
     except NoScoreYet as state:
@@ -154,26 +160,30 @@ def fetch(
         pages=len(request_ids),
         records=records,
         request_ids=tuple(request_ids),
+        api_version=_list_versions(client, event_type)[0],
     )
 
 
-def _read_pages(client: ArmClient, event_type: EventType, subscription_id: str) -> Iterator[Page]:
+def _list_versions(client: "ArmClient", event_type: EventType) -> list[str]:
+    """Return the api-versions that this Azure was not seen to refuse, the best first, and the last one in any case."""
+    *others, last = event_type.api_versions
+    return [*(one for one in others if (event_type.collection, one) not in client.refused_versions), last]
+
+
+def _read_pages(client: "ArmClient", event_type: EventType, subscription_id: str) -> Iterator[Page]:
     """Yield the pages of a list, in the first of its api-versions that this Azure was not seen to refuse.
 
     A version that is refused is not asked for again with this client. No page is read in two versions.
     """
-    *others, last = event_type.api_versions
-    refused = client.refused_versions
-    candidates = [one for one in others if (event_type.collection, one) not in refused]
-    for version in [*candidates, last]:
+    for version in _list_versions(client, event_type):
         params = {"api-version": version, **event_type.params}
         pages = client.pages(event_type.path(subscription_id), params, event_type.bounds)
         try:
             first = next(pages)
         except RequestError as error:
-            if version == last or not is_version_refused(error.code):
+            if version == event_type.api_versions[-1] or not is_version_refused(error.code):
                 raise
-            refused.add((event_type.collection, version))
+            client.refused_versions.add((event_type.collection, version))
             continue
         yield first
         yield from pages
@@ -199,27 +209,25 @@ def _make_failed_fetch(
 
 
 def fetch_all(
-    client: ArmClient,
-    event_type: EventType,
-    subscription_ids: Sequence[str],
+    client: "ArmClient",
+    event_types: Sequence[EventType],
+    subscription_ids: Iterable[str],
     clock: Clock,
-    max_connections: int,
     keep: PageKeeper = discard_page,
     most_pages: int | None = None,
 ) -> Iterator[Fetch]:
-    """Fetch every subscription, many at a time, and yield each fetch as it ends.
+    """Fetch every subscription for every event type, many at a time, and yield each fetch as it ends.
 
-    Twice as many looks as requests are under way, so that one which waits for its next try holds up no other; of each,
-    one page is in memory, which grows neither with their number nor with the length of their lists.
+    As many are under way as the client's pace allows; one that waits for its next try holds up no other. Of each, one
+    page is in memory, which grows neither with their number nor with the length of their lists.
 
-    A refused sign-in is asked for once, and is then what every subscription's look ended with.
+    A refused sign-in is asked for once, and is then what every fetch ended with.
 
     Args:
         client: the transport; it is signed in here.
-        event_type: what to read.
+        event_types: what to read, side by side.
         subscription_ids: where to read it.
         clock: tells the present time.
-        max_connections: how many requests may be under way at once.
         keep: gets each page as it arrives, in the thread that has read it.
         most_pages: how many pages of each list to read; None: all.
     """
@@ -227,8 +235,12 @@ def fetch_all(
         client.sign_in()
     except SignInError as error:
         now = clock()
-        for subscription_id in subscription_ids:
+        for subscription_id, event_type in product(subscription_ids, event_types):
             yield _make_failed_fetch(event_type, subscription_id, now, now, error)
         return
-    work = (partial(fetch, client, event_type, one, clock, keep, most_pages) for one in subscription_ids)
-    yield from run_side_by_side(work, min(2 * max_connections, len(subscription_ids)), client.stop)
+    work = (
+        partial(fetch, client, event_type, subscription_id, clock, keep, most_pages)
+        for subscription_id in subscription_ids
+        for event_type in event_types
+    )
+    yield from run_side_by_side(work, client.pace, client.stop)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from socket import socket
 from typing import Any, TypeVar
@@ -19,7 +20,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
-from urllib3.util.ssl_ import create_urllib3_context
+
+from secscore_pipeline.azure.tls import SharedTrust
 
 POLL_SECONDS = 0.25
 """Seconds after which an exchange that waits for bytes checks again whether it should end."""
@@ -202,10 +204,16 @@ class _TlsConnection(_Connection, HTTPSConnection):
     kernels' timing has it. urllib3 reports the one as an error of TLS, and the other as one of the connection.
     """
 
+    def __init__(self, trust: SharedTrust, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._trust = trust
+        self._has_session = False
+
     def connect(self) -> None:
-        if self.ssl_context is None:
-            self.ssl_context = create_urllib3_context()
-            self.ssl_context.sslsocket_class = _BoundedTlsSocket
+        self._has_session = False
+        self.ssl_context = self._trust.get_context(self.ca_certs, self.ca_cert_dir)
+        if self.proxy is None or self.proxy.scheme != "https":  # a proxy of its own TLS is verified with them
+            self.ca_certs = self.ca_cert_dir = None  # urllib3 would read them again, for each connection
         try:
             super().connect()
         except ConnectionError as error:
@@ -215,6 +223,15 @@ class _TlsConnection(_Connection, HTTPSConnection):
             if not isinstance(error.__cause__, ConnectionResetError):
                 raise
             raise ssl.SSLError(f"the connection was cut before TLS was set up ({error.__cause__})") from error
+
+    def getresponse(self) -> Any:
+        """Return the answer; the session that came with the first one is resumed by other connections."""
+        connection = self.sock  # which an answer that ends the connection takes away
+        response = super().getresponse()
+        if not self._has_session and isinstance(connection, ssl.SSLSocket):
+            self._has_session = True
+            self._trust.remember_session(connection)
+        return response
 
     def _tunnel(self) -> None:
         try:
@@ -229,7 +246,10 @@ class _Pool(HTTPConnectionPool):
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Called as the class would be.
+        self.ConnectionCls = partial(_TlsConnection, SharedTrust(_BoundedTlsSocket))  # type: ignore[assignment]
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}

@@ -1,11 +1,13 @@
-"""How many requests may be under way at once: as many as Azure answers, which workers find out by themselves."""
+"""How many requests are under way at once: as many as Azure answers as quickly as before, which a client finds out."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 
-BEGINS = 8
-"""How many may be under way at first: each answer allows one more, until the first refusal."""
+BEGINS = 32
+"""How many may be under way at first: each answer allows one more, until answers slow down or are refused."""
 
 RECOVERS = 1.0
 """Seconds after which a refusal counts as a new one: those of one burst halve the pace once."""
@@ -13,15 +15,53 @@ RECOVERS = 1.0
 BREATH = 2.0
 """Seconds for which refusals hold up other requests at most."""
 
+SLOWER = 2.0
+"""How many times as long as before answers take where too many are under way."""
+
+EASES = 0.8
+"""What is left of the pace where answers have become slower."""
+
+
+@dataclass
+class _Latency:
+    """How long answers of one kind take.
+
+    Attributes:
+        usual: the mean of the quickest round, in seconds; infinite before the first one ended.
+        total: the seconds of the answers of this round.
+        count: how many they are.
+    """
+
+    usual: float = float("inf")
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, seconds: float, round_length: int) -> bool:
+        """Count an answer; return whether it ends a round that was much slower than the quickest one."""
+        self.total += seconds
+        self.count += 1
+        if self.count < round_length:
+            return False
+        mean = self.total / self.count
+        self.total, self.count = 0.0, 0
+        is_slower = mean > SLOWER * self.usual
+        self.usual = min(self.usual, mean)
+        return is_slower
+
 
 class Pace:
-    """Bounds how many requests are under way: half as many after refusals (429), and slowly more while all goes well.
+    """Bounds how many requests are under way: additive increase, multiplicative decrease.
 
-    It begins with few, and doubles them each time all are answered until the most, or the first refusals. One
-    subscription that is refused holds up no other: only where several are, they share the limit.
+    It begins with BEGINS and doubles with each round of answers, until the most, the first refusals, or answers that
+    take SLOWER times as long: then more requests only wait in line. From there on it grows by one each round, shrinks
+    a little where answers are slow, and to half after refusals (429). One subscription that is refused holds up no
+    other: only where several are, they share the limit.
 
     Workers that share a limit of Azure's come to share it evenly so, as the connections of a network do, and know
     nothing of one another.
+
+    Source: slow start and congestion avoidance of RFC 5681; latency as a sign of congestion as in TCP Vegas
+    (Brakmo, Peterson 1995), compared in rounds, since Azure's answers vary.
 
     Args:
         most: how many at most.
@@ -31,24 +71,67 @@ class Pace:
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self._most = most
         self._clock = clock
-        self._allowed = float(min(BEGINS, most))
+        self._least = min(BEGINS, most)
+        self._allowed = float(self._least)
         self._found_limit = False
+        self._latencies: dict[str, _Latency] = {}
         self._refused = ("", float("-inf"))
-        self._under_way = 0
+        self._under_way = self._pausing = 0
         self._halved_at = self._resumes_at = float("-inf")
         self._changed = threading.Condition()
+        self._callbacks: list[Callable[[], object]] = []
 
     @property
     def limit(self) -> int:
         """How many may be under way now."""
         return int(self._allowed)
 
-    def went_well(self) -> None:
-        """Allow more: one for each answer before any refusal, then one after as many answers as are allowed."""
+    @property
+    def places(self) -> int:
+        """How many pieces of work may have begun: one that waits for its next try holds up no other."""
+        return self.limit + min(self._pausing, self._most)
+
+    @contextmanager
+    def calls_on_more(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Have a function called, by any thread, when there are more places, during the block."""
+        self._callbacks.append(callback)
+        try:
+            yield
+        finally:
+            self._callbacks.remove(callback)
+
+    @contextmanager
+    def pauses(self) -> Iterator[None]:
+        """Give the place of a piece of work to another one for the length of the block, since it only waits."""
         with self._changed:
-            more = 1 / self._allowed if self._found_limit else 1
-            self._allowed = min(self._most, self._allowed + more)
-            self._changed.notify()
+            self._pausing += 1
+        self._announce_more()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._pausing -= 1
+
+    def was_answered(self, kind: str, seconds: float) -> None:
+        """Allow more: one for each answer before any sign of a limit, then one for each round of them.
+
+        Args:
+            kind: what was requested; answers of one kind take about the same time.
+            seconds: how long it took.
+        """
+        with self._changed:
+            before = self.limit
+            if self._latencies.setdefault(kind, _Latency()).add(seconds, max(BEGINS, before)):
+                self._found_limit = True
+                self._allowed = max(min(self._allowed, self._least), self._allowed * EASES)
+            else:
+                more = 1 / self._allowed if self._found_limit else 1
+                self._allowed = min(self._most, self._allowed + more)
+            is_more = self.limit > before
+            if is_more:
+                self._changed.notify()
+        if is_more:
+            self._announce_more()
 
     def was_refused(self, what: str, seconds: float) -> None:
         """Allow half as many, and never none, and none at all for a moment, where something else was just refused too.
@@ -81,3 +164,7 @@ class Pace:
         with self._changed:
             self._under_way -= 1
             self._changed.notify()
+
+    def _announce_more(self) -> None:
+        for callback in tuple(self._callbacks):
+            callback()

@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from queue import SimpleQueue
 from typing import Generic, TypeVar
+
+from secscore_pipeline.azure.pace import Pace
 
 _CLOSING_SECONDS = 2.0
 """How long threads that must end are waited for: what they wait for ends within half a second."""
@@ -13,31 +14,42 @@ _CLOSING_SECONDS = 2.0
 _Result = TypeVar("_Result")
 
 
+class _MorePlaces:
+    """Stands among the results where more work may begin."""
+
+
 def run_side_by_side(
-    work: Iterable[Callable[[], _Result]], count: int, stop: Callable[[], object]
+    work: Iterable[Callable[[], _Result]], pace: Pace, stop: Callable[[], object]
 ) -> Iterator[_Result]:
-    """Yield the result of each piece of work as it ends; no more than `count` are in memory at once.
+    """Yield the result of each piece of work as it ends; no more than the pace has places for are under way.
 
     Args:
-        work: what is to be done, taken as threads get free.
-        count: how many threads.
+        work: what is to be done, taken when there is a place for it.
+        pace: how much may be under way, now and later.
         stop: makes what is under way end; called where one raises, or nobody takes the results any more.
 
     Raises:
         BaseException: what a piece of work raised.
     """
     waiting = iter(work)
-    workers: _Workers[_Result] = _Workers(count)
-    running = 0
+    workers: _Workers[_Result] = _Workers()
+    running, is_more = 0, True
     try:
-        while True:
-            for piece in islice(waiting, count - running):
-                workers.submit(piece)
-                running += 1
-            if not running:
-                return
-            yield workers.next_result()
-            running -= 1
+        with pace.calls_on_more(workers.wake):
+            while True:
+                while is_more and running < pace.places:
+                    piece = next(waiting, None)
+                    if piece is None:
+                        is_more = False
+                    else:
+                        workers.submit(piece)
+                        running += 1
+                if not running:
+                    return
+                result = workers.next_result()
+                if not isinstance(result, _MorePlaces):
+                    yield result
+                    running -= 1
     except BaseException:
         stop()
         raise
@@ -46,30 +58,36 @@ def run_side_by_side(
 
 
 class _Workers(Generic[_Result]):
-    """Threads that work side by side.
+    """Threads that work side by side, as many as were ever busy at once.
 
     `ThreadPoolExecutor` would have a process that got a signal to stop wait for a connection that is being made.
-
-    Args:
-        count: how many threads.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         self._work: SimpleQueue[Callable[[], _Result] | None] = SimpleQueue()
-        self._results: SimpleQueue[_Result | BaseException] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"arm-{number}", daemon=True) for number in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._results: SimpleQueue[_Result | BaseException | _MorePlaces] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
 
     def submit(self, work: Callable[[], _Result]) -> None:
         """Have a thread do this work."""
+        self._busy += 1
+        if self._busy > len(self._threads):
+            thread = threading.Thread(target=self._run, name=f"arm-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         self._work.put(work)
 
-    def next_result(self) -> _Result:
+    def wake(self) -> None:
+        """Have `next_result` return, since more work may begin."""
+        self._results.put(_MorePlaces())
+
+    def next_result(self) -> _Result | _MorePlaces:
         """Wait for the next work that is done, and return its result, or raise what it raised."""
         result = self._results.get()
+        if isinstance(result, _MorePlaces):
+            return result
+        self._busy -= 1
         if isinstance(result, BaseException):
             raise result
         return result

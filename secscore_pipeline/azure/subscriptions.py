@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.text import GUID, describe_value, printable
+
+if TYPE_CHECKING:
+    from secscore_pipeline.azure.arm import ArmClient
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
@@ -75,7 +77,7 @@ class SubscriptionListing:
         client: the signed-in transport.
     """
 
-    def __init__(self, client: ArmClient) -> None:
+    def __init__(self, client: "ArmClient") -> None:
         self._client = client
         self._below: dict[str, Hierarchy] = {}
         self._listed: list[ListedSubscription] | AzureError | None = None
@@ -128,7 +130,7 @@ class SubscriptionListing:
             )
         return self._below[management_group]
 
-    def below_roots(self, tenant_ids: Iterable[str], max_connections: int) -> "Iterator[tuple[str, Hierarchy | str]]":
+    def below_roots(self, tenant_ids: Iterable[str]) -> "Iterator[tuple[str, Hierarchy | str]]":
         """Yield each tenant, and what lies below its root management group, or why that could not be read.
 
         Each tenant is requested by itself: the groups of a tenant that delegated subscriptions by Azure Lighthouse
@@ -136,7 +138,6 @@ class SubscriptionListing:
 
         Args:
             tenant_ids: the tenants' GUIDs, which are also the ids of their root groups.
-            max_connections: how many to request side by side.
         """
 
         def read(tenant_id: str) -> "tuple[str, Hierarchy | str]":
@@ -146,11 +147,11 @@ class SubscriptionListing:
             except RequestError as error:
                 return tenant_id, str(error)
 
-        work = [partial(read, tenant_id) for tenant_id in tenant_ids]
-        yield from run_side_by_side(work, min(max_connections, len(work)), self._client.stop)
+        work = (partial(read, tenant_id) for tenant_id in tenant_ids)
+        yield from run_side_by_side(work, self._client.pace, self._client.stop)
 
 
-def _parse_subscriptions(client: ArmClient) -> list[ListedSubscription]:
+def _parse_subscriptions(client: "ArmClient") -> list[ListedSubscription]:
     """Return every subscription on which the identity has any role, once, though pages may overlap."""
     seen = {}
     for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
@@ -216,7 +217,7 @@ class Hierarchy:
 _SUBSCRIPTION = "/subscriptions/"
 
 
-def _parse_hierarchy(client: ArmClient, management_group: str, named: str, failure: str) -> Hierarchy:
+def _parse_hierarchy(client: "ArmClient", management_group: str, named: str, failure: str) -> Hierarchy:
     """Read what lies below a management group; a message calls it `named`, and is of the entry `failure`."""
     path = f"/providers/Microsoft.Management/managementGroups/{quote(management_group, safe='')}/descendants"
     records, parents = {}, {}

@@ -4,7 +4,8 @@ import click
 
 from secscore_pipeline.cli.console import console, print_error, print_warning
 from secscore_pipeline.cli.database import get_warehouse
-from secscore_pipeline.cli.group import EXIT_FAILURE, SettingsCommand
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.errors import explain

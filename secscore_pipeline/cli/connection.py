@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from secscore_pipeline.cli.console import console, error_console, format_json, mark_line
-from secscore_pipeline.cli.group import EXIT_FAILURE, EXIT_WRONG_SETTINGS, IsolatedCommand, SettingsCommand
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE, EXIT_WRONG_SETTINGS
 from secscore_pipeline.cli.options import feed_option, select_feeds
+from secscore_pipeline.cli.settings import IsolatedCommand, SettingsCommand
 from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.system.files import FileError, write_file
 from secscore_pipeline.system.streams import write_json, write_output

@@ -14,9 +14,10 @@ from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.connection import print_sign_in_steps
 from secscore_pipeline.cli.console import console, error_console, mark_line
 from secscore_pipeline.cli.database import get_warehouse, select_named
-from secscore_pipeline.cli.group import EXIT_FAILURE, IsolatedCommand
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE
 from secscore_pipeline.cli.local_azure import start_local_azure, subscriptions_option
 from secscore_pipeline.cli.outputs import write_report_file
+from secscore_pipeline.cli.settings import IsolatedCommand
 from secscore_pipeline.cli.summaries import (
     print_coverage,
     print_first_step,

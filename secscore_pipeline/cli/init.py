@@ -13,8 +13,9 @@ from rich.text import Text
 from secscore_pipeline.azure.clouds import CLOUDS
 from secscore_pipeline.cli.connection import run_connection_test
 from secscore_pipeline.cli.console import console, error_console, print_error, print_warning
-from secscore_pipeline.cli.group import EXIT_FAILURE, check_environment
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE
 from secscore_pipeline.cli.options import read_text
+from secscore_pipeline.cli.settings import check_environment
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.env_file import read_env, update_env
 from secscore_pipeline.config.feeds import Feed

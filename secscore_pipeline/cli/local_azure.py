@@ -14,7 +14,7 @@ import click
 
 from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.console import console
-from secscore_pipeline.cli.group import IsolatedCommand
+from secscore_pipeline.cli.settings import IsolatedCommand
 from secscore_pipeline.config.env_file import env_text
 from secscore_pipeline.config.registry import SETTINGS
 from secscore_pipeline.system.environment import changed_environment

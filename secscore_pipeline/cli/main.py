@@ -2,49 +2,37 @@
 
 import logging
 import os
-from importlib.metadata import version
 
 import click
 
-from secscore_pipeline.cli.alert import alert
-from secscore_pipeline.cli.completion import completion
-from secscore_pipeline.cli.connection import azure_setup, test_connection
-from secscore_pipeline.cli.console import console
-from secscore_pipeline.cli.demo import demo
-from secscore_pipeline.cli.group import CommandGroup
-from secscore_pipeline.cli.init import init
-from secscore_pipeline.cli.local_azure import emulator
-from secscore_pipeline.cli.outputs import export, report
-from secscore_pipeline.cli.query import query
-from secscore_pipeline.cli.services import dev, worker
-from secscore_pipeline.cli.status import status
-from secscore_pipeline.cli.sync import sync
-from secscore_pipeline.cli.upkeep import maintain, migrate
+from secscore_pipeline.cli.group import CommandGroup, DeferredCommand
 from secscore_pipeline.system import stopping
-from secscore_pipeline.system.redaction import RedactingFormatter
 
 COMMANDS = (
-    alert,
-    azure_setup,
-    completion,
-    demo,
-    dev,
-    emulator,
-    export,
-    init,
-    maintain,
-    migrate,
-    query,
-    report,
-    status,
-    sync,
-    test_connection,
-    worker,
+    DeferredCommand("alert", "alert", "Send new alerts to Slack, Teams or a webhook."),
+    DeferredCommand(
+        "azure-setup", "connection", "Print az, Bicep and Terraform templates for a least-privilege identity."
+    ),
+    DeferredCommand("completion", "completion", "Print the completion script for a shell."),
+    DeferredCommand("demo", "demo", "Run the whole pipeline once on simulated data."),
+    DeferredCommand("dev", "services", "Start Dagster's UI for this project on loopback."),
+    DeferredCommand("emulator", "local_azure", "Serve a local Azure until Ctrl-C."),
+    DeferredCommand("export", "outputs", "Export findings or views as files for other programs."),
+    DeferredCommand("init", "init", "Write the settings of a connection to .env and test them."),
+    DeferredCommand("maintain", "upkeep", "Compact the database and delete fetches past the retention."),
+    DeferredCommand("migrate", "upkeep", "Copy the DuckDB file into a DuckLake and compare them."),
+    DeferredCommand("query", "query", "Run an SQL query and print the rows."),
+    DeferredCommand("report", "outputs", "Write the HTML report."),
+    DeferredCommand("status", "status", "Show the last fetch of each feed, current scores, and problems."),
+    DeferredCommand("sync", "sync", "Synchronize: fetch, store, normalize, check and publish."),
+    DeferredCommand("test-connection", "connection", "Test the connection to Azure step by step."),
+    DeferredCommand("worker", "services", "Execute runs from a cluster's queue until stopped."),
 )
+"""The commands, by name. The module of each is imported when it is called: listing all of them takes none."""
 
 
-@click.group(cls=CommandGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("secscore_pipeline"), prog_name="secscore")
+@click.group(cls=CommandGroup, deferred=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="secscore_pipeline", prog_name="secscore")
 @click.option("--verbose", "-v", is_flag=True, help="Log every request.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only errors and requested results.")
 def main(verbose: bool, quiet: bool) -> None:
@@ -53,6 +41,10 @@ def main(verbose: bool, quiet: bool) -> None:
     Settings come from the environment and from a file .env in the working directory; the environment wins.
     .env.example explains each.
     """
+    # The options of all commands, which a list of the commands does not come to.
+    from secscore_pipeline.cli.console import console
+    from secscore_pipeline.system.redaction import RedactingFormatter
+
     stopping.watch()
     os.umask(0o077)  # files and folders of every command are for their owner only
     console.quiet = quiet

@@ -11,7 +11,7 @@ from rich.text import Text
 from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.console import console, error_console, print_warning
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
-from secscore_pipeline.cli.group import SettingsCommand
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.registry import EXPORTS, SECSCORE_EXPORT_URL, SECSCORE_REPORT
 from secscore_pipeline.config.settings import read_export_layout

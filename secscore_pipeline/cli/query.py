@@ -12,8 +12,8 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import console, error_console, result_console
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
-from secscore_pipeline.cli.group import SettingsCommand
 from secscore_pipeline.cli.options import read_text
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.system.streams import write_json, write_output
 
 if TYPE_CHECKING:

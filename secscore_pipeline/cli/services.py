@@ -5,8 +5,8 @@ import os
 import click
 
 from secscore_pipeline.cli.console import console, error_console
-from secscore_pipeline.cli.group import SettingsCommand
 from secscore_pipeline.cli.local_azure import start_local_azure
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import format_json, result_console
 from secscore_pipeline.cli.database import get_warehouse, use_demo_database
-from secscore_pipeline.cli.group import EXIT_FAILURE, load_settings
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE
+from secscore_pipeline.cli.settings import load_settings
 from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.system.streams import write_json, write_output

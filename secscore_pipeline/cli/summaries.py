@@ -94,4 +94,4 @@ def print_first_step() -> None:
         names = list_some([printable(one.name) for one in step.subscriptions], 3)
         effort = printable(step.effort or "not stated")
         what = f"Do this first: {printable(step.recommendation)} ({resources} in {names})"
-        console.print(Text(f"{what}: {step.gain:+.2f} percentage points, effort {effort}."), soft_wrap=True)
+        console.print(Text(f"{what}: {step.gain:+.2f} percentage points, effort {effort}."))

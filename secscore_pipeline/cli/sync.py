@@ -7,9 +7,10 @@ import click
 
 from secscore_pipeline.cli.console import console, error_console, print_error, print_warning
 from secscore_pipeline.cli.database import get_warehouse
-from secscore_pipeline.cli.group import EXIT_FAILURE, EXIT_PARTIAL, EXIT_UNPUBLISHED, SettingsCommand
+from secscore_pipeline.cli.exit_codes import EXIT_FAILURE, EXIT_PARTIAL, EXIT_UNPUBLISHED
 from secscore_pipeline.cli.options import feed_option, select_feeds
 from secscore_pipeline.cli.progress import show_progress
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.cli.summaries import print_coverage, print_first_step, print_scores
 from secscore_pipeline.errors import explain
 

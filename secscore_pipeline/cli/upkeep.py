@@ -5,7 +5,7 @@ from rich.text import Text
 
 from secscore_pipeline.cli.console import console, print_warning, result_console
 from secscore_pipeline.cli.database import get_warehouse, select_named
-from secscore_pipeline.cli.group import SettingsCommand
+from secscore_pipeline.cli.settings import SettingsCommand
 from secscore_pipeline.config.registry import SECSCORE_DATA_PATH, SECSCORE_RETENTION_DAYS, SECSCORE_WORK_DATABASE
 from secscore_pipeline.config.storage import parse_lake_settings
 

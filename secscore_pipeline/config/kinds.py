@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from secscore_pipeline.errors import ExplainedError, explain
 from secscore_pipeline.system.encodings import unicode_encoding
@@ -421,11 +423,15 @@ def time_zone() -> Kind[str]:
     """Return the kind of a time zone's name."""
 
     def parse(name: str, text: str) -> str:
-        from zoneinfo import available_timezones
-
-        if text not in available_timezones():
+        if text != "UTC" and text not in _list_time_zones():
             what = f"{describe_value(name, text)} is not a time zone."
             refuse(what, "schedule-malformed", setting=name, example="a time zone such as Europe/Berlin")
         return text
 
     return Kind("a time zone such as Europe/Berlin", parse)
+
+
+@cache
+def _list_time_zones() -> set[str]:
+    """Return the names of the time zones: read from hundreds of files, 15 ms."""
+    return available_timezones()

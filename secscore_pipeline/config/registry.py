@@ -101,8 +101,8 @@ SECSCORE_MAX_CONNECTIONS = Setting(
     "SECSCORE_MAX_CONNECTIONS",
     Group.CONNECTION,
     kinds.whole_number("from 1 to 1000", most=1000),
-    "Number of concurrent requests to Azure.",
-    default="64",
+    "Most concurrent requests to Azure. A sync begins with 32, and finds out how many serve it best.",
+    default="256",
     launchpad_field="max_connections",
 )
 SECSCORE_FEEDS = Setting(

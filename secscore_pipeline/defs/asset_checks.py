@@ -1,7 +1,6 @@
 """What must be true of each table after a run: asset checks, each a SQL file whose rows are the violations."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -18,7 +17,6 @@ from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATION
 from secscore_pipeline.defs.metadata import explain_failures, list_unread, make_preview
 from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
 from secscore_pipeline.warehouse.statements import execute, select_rows
@@ -39,7 +37,10 @@ _ERROR, _WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 class Check(NamedTuple):
-    """One check: the table it guards, its name and SQL file, what it says, and how grave a violation is."""
+    """One check: the table it guards, its name and SQL file, what it says, and how grave a violation is.
+
+    One that is about an event type passes, without being run, where the run has no fetch of it.
+    """
 
     asset: dg.AssetKey
     name: str
@@ -71,8 +72,10 @@ def _of_spans(asset: dg.AssetKey, name: str, says: str, severity: dg.AssetCheckS
     return Check(asset, name, says, severity, file, asset.path[-1])
 
 
-def _of_findings(name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None) -> Check:
-    return Check(FINDINGS, name, says, severity, file or name)
+def _of_findings(
+    name: str, says: str, severity: dg.AssetCheckSeverity, file: str | None = None, event_type: str | None = None
+) -> Check:
+    return Check(FINDINGS, name, says, severity, file or name, event_type)
 
 
 COVERAGE = "all_subscriptions_read"
@@ -113,6 +116,7 @@ CHECKS = (
         "counts_agree",
         "A control counts as many unhealthy resources as its recommendations, but for what changed within a day.",
         _WARN,
+        event_type=ASSESSMENTS.name,
     ),
     _of_findings("nothing_rejected", "Every raw record became a finding.", _WARN),
     # Here and not on the raw tables, where a failure would keep what was read from becoming findings.
@@ -131,32 +135,24 @@ order by run_id = $run_id desc, stored_at desc
 limit 1"""
 
 
-def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:
-    """Make one step of an asset's checks; each is still shown, and can be run, by itself.
-
-    Those of recommendations pass where no feed reads any, and no database is opened for them.
-    """
+def _checks_of(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    """Make one step of an asset's checks; each is still shown, and can be run, by itself."""
     checks = [check for check in CHECKS if check.asset == asset]
-    asked = feeds if asset in (RECOMMENDATIONS, METADATA) else ()
 
     @dg.multi_asset_check(
         name=f"{asset.path[-1]}_checks",
         can_subset=True,
         specs=[dg.AssetCheckSpec(check.name, asset=asset, description=check.says) for check in checks],
-        required_resource_keys={"warehouse", *(feed.resource_key for feed in asked)},
+        required_resource_keys={"warehouse"},
     )
     def asset_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in context.selected_asset_check_keys}
-        if asked and not any(_reads_recommendations(getattr(context.resources, feed.resource_key)) for feed in asked):
-            for name in sorted(wanted):
-                yield dg.AssetCheckResult(passed=True, check_name=name, description="There is nothing to check.")
-            return
         fatal = list_unread(context) if asset == FINDINGS else []
         with explain_failures(context), context.resources.warehouse.store.get_reader() as connection:
-            _select_run(connection, get_run_id(context))
+            fetched = _select_run(connection, get_run_id(context))
             for check in checks:
                 if check.name in wanted:
-                    result = _result(check, connection)
+                    result = _result(check, connection, fetched)
                     yield result
                     if check.ends_the_run and check.gravity is _ERROR and not result.passed:
                         fatal.append(f"{check.title}: {from_markdown(result.description or '')}")
@@ -166,20 +162,23 @@ def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefin
     return asset_checks
 
 
-def _reads_recommendations(azure: AzureConnection) -> bool:
-    """Tell whether a connection reads recommendations; what is wrong with its settings, its own run says."""
-    with suppress(SettingsError):
-        return ASSESSMENTS in azure.settings().event_types
-    return False
+def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[str]:
+    """Have the checks start from the fetches of this run, or of the newest one where this one fetched nothing.
 
-
-def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Have the checks start from the fetches of this run, or of the newest one where this one fetched nothing."""
+    Returns:
+        The event types that were fetched.
+    """
     newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
     execute(connection, load_sql("defs/select_fetches"), {"run_id": newest[0] if newest else ""})
+    found = connection.execute("select distinct event_type from selected_fetches").fetchall()
+    return {event_type for (event_type,) in found}
 
 
-def _result(check: Check, connection: duckdb.DuckDBPyConnection) -> dg.AssetCheckResult:
+def _result(check: Check, connection: duckdb.DuckDBPyConnection, fetched: set[str]) -> dg.AssetCheckResult:
+    if check.event_type is not None and check.event_type not in fetched:
+        return dg.AssetCheckResult(
+            asset_key=check.asset, check_name=check.name, passed=True, description="There is nothing to check."
+        )
     found = select_rows(connection, load_sql(f"defs/checks/{check.file}"), {"event_type": check.event_type})
     violations = [{**row, "outcome": Outcome(row["outcome"]).words} if "outcome" in row else row for row in found]
     return dg.AssetCheckResult(
@@ -219,6 +218,11 @@ def _describe_violation(check: Check, violations: Sequence[dict[str, Any]]) -> s
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Hold a sample of the newest run's findings against the OCSF schema."""
+    from secscore_pipeline.ocsf.validation import (  # a schema's validator, for this check only
+        build_event,
+        find_problems,
+    )
+
     with explain_failures(context), warehouse.store.get_reader() as connection:
         _select_run(connection, get_run_id(context))
         found = execute(connection, load_sql("ocsf/sample_findings"), {"limit": SAMPLE}).fetchall()
@@ -270,4 +274,4 @@ def _days_left(azure: AzureConnection) -> int | None:
 def build_asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
     """Return the checks of every asset."""
     assets = (SCORES, CONTROLS, RECOMMENDATIONS, METADATA, FINDINGS)
-    return [*(_checks_of(asset, feeds) for asset in assets), valid_ocsf, _credential_lasts(feeds)]
+    return [*(_checks_of(asset) for asset in assets), valid_ocsf, _credential_lasts(feeds)]

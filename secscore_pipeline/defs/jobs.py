@@ -14,7 +14,6 @@ from secscore_pipeline.defs.assets.raw import CONTROLS, METADATA, RECOMMENDATION
 from secscore_pipeline.defs.assets.report import REPORT
 from secscore_pipeline.defs.hooks import signal_failure
 from secscore_pipeline.defs.metadata import make_preview
-from secscore_pipeline.ingest.connection_test import State, Step, run_connection_steps, summarize_steps
 
 READING = [SUBSCRIPTIONS, SCORES, CONTROLS, RECOMMENDATIONS, METADATA, FINDINGS]
 """What the run of a batch makes."""
@@ -39,6 +38,9 @@ def test_connection(feeds: Sequence[Feed]) -> dg.JobDefinition:
         required_resource_keys={feed.resource_key for feed in feeds},
     )
     def diagnosis(context: dg.OpExecutionContext) -> None:
+        # HTTP takes 0.1 s to import, which a process that only loads the definitions does not need.
+        from secscore_pipeline.ingest.connection_test import State, Step, run_connection_steps, summarize_steps
+
         steps: list[Step] = []
         for feed in feeds:
             for step in run_connection_steps(getattr(context.resources, feed.resource_key), utc_now):

@@ -11,7 +11,7 @@ import duckdb
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.defs.partitions import BY_HAND
-from secscore_pipeline.defs.run_launcher import report_run_stopped
+from secscore_pipeline.defs.stopped_runs import report_run_stopped
 from secscore_pipeline.errors import may_pass
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.system.stopping import is_requested, watch_run

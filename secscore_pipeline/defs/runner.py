@@ -37,10 +37,11 @@ from secscore_pipeline.defs.instance import open_instance
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.metadata import READ
 from secscore_pipeline.defs.partitions import BY_HAND, PUBLISHES, SYNC
-from secscore_pipeline.defs.run_launcher import PROCESS_TAG, report_run_stopped
+from secscore_pipeline.defs.run_launcher import PROCESS_TAG
 from secscore_pipeline.defs.schedules import list_batches
+from secscore_pipeline.defs.stopped_runs import report_run_stopped
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type, has_stored
+from secscore_pipeline.ingest.fetches import fetch_event_types, has_stored
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
@@ -306,8 +307,9 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
     azure: AzureConnection = AzureConnection.from_environment()
     list_subscriptions(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock)
     event_types = azure.settings().event_types
-    for event_type in (*event_types, *([ASSESSMENT_METADATA] if ASSESSMENTS in event_types else [])):
-        fetch_event_type(azure, warehouse, event_type, sync_id, read_clock)
+    described = [ASSESSMENT_METADATA] if ASSESSMENTS in event_types else []
+    for _ in fetch_event_types(azure, warehouse, [*event_types, *described], sync_id, read_clock):
+        pass  # each is stored
 
 
 def normalize_fetches(warehouse: Warehouse) -> int:

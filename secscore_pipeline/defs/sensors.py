@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from secscore_pipeline.alerts.events import Alert
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.journal import JournalError
 from secscore_pipeline.alerts.notify import channels, send_alert, send_new_alerts
 from secscore_pipeline.clock import utc_now

@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from secscore_pipeline.azure.arm import ArmClient
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import Credential
 from secscore_pipeline.azure.subscriptions import SubscriptionListing
-from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.config.azure_settings import AzureSettings, read_azure_settings
 from secscore_pipeline.config.feeds import DEFAULT_NAME, Feed
 from secscore_pipeline.config.kinds import SettingsError
@@ -17,6 +16,9 @@ from secscore_pipeline.config.registry import BY_NAME, CONNECTION_SETTINGS, SECR
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.scope import ResolvedScope, refuse_empty, resolve_scope
 from secscore_pipeline.warehouse.rows import ConnectionTenant
+
+if TYPE_CHECKING:
+    from secscore_pipeline.azure.arm import ArmClient
 
 SHARED = ("SECSCORE_CA_BUNDLE", "SECSCORE_MAX_CONNECTIONS", "SECSCORE_ENTITIES", "SECSCORE_OWNER_TAG")
 """The settings of the environment that hold for every feed which does not say otherwise."""
@@ -114,7 +116,7 @@ class AzureConnection:
         """Return where this connection's Azure lives."""
         return self.settings().cloud
 
-    def client(self) -> ArmClient:
+    def client(self) -> "ArmClient":
         """Return the client, one for a run's assets, so that its token and connections are shared.
 
         Dagster makes a resource anew for every step; the process keeps the newest client.
@@ -180,10 +182,14 @@ class AzureConnection:
 
 
 @lru_cache(maxsize=1)
-def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> ArmClient:
+def _client(credential: Credential, cloud: Cloud, ca_bundle: str | None, max_connections: int) -> "ArmClient":
+    # Dagster's processes make connections as resources, and most of them call nothing: HTTP takes 0.1 s to import.
+    from secscore_pipeline.azure.arm import ArmClient
+    from secscore_pipeline.azure.tokens import MsalTokenSource
+
     return ArmClient(cloud, MsalTokenSource(credential, cloud, ca_bundle), ca_bundle, max_connections)
 
 
 @lru_cache(maxsize=1)
-def _list_subscriptions(client: ArmClient, run_id: str) -> SubscriptionListing:  # noqa: ARG001 - another run lists anew
+def _list_subscriptions(client: "ArmClient", run_id: str) -> SubscriptionListing:  # noqa: ARG001 - another run lists anew
     return SubscriptionListing(client)

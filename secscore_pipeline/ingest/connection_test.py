@@ -147,9 +147,7 @@ def run_connection_steps(connection: AzureConnection, clock: Clock) -> Iterator[
     names = {one.subscription_id: one.name for one in seen}
     for event_type in settings.event_types:
         most_pages = 1 if event_type is ASSESSMENTS else None
-        fetches = fetch_all(
-            client, event_type, subscription_ids, clock, settings.max_connections, most_pages=most_pages
-        )
+        fetches = fetch_all(client, [event_type], subscription_ids, clock, most_pages=most_pages)
         readable = None
         for done in fetches:
             yield _read(done, names.get(done.subscription_id))

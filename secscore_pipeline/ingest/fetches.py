@@ -3,17 +3,16 @@
 import logging
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import duckdb
 
-from secscore_pipeline.azure.arm import Page
 from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
-from secscore_pipeline.azure.subscriptions import SubscriptionListing
+from secscore_pipeline.azure.pages import Page
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -68,7 +67,6 @@ class _Reading:
     Attributes:
         azure: where to read.
         warehouse: where to store it.
-        event_type: what to read.
         run_id: the run that reads.
         clock: returns the present time.
         report: is called with messages about the progress.
@@ -78,12 +76,41 @@ class _Reading:
 
     azure: AzureConnection
     warehouse: Warehouse
-    event_type: EventType
     run_id: str
     clock: Clock
     report: Callable[[str], object]
     known: Mapping[str, Any]
     tenant_ids: Mapping[str, str]
+
+
+@dataclass
+class _Tally:
+    """What was read for one event type, fetch by fetch.
+
+    Attributes:
+        spool: where it is kept until it is loaded.
+        total: of how many subscriptions it is to be read.
+    """
+
+    spool: Spool
+    total: int
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    records: int = 0
+    requests: int = 0
+
+    def add(self, fetch: Fetch) -> int:
+        """Count a fetch; return how many there are."""
+        self.outcomes[fetch.outcome] += 1
+        self.records += fetch.records
+        self.requests += len(fetch.request_ids)
+        if fetch.error and fetch.outcome.result is ReadResult.NOT_READ:
+            self.errors.append(f"{fetch.subscription_id}: {fetch.error}")
+        return self.outcomes.total()
+
+    def sum_up(self, returned: list[ScopeChange]) -> FetchSummary:
+        """Return what it came to, and who is back in scope by it."""
+        return FetchSummary(self.total, self.outcomes, self.records, self.requests, self.errors, [], returned)
 
 
 def fetch_event_type(
@@ -93,38 +120,52 @@ def fetch_event_type(
     run_id: str,
     clock: Clock = utc_now,
     report: Callable[[str], object] = log.info,
-    part: Part | None = None,
 ) -> FetchSummary:
-    """Read every subscription with no database open, then load what was read in one transaction.
+    """Read every subscription for one event type: `fetch_event_types`, which see."""
+    ((_, taken),) = fetch_event_types(azure, warehouse, [event_type], run_id, clock, report)
+    return taken
 
-    Of the metadata of recommendations, only the lists are read that tell something new: `choose_metadata_subscriptions`
-    says which; each choice is loaded by itself, since the next one depends on it.
+
+def fetch_event_types(
+    azure: AzureConnection,
+    warehouse: Warehouse,
+    event_types: Sequence[EventType],
+    run_id: str,
+    clock: Clock = utc_now,
+    report: Callable[[str], object] = log.info,
+    part: Part | None = None,
+) -> Iterator[tuple[EventType, FetchSummary]]:
+    """Read every subscription with no database open, then load each event type in one transaction, and yield it.
+
+    All event types are read side by side, but for the metadata of recommendations, of which only the lists are read
+    that tell something new: `choose_metadata_subscriptions` says which; each choice is loaded by itself, since the
+    next one depends on it.
 
     Args:
         azure: where to read, and which subscriptions.
         warehouse: where to store it.
-        event_type: what to read.
+        event_types: what to read.
         run_id: the run that reads.
         clock: returns the present time.
         report: is called with messages about the progress.
         part: which of the subscriptions, where they are split into batches.
 
     Raises:
-        AzureError, SettingsError, WarehouseError: each says what happened and what to do.
+        AzureError, SettingsError, WarehouseError: each says what happened and what to do. What was yielded is stored.
     """
-    with warehouse.get_connection():
-        pass  # made, migrated and free to be written: better known before an hour of reading than after
     cloud = azure.cloud()
     listing = azure.listing(run_id)
-    resolved = _resolve_scope(azure, warehouse, listing, run_id)
-    left = _store_departures(azure, warehouse, run_id, resolved, clock)
-    if left:
-        report(describe_left(left))
-    in_scope = refuse_empty(resolved)
-    tenant_ids = listing.tenant_ids
-    subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
-    if azure.other_feeds:
-        _refuse_shared_subscriptions(azure, warehouse, subscription_ids)
+    resolved = azure.resolve_scope(listing)
+    # Made, migrated and free to be written: better known before an hour of reading than after.
+    with warehouse.get_connection() as connection:
+        resolved = _add_unknown(connection, azure, resolved, run_id)
+        left = _store_departures(connection, azure, run_id, resolved, clock)
+        if left:
+            report(describe_left(left))
+        in_scope = refuse_empty(resolved)
+        subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
+        if azure.other_feeds:
+            _refuse_shared_subscriptions(connection, azure, subscription_ids)
     known = {
         "run_id": run_id,
         "sync_id": part.sync_id if part else None,
@@ -133,51 +174,91 @@ def fetch_event_type(
         "cloud_partition": cloud.partition,
         "subscriptions_in_scope": len(in_scope),
     }
-    reading = _Reading(azure, warehouse, event_type, run_id, clock, report, known, tenant_ids)
-    taken = FetchSummary(0, Counter(), 0, 0, [], left, [])
-    for chosen in (
-        choose_metadata_subscriptions(warehouse, subscription_ids, clock().date())
-        if event_type is ASSESSMENT_METADATA
-        else [subscription_ids]
-    ):
-        taken = taken.add(_fetch_subscriptions(reading, chosen))
+    reading = _Reading(azure, warehouse, run_id, clock, report, known, listing.tenant_ids)
+    together = [event_type for event_type in event_types if event_type is not ASSESSMENT_METADATA]
+    for event_type, taken in _fetch_subscriptions(reading, together, subscription_ids):
+        yield event_type, _announce(report, taken._replace(left=left))
+        left = []  # said once
+    if ASSESSMENT_METADATA in event_types:
+        taken = FetchSummary(0, Counter(), 0, 0, [], left, [])
+        for chosen in choose_metadata_subscriptions(warehouse, subscription_ids, clock().date()):
+            for _, found in _fetch_subscriptions(reading, [ASSESSMENT_METADATA], chosen):
+                taken = taken.add(found)
+        yield ASSESSMENT_METADATA, _announce(report, taken)
+
+
+def _announce(report: Callable[[str], object], taken: FetchSummary) -> FetchSummary:
+    """Report which subscriptions are back in scope, and return what was read."""
     if taken.returned:
         report(describe_returned(taken.returned))
     return taken
 
 
-def _fetch_subscriptions(reading: _Reading, subscription_ids: Sequence[str]) -> FetchSummary:
-    """Read some subscriptions, and load what was read in one transaction."""
-    azure, event_type, clock = reading.azure, reading.event_type, reading.clock
+def _fetch_subscriptions(
+    reading: _Reading, event_types: Sequence[EventType], subscription_ids: Sequence[str]
+) -> Iterator[tuple[EventType, FetchSummary]]:
+    """Read some subscriptions for event types side by side, then load and yield one event type after the other."""
+    azure, clock = reading.azure, reading.clock
     total = len(subscription_ids)
-    outcomes: Counter[str] = Counter()
-    errors: list[str] = []
-    records = requests = 0
-    with open_spool(reading.warehouse.path) as spool:
-        fetches = fetch_all(
-            azure.client(),
-            event_type,
-            subscription_ids,
-            clock,
-            azure.settings().max_connections,
-            partial(_spool_page, spool),
-        )
-        for done, fetch in enumerate(fetches, 1):
-            _spool_fetch(spool, {**reading.known, "tenant_id": reading.tenant_ids.get(fetch.subscription_id)}, fetch)
-            outcomes[fetch.outcome] += 1
-            records += fetch.records
-            requests += len(fetch.request_ids)
-            if fetch.error and fetch.outcome.result is ReadResult.NOT_READ:
-                errors.append(f"{fetch.subscription_id}: {fetch.error}")
-            if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
-                reading.report(f"{event_type.name}: {done} of {total} subscriptions read")
-        spool.close()
-        with reading.warehouse.get_connection() as connection:
-            returned = load_fetches(connection, spool, reading.run_id, event_type.name, clock(), azure.tenant())
-    taken = FetchSummary(total, outcomes, records, requests, errors, [], returned)
-    if not report_progress(event_type.name, total, total):
-        reading.report(f"{event_type.name}: {taken.coverage.sentence}")
-    return taken
+    with ExitStack() as spools:
+        tallies = {
+            event_type: _Tally(spools.enter_context(open_spool(reading.warehouse.path)), total)
+            for event_type in event_types
+        }
+
+        def spool_page(event_type: EventType, subscription_id: str, page: Page) -> None:
+            _spool_page(tallies[event_type].spool, subscription_id, page)
+
+        for fetch in fetch_all(azure.client(), event_types, subscription_ids, clock, spool_page):
+            tally = tallies[fetch.event_type]
+            tenant_id = reading.tenant_ids.get(fetch.subscription_id)
+            _spool_fetch(tally.spool, {**reading.known, "tenant_id": tenant_id}, fetch)
+            _report_progress(reading, fetch.event_type, tally.add(fetch), total)
+        for tally in tallies.values():
+            tally.spool.close()
+        loaded, failed = _load(reading, tallies)
+    for event_type, taken in loaded:
+        if not report_progress(event_type.name, total, total):
+            reading.report(f"{event_type.name}: {taken.coverage.sentence}")
+        yield event_type, taken
+    if failed:
+        raise failed
+
+
+def _load(
+    reading: _Reading, tallies: Mapping[EventType, _Tally]
+) -> tuple[list[tuple[EventType, FetchSummary]], Exception | None]:
+    """Load each event type in a transaction of its own; one that cannot be loaded keeps no other from being.
+
+    Returns:
+        What was loaded, and the first reason why something was not.
+    """
+    waiting = list(tallies.items())
+    loaded: list[tuple[EventType, FetchSummary]] = []
+    failed: Exception | None = None
+    while waiting:
+        try:
+            with reading.warehouse.get_connection() as connection:
+                while waiting:
+                    event_type, tally = waiting.pop(0)
+                    returned = load_fetches(
+                        connection,
+                        tally.spool,
+                        reading.run_id,
+                        event_type.name,
+                        reading.clock(),
+                        reading.azure.tenant(),
+                    )
+                    loaded.append((event_type, tally.sum_up(returned)))
+        except Exception as error:  # noqa: BLE001 - raised by the caller, after the others
+            failed = failed or error
+    return loaded, failed
+
+
+def _report_progress(reading: _Reading, event_type: EventType, done: int, total: int) -> None:
+    """Show how far an event type is: on the terminal, or in the log about ten times."""
+    if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
+        reading.report(f"{event_type.name}: {done} of {total} subscriptions read")
 
 
 def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
@@ -188,22 +269,20 @@ def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     )
 
 
-def _resolve_scope(
-    azure: AzureConnection, warehouse: Warehouse, listing: SubscriptionListing, run_id: str
+def _add_unknown(
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, resolved: ResolvedScope, run_id: str
 ) -> ResolvedScope:
-    """Return which subscriptions a run is to read; one that the settings name is read once, whatever its state."""
-    resolved = azure.resolve_scope(listing)
+    """Return which subscriptions a run is to read: one that the settings name is read once, whatever its state."""
     if not resolved.not_read or azure.settings().scope.subscription_ids is None:
         return resolved
     parameters: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
-    with warehouse.get_reader() as connection:
-        rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
+    rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
     known = {row["subscription_id"] for row in rows}
     return resolved.with_read(one for one in resolved.not_read if one not in known)
 
 
 def _store_departures(
-    azure: AzureConnection, warehouse: Warehouse, run_id: str, resolved: ResolvedScope, clock: Clock
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, run_id: str, resolved: ResolvedScope, clock: Clock
 ) -> list[ScopeChange]:
     """Store who has left the scope, and return them; none where it is unknown, or the run has its own scope."""
     if resolved.reason_of_others is None or azure.has_own_scope:
@@ -217,8 +296,7 @@ def _store_departures(
         resolved.reason_of_others,
         clock(),
     )
-    with warehouse.get_connection() as connection:
-        return leave_scope(connection, scope, clock())
+    return leave_scope(connection, scope, clock())
 
 
 def describe_left(changes: Sequence[ScopeChange]) -> str:
@@ -238,13 +316,14 @@ def _format_subscription(change: ScopeChange) -> str:
     return printable(change.name or change.subscription_id)
 
 
-def _refuse_shared_subscriptions(azure: AzureConnection, warehouse: Warehouse, subscription_ids: Sequence[str]) -> None:
+def _refuse_shared_subscriptions(
+    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, subscription_ids: Sequence[str]
+) -> None:
     """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
     parameters: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
-    with warehouse.get_reader() as connection:
-        for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
-            what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
-            raise RequestError(what, "feeds-overlap")
+    for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
+        what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
+        raise RequestError(what, "feeds-overlap")
 
 
 def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
@@ -263,6 +342,7 @@ def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
             pages=fetch.pages,
             records=fetch.records,
             request_ids=fetch.request_ids,
+            api_version=fetch.api_version,
         )
     )
 

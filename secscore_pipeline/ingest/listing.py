@@ -103,7 +103,7 @@ def _read_groups(
         except RequestError as failed:
             error = str(failed)
         groups.append(GroupsRow(tenant.tenant_id, top_group, error))
-    for tenant_id, found in listing.below_roots(others, settings.max_connections):
+    for tenant_id, found in listing.below_roots(others):
         if isinstance(found, Hierarchy):
             hierarchies.append(found)
         groups.append(GroupsRow(tenant_id, tenant_id, None if isinstance(found, Hierarchy) else found))

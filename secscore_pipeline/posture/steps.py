@@ -10,7 +10,7 @@ from typing import NamedTuple
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.statements import select_rows
+from secscore_pipeline.warehouse.statements import has_rows, select_rows
 
 STEPS = 5
 """How many steps a tenant has at most."""
@@ -84,6 +84,11 @@ class Step(NamedTuple):
         return list(dict.fromkeys(one.owner for one in self.subscriptions if one.owner))
 
 
+def has_assessments(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether a store holds assessments: where it does not, whatever is derived from them is empty."""
+    return has_rows(connection, "posture/count_assessments")
+
+
 def list_steps(connection: duckdb.DuckDBPyConnection, most: int = STEPS, resources: int = RESOURCES) -> list[Step]:
     """Return the first steps of each tenant, in the order of their tenants and ranks; none without assessments.
 
@@ -92,6 +97,8 @@ def list_steps(connection: duckdb.DuckDBPyConnection, most: int = STEPS, resourc
         most: how many of each tenant.
         resources: how many resources of each step.
     """
+    if not has_assessments(connection):
+        return []
     rows = select_rows(connection, load_sql("posture/list_steps"), {"steps": most, "resources": resources})
     return [
         Step(

@@ -5,7 +5,6 @@ C code, and Dagster puts handlers of its own in the place of others while a job 
 each signal (`signal.set_wakeup_fd`), interrupts what runs, and ends the process if it does not.
 """
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -80,7 +79,9 @@ def watch_run(end_run: Callback) -> None:
     Args:
         end_run: notes that the run was stopped, where it cannot end by itself in time.
     """
-    parent = multiprocessing.parent_process()
+    from multiprocessing import parent_process  # 15 ms, for a process that Dagster started
+
+    parent = parent_process()
     if parent is None or _state.is_watching or threading.current_thread() is not threading.main_thread():
         return
     _state.is_watching = True  # with Dagster's own handlers, which are there already

@@ -43,6 +43,7 @@ class FetchRow(msgspec.Struct, frozen=True):
     feed: str = "default"
     sync_id: str | None = None
     subscriptions_in_scope: int | None = None
+    api_version: str | None = None
 
 
 class GroupsRow(NamedTuple):

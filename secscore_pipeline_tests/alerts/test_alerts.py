@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import Slack, Teams
-from secscore_pipeline.alerts.events import NAMED, Alert, check_credential
+from secscore_pipeline.alerts.events import NAMED, check_credential
 from secscore_pipeline.alerts.journal import open_journal
 from secscore_pipeline.alerts.notify import LATE, send_new_alerts
 from secscore_pipeline.clock import utc_now

@@ -12,8 +12,8 @@ import pytest
 
 from secscore_pipeline.alerts import delivery
 from secscore_pipeline.alerts import journal as journals
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import ChannelError, Slack, Teams, Webhook
-from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.alerts.journal import JournalError, journal_path, list_set_aside, open_journal
 from secscore_pipeline.alerts.notify import send_alert, send_new_alerts
 from secscore_pipeline.clock import utc_now

@@ -10,18 +10,68 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch_all
-from secscore_pipeline.azure.pace import BEGINS, RECOVERS, Pace
+from secscore_pipeline.azure.pace import BEGINS, RECOVERS, SLOWER, Pace
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.limits import Limit
 from secscore_pipeline.emulator.world import World
 
 
-def test_a_burst_of_refusals_halves_the_pace_once_and_answers_win_it_back():
+def answer(pace, seconds=0.1, count=1):
+    """Have so many requests answered after so many seconds."""
+    for _ in range(count):
+        pace.was_answered("scores", seconds)
+
+
+def test_the_pace_doubles_each_round_until_the_most():
+    pace = Pace(200, lambda: 0.0)
+    called = []
+    with pace.calls_on_more(lambda: called.append(pace.limit)):
+        assert pace.limit == BEGINS
+        answer(pace, count=BEGINS)
+        assert pace.limit == 2 * BEGINS
+        answer(pace, count=1000)
+    assert called == list(range(BEGINS + 1, 201))
+    assert Pace(4, lambda: 0.0).limit == 4
+
+
+def test_answers_that_slow_down_ease_the_pace_and_never_below_where_it_began():
+    pace = Pace(1000, lambda: 0.0)
+    answer(pace, 0.1, 3 * BEGINS)
+    fast = pace.limit
+    answer(pace, 0.1 * (SLOWER - 0.5), 3 * fast)
+    assert pace.limit > fast
+    before = pace.limit
+    answer(pace, 0.1 * (SLOWER + 1), 2 * before)
+    assert pace.limit < before
+    answer(pace, 0.1 * (SLOWER + 1), 100 * before)
+    assert pace.limit == BEGINS
+    answer(pace, 0.1, 20 * BEGINS)
+    assert BEGINS < pace.limit < 2 * BEGINS
+
+
+def test_one_kind_of_request_is_not_compared_with_another():
+    pace = Pace(1000, lambda: 0.0)
+    for _ in range(20):
+        answer(pace, 0.1, BEGINS)
+        for _ in range(BEGINS):
+            pace.was_answered("assessments", 2.0)
+    assert pace.limit == 1000
+
+
+def test_what_waits_for_its_next_try_gives_up_its_place():
+    pace = Pace(2, lambda: 0.0)
+    called = []
+    with pace.calls_on_more(lambda: called.append(pace.places)):
+        with pace.pauses(), pace.pauses(), pace.pauses():
+            assert (pace.places, pace.limit) == (4, 2)
+        assert pace.places == 2
+    assert called == [3, 4, 4]
+
+
+def test_a_burst_of_refusals_halves_the_pace_once_and_answers_raise_it_again():
     now = [0.0]
     pace = Pace(32, lambda: now[0])
-    for _ in range(32 - BEGINS):
-        pace.went_well()
     assert pace.limit == 32
     for _ in range(20):
         pace.was_refused("one", 1)
@@ -36,10 +86,10 @@ def test_a_burst_of_refusals_halves_the_pace_once_and_answers_win_it_back():
     assert pace.limit == 1
     answers = 0
     while pace.limit < 32:
-        pace.went_well()
+        answer(pace)
         answers += 1
     assert 32 * 31 / 2 <= answers <= 33 * 32 / 2
-    pace.went_well()
+    answer(pace)
     assert pace.limit == 32
 
 
@@ -54,7 +104,7 @@ def test_workers_that_share_a_limit_are_refused_less_often_than_answered(local_a
         credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
         tokens = MsalTokenSource(credential, cloud, str(azure.ca_bundle))
         client = ArmClient(cloud, tokens, str(azure.ca_bundle), 16)
-        return [look.outcome for look in fetch_all(client, SECURE_SCORES, subscriptions[number::workers], utc_now, 16)]
+        return [look.outcome for look in fetch_all(client, [SECURE_SCORES], subscriptions[number::workers], utc_now)]
 
     with ThreadPoolExecutor(workers) as executor:
         outcomes = [outcome for found in executor.map(work, range(workers)) for outcome in found]

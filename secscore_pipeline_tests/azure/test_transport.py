@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util.retry import Retry
 
-from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, MAX_PAGES, ArmClient, Patience
+from secscore_pipeline.azure.arm import MAX_EMPTY_PAGES, ArmClient, Patience
 from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome, ReadResult
@@ -28,6 +28,7 @@ from secscore_pipeline.azure.event_types import (
     fetch,
     fetch_all,
 )
+from secscore_pipeline.azure.pages import MAX_PAGES
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator import arm
@@ -63,7 +64,7 @@ class KeptRecords(defaultdict):
     def __init__(self):
         super().__init__(list)
 
-    def __call__(self, subscription_id, page):
+    def __call__(self, _event_type, subscription_id, page):
         assert page.number == len(self[subscription_id]) + 1  # each page once, in order
         self[subscription_id].append(page.records)
 
@@ -179,7 +180,7 @@ def test_no_more_than_a_page_of_a_list_is_in_memory(local_azure):
     azure = local_azure(World(subscriptions=1, assessments=100), page_size=5)
     pages = []
 
-    def keep(subscription_id, page):
+    def keep(_event_type, _subscription_id, page):
         pages.append(weakref.ref(page))
         assert sum(page() is not None for page in pages) <= 2  # the one before goes as soon as this one is taken
 
@@ -204,6 +205,7 @@ def test_the_newest_api_version_that_azure_knows_is_read(local_azure, monkeypatc
     path = f"GET {event_type.path(subscription_id)}"
     found = fetch(client, event_type, subscription_id, utc_now, kept)
     assert (found.outcome, found.http_status, found.error) == (Outcome.COMPLETE, 200, None)
+    assert found.api_version == known[0]
     assert azure.requests[path] == found.pages + refusals
     text = "".join(record for page in kept[subscription_id] for record in page)
     marks = {"assessments": ('"risk"', '"statusChangeDate"'), "assessment_metadata": ('"tactics"', '"tactics"')}
@@ -222,6 +224,7 @@ def test_an_azure_that_knows_no_api_version_of_a_list_is_an_outcome_with_a_reaso
     azure.faults.append(fault)
     found = look(azure, ASSESSMENTS)
     assert (found.outcome, found.failure) == (Outcome.FAILED, "api-version-refused")
+    assert found.api_version is None
     assert found.error_code == code
     assert fault.struck == 3  # one for each version, none of them tried again
 
@@ -271,7 +274,7 @@ def test_a_token_that_expired_is_renewed_once_for_all_threads(local_azure):
     client.sign_in()
     assert azure.entra.tokens_issued == 1
     azure.entra.revoke_all()
-    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    looks = list(fetch_all(client, [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.outcome for found in looks} == {Outcome.COMPLETE}
     assert azure.entra.tokens_issued == 2
 
@@ -383,7 +386,7 @@ def test_a_throttled_subscription_holds_up_no_other(local_azure):
     azure = local_azure(World(subscriptions=6))
     throttled = next(iter(azure.world.subscriptions))
     azure.faults.append(Fault(Kind.STATUS, throttled, times=1, status=429, headers={"retry-after": "1"}))
-    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 1))
+    looks = list(fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.outcome for found in looks} == {Outcome.COMPLETE}
     assert looks[-1].subscription_id == throttled
 
@@ -392,14 +395,14 @@ def test_one_broken_subscription_of_many_stops_nobody(local_azure):
     azure = local_azure(World(subscriptions=10))
     broken = next(iter(azure.world.subscriptions))
     azure.faults.append(Fault(Kind.CUT, broken, position=5))
-    looks = list(fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4))
+    looks = list(fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert {found.subscription_id for found in looks if found.outcome is not Outcome.COMPLETE} == {broken}
 
 
 def test_stopping_leaves_no_thread_behind(local_azure):
     azure = local_azure(World(subscriptions=30))
     azure.faults.append(Fault(Kind.STATUS, "subscriptions", status=429, headers={"retry-after": "1"}))
-    looks = fetch_all(client_of(azure), SECURE_SCORES, list(azure.world.subscriptions), utc_now, 4)
+    looks = fetch_all(client_of(azure), [SECURE_SCORES], list(azure.world.subscriptions), utc_now)
     next(looks)
     looks.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("arm")]
@@ -430,7 +433,7 @@ def test_a_refused_sign_in_is_asked_for_once(local_azure):
     azure.application.secret += "-changed"
     client = client_of(azure)
     azure.application.secret += "-again"
-    looks = list(fetch_all(client, SECURE_SCORES, list(azure.world.subscriptions), utc_now, 8))
+    looks = list(fetch_all(client, [SECURE_SCORES], list(azure.world.subscriptions), utc_now))
     assert len(looks) == 50
     assert all("AADSTS7000215" in (found.error or "") for found in looks)
     assert sum(count for request, count in azure.requests.items() if "oauth2" in request) == 1
@@ -489,7 +492,7 @@ def test_a_tenth_of_faults_leaves_the_data_as_it_would_have_been(local_azure):
 
     def records():
         kept = KeptRecords()
-        looks = fetch_all(client_of(azure, patient), SECURE_SCORE_CONTROLS, ids, utc_now, 8, kept)
+        looks = fetch_all(client_of(azure, patient), [SECURE_SCORE_CONTROLS], ids, utc_now, kept)
         assert {found.subscription_id: found.pages for found in looks} == {one: len(kept[one]) for one in ids}
         return kept
 

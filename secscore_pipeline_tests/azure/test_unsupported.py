@@ -41,7 +41,7 @@ def test_it_is_a_state_of_its_own_everywhere(azure, store):
     assert store.one("select count(*) from posture.gaps where subscription_id = ?", SUBSCRIPTION) == 0
     page = (store.path.parents[1] / "report.html").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if SUBSCRIPTION in line and "<tr>" in line)
-    assert re.search(r"<td>unsupported</td></tr>", row)
+    assert re.search(r'<td data-l="Last read">unsupported</td></tr>', row)
     assert "days without" not in page or "with gaps" not in page
 
 

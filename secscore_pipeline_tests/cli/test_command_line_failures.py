@@ -179,11 +179,11 @@ def test_what_nobody_foresaw_is_a_sentence_without_the_secret():
     secret = secrets.token_urlsafe(30)
     code = """
 import os, sys
-from secscore_pipeline.cli import group
+from secscore_pipeline.cli import settings
 from secscore_pipeline.cli.main import main
 def fail():
     raise KeyError("what holds " + os.environ["AZURE_CLIENT_SECRET"])
-group.read_feeds = fail
+settings.read_feeds = fail
 main(sys.argv[1:])
 """
     env = {**os.environ, "AZURE_CLIENT_SECRET": secret}

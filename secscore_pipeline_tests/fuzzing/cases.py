@@ -91,11 +91,15 @@ class KillCase(msgspec.Struct, frozen=True, tag="kill"):
         at: before or after one of the statements that DuckDB is given or of the operations on files, or by the write
             that makes a file longer than some bytes.
         share: which one, as a share of those that the command takes undisturbed.
+        event_types: scores and controls, or recommendations too.
+        fault: what Azure's lists of recommendations have meanwhile, by the name of its kind; empty for nothing.
     """
 
     command: Literal["sync", "publish", "maintain", "export", "migrate"]
     at: Literal["statement", "after_statement", "file", "after_file", "byte"]
     share: float
+    event_types: Literal["scores", "all"] = "scores"
+    fault: Literal["", "slow", "empty", "repeat", "trail"] = ""
 
 
 Case = (

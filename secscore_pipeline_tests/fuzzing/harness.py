@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from secscore_pipeline_tests.fuzzing.kills import Undisturbed
 
 SUBSCRIPTIONS = 4
+ASSESSMENTS, PAGE_SIZE = 60, 25
+"""How many recommendations a subscription of the local Azure has, about, and how many records a page."""
+
 DEADLINE = 2.0
 """How many seconds one request may take in all, its retries included."""
 
@@ -115,7 +119,7 @@ class Harness:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="secscore-fuzz-")))
         # What every encoding writes otherwise, between parts that none does.
         self.secret = f"Mk~{secrets.token_hex(8)}+/%&\"<>'\\é {secrets.token_hex(8)}"
-        self.undisturbed: dict[str, Undisturbed] = {}
+        self.undisturbed: dict[tuple[str, str], Undisturbed] = {}
         self.cases = 0
         self.most_memory = 0
         self.worst_overrun = 0.0
@@ -145,8 +149,14 @@ class Harness:
 
     @cached_property
     def right_azure(self) -> LocalAzure:
-        """The local Azure, for commands that are given a damaged store."""
-        return self._stack.enter_context(LocalAzure(World(subscriptions=SUBSCRIPTIONS)))
+        """The local Azure, for commands that are killed or given a damaged store, with few recommendations."""
+        world = World(subscriptions=SUBSCRIPTIONS, assessments=ASSESSMENTS, changing=0.06)
+        return self._stack.enter_context(LocalAzure(world, page_size=PAGE_SIZE))
+
+    def pass_day(self) -> None:
+        """Have a day pass in the local Azure."""
+        world = self.right_azure.world
+        world.simulate_until(world.today + timedelta(days=1))
 
     @cached_property
     def commands(self) -> Commands:

@@ -34,7 +34,7 @@ _VALUES = st.one_of(
             "\u202e", "\ud7ff", "ducklake:", "ducklake:postgres:", "ducklake:postgres:password=${SECRET}", "ducklake:sqlite:x",
             "ducklake:postgres://u:${SECRET}@h/d", "raw.duckdb", "x\n", "'x'", '"x', "<tenant_id>", "{x}", "%s", "{0}", "* * * * *",
             "61 25 * * *", "Europe/Berlin", "../etc/passwd", "2027-01-31", "2027-13-41", "0001-01-01", "WorkloadIdentityCredential",
-            "ManagedIdentityCredential", "secure_scores,secure_scores", "[", "[a-", "?" * 50, "*a" * 20,
+            "ManagedIdentityCredential", "secure_scores,secure_scores", "assessments", "assessments,secure_scores", "[", "[a-", "?" * 50, "*a" * 20,
         )
     ),
 )  # fmt: skip
@@ -193,6 +193,15 @@ STRATEGIES: dict[type, st.SearchStrategy[Case]] = {
         st.sampled_from(("sync", "publish", "maintain", "export", "migrate")),
         st.sampled_from(("statement", "after_statement", "file", "after_file", "byte")),
         st.floats(0, 1),
+        st.sampled_from(("scores", "all", "all")),
+    )
+    | st.builds(
+        KillCase,
+        st.just("sync"),
+        st.sampled_from(("statement", "after_statement", "file", "after_file", "byte")),
+        st.floats(0, 1),
+        st.just("all"),
+        st.sampled_from(("slow", "empty", "repeat", "trail")),
     ),
 }
 """How each kind of case is drawn."""

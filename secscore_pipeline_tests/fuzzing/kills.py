@@ -2,13 +2,18 @@
 
 import hashlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from secscore_pipeline.cli.exit_codes import EXIT_PARTIAL
+from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.warehouse.publishing import list_kept_files
 from secscore_pipeline_tests.fuzzing.cases import KillCase
 from secscore_pipeline_tests.fuzzing.commands import Ended
+from secscore_pipeline_tests.fuzzing.spans import check_recommendations
 from secscore_pipeline_tests.fuzzing.stores import live, readable_rows
 
 if TYPE_CHECKING:
@@ -16,7 +21,19 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 60
 _COUNTS = ("select event_type, count(*) as n from raw.fetches group by all order by all",
+           "select event_type, count(*) as n, count(ended_fetch_id) as ended from internal.record_spans group by all order by all",
            "select count(*) as n from ocsf.assessment_findings")  # fmt: skip
+
+_EVENT_TYPES = {"scores": {}, "all": {"SECSCORE_EVENT_TYPES": "secure_scores,secure_score_controls,assessments"}}
+"""The settings of what is read."""
+
+_FAULTS = {
+    "slow": Fault(Kind.SLOW, "/assessments", times=4, seconds=0.2),
+    "empty": Fault(Kind.EMPTY, "/assessments", times=4),
+    "repeat": Fault(Kind.REPEAT, "/assessments", times=1),
+    "trail": Fault(Kind.TRAIL, "/assessments"),
+}
+"""What can be wrong with lists of recommendations. A list that repeats itself cannot be read, the others can."""
 
 
 class Undisturbed(NamedTuple):
@@ -36,14 +53,17 @@ class Undisturbed(NamedTuple):
 
 def check_kill(harness: "Harness", case: KillCase) -> None:
     """Nothing is torn after a kill, what is published is as good as before, and the same command then ends well."""
-    whole = _undisturbed(harness, case.command)
+    whole = _undisturbed(harness, case)
     total = {"byte": whole.bytes, "file": whole.files, "after_file": whole.files}.get(case.at, whole.statements)
-    folder, settings = _store(harness, case.command)
+    folder, settings = _store(harness, case)
     store, lake = folder / "store", _new_lake(harness, case.command)
+    harness.pass_day()
     before = {name: readable_rows(harness, store / f"{name}.duckdb") for name in ("published", "work")}
     with harness.observed(ended_after=2 * COMMAND_SECONDS):
-        killed = _run(harness, case.command, folder, settings, lake, case.at, max(1, round(case.share * total)))
-        assert killed.code in (0, -signal.SIGKILL, -signal.SIGXFSZ), (
+        with _fault(harness, case):
+            killed = _run(harness, case.command, folder, settings, lake, case.at, max(1, round(case.share * total)))
+        partial = EXIT_PARTIAL if case.fault == "repeat" else 0
+        assert killed.code in (0, partial, -signal.SIGKILL, -signal.SIGXFSZ), (
             f"it ended with {killed.code}: {killed.output[-600:]}"
         )
         _is_no_worse(harness, store, before)
@@ -65,6 +85,20 @@ def check_kill(harness: "Harness", case: KillCase) -> None:
         for query in _COUNTS:
             answers = [_ask(harness, folder, {**settings, **other}, query) for other in ({}, lake)]
             assert answers[0] == answers[1], f"the lake says {answers[1]}, the file {answers[0]}"
+    if case.event_types == "all":
+        check_recommendations(folder)
+
+
+@contextmanager
+def _fault(harness: "Harness", case: KillCase) -> Iterator[None]:
+    """Have the local Azure's lists of recommendations be as the case says in the block."""
+    faults = harness.right_azure.faults
+    if case.fault:
+        faults.append(replace(_FAULTS[case.fault]))  # anew: a fault counts what it struck
+    try:
+        yield
+    finally:
+        faults.clear()
 
 
 def _is_no_worse(harness: "Harness", store: Path, before: Mapping[str, set[tuple[object, ...]] | None]) -> None:
@@ -74,23 +108,25 @@ def _is_no_worse(harness: "Harness", store: Path, before: Mapping[str, set[tuple
         assert (held or set()) <= after, f"the {name} file lost {len((held or set()) - after)} fetches"
 
 
-def _store(harness: "Harness", command: str) -> tuple[Path, dict[str, str]]:
+def _store(harness: "Harness", case: KillCase) -> tuple[Path, dict[str, str]]:
     """Return a store of two syncs, of which a `publish` still has the second to publish."""
 
+    read = _EVENT_TYPES[case.event_types]
+
     def unpublished(folder: Path) -> None:
-        live(harness, folder, syncs=1)
+        live(harness, folder, syncs=1, **read)
         file = folder / "store" / "published.duckdb"
         first = file.read_bytes()
-        live(harness, folder, syncs=1)
+        live(harness, folder, syncs=1, **read)
         file.unlink()
         file.write_bytes(first)
 
-    if command == "publish":
-        folder, settings = harness.store("unpublished", unpublished)
+    if case.command == "publish":
+        folder, settings = harness.store(f"unpublished-{case.event_types}", unpublished)
     else:
-        folder, settings = harness.store("lived", lambda made: live(harness, made))
+        folder, settings = harness.store(f"lived-{case.event_types}", lambda made: live(harness, made, **read))
     (folder / "tmp").mkdir()
-    return folder, {**harness.right_azure.settings(), **settings, "TMPDIR": str(folder / "tmp")}
+    return folder, {**harness.right_azure.settings(), **settings, **read, "TMPDIR": str(folder / "tmp")}
 
 
 def _new_lake(harness: "Harness", command: str) -> dict[str, str]:
@@ -122,14 +158,15 @@ def _ask(harness: "Harness", folder: Path, settings: dict[str, str], query: str)
     return done.output
 
 
-def _undisturbed(harness: "Harness", command: str) -> Undisturbed:
-    if command not in harness.undisturbed:
-        folder, settings = _store(harness, command)
-        done = _run(harness, command, folder, settings, _new_lake(harness, command), "never")
+def _undisturbed(harness: "Harness", case: KillCase) -> Undisturbed:
+    kind = (case.command, case.event_types)
+    if kind not in harness.undisturbed:
+        folder, settings = _store(harness, case)
+        done = _run(harness, case.command, folder, settings, _new_lake(harness, case.command), "never")
         assert done.code == 0, done.output
         longest = max(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        harness.undisturbed[command] = Undisturbed(done.statements, done.files, longest, _made(folder))
-    return harness.undisturbed[command]
+        harness.undisturbed[kind] = Undisturbed(done.statements, done.files, longest, _made(folder))
+    return harness.undisturbed[kind]
 
 
 def _made(folder: Path) -> dict[str, str]:

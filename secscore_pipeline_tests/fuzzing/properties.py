@@ -16,8 +16,8 @@ from typing import Any
 
 import duckdb
 
+from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import ChannelError, make_channels
-from secscore_pipeline.alerts.events import Alert
 from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
 from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
@@ -204,7 +204,7 @@ def check_sign_in(harness: Harness, case: SignInCase) -> None:
                 said.append(str(error))
                 raise
         took = time.monotonic() - began
-        fetches = list(fetch_all(client, SECURE_SCORES, harness.subscription_ids, utc_now, 8))
+        fetches = list(fetch_all(client, [SECURE_SCORES], harness.subscription_ids, utc_now))
     assert sorted(fetch.subscription_id for fetch in fetches) == sorted(harness.subscription_ids)
     for fetch in fetches:
         if fetch.error:

@@ -30,10 +30,12 @@ def warehouse_in(folder: Path) -> Warehouse:
     return Warehouse(database=settings["SECSCORE_DATABASE"], work_database=settings["SECSCORE_WORK_DATABASE"])
 
 
-def live(harness: "Harness", folder: Path, syncs: int = 2) -> None:
-    """Have syncs fill the store in a folder."""
+def live(harness: "Harness", folder: Path, syncs: int = 2, **settings: str) -> None:
+    """Have syncs fill the store in a folder, a simulated day apart."""
     for _ in range(syncs):
-        done = harness.commands.run({**harness.right_azure.settings(), **store_settings(folder)}, "sync", folder=folder)
+        harness.pass_day()
+        given = {**harness.right_azure.settings(), **store_settings(folder), **settings}
+        done = harness.commands.run(given, "sync", folder=folder)
         assert done.code == 0, done.output
 
 

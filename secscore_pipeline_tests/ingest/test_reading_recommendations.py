@@ -62,6 +62,8 @@ def test_every_assessment_is_stored_as_received(azure, store):
     assert all(pages > 3 for _, pages, _ in fetched)
     assert store.one("select count(*) from raw.assessments") == sum(records for _, _, records in fetched)
     assert store.one("select count(*) from raw.assessments where not contains(record, record_id)") == 0
+    versions = "select distinct event_type, api_version from raw.fetches order by all"
+    assert [version for _, version in store.query(versions)] == ["2025-05-04", "2025-05-04", "2020-01-01", "2020-01-01"]
     before = store.query(CURRENT)
     assert failed_checks(store.sync()) == set()
     assert store.query(CURRENT) == before

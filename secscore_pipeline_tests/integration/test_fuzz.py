@@ -126,16 +126,21 @@ def test_a_secret_is_removed_from_text_however_many_tokens_came_after_it():
 
 
 KILLS = [
-    ("publish", "statement", 0.5),
-    ("publish", "file", 0.9),
-    ("maintain", "byte", 0.5),
-    ("export", "after_file", 0.5),
-    ("migrate", "after_statement", 0.6),
+    KillCase("publish", "statement", 0.5),
+    KillCase("publish", "file", 0.9),
+    KillCase("maintain", "byte", 0.5),
+    KillCase("export", "after_file", 0.5),
+    KillCase("migrate", "after_statement", 0.6),
+    KillCase("sync", "statement", 0.8, "all", "repeat"),
+    KillCase("sync", "after_file", 0.3, "all", "trail"),
+    KillCase("migrate", "statement", 0.8, "all"),
 ]
-"""One of each kind; `make fuzz` tries others."""
+"""One of each kind, with recommendations and without; `make fuzz` tries others."""
 
 
 @pytest.mark.needs("postgresql")
-@pytest.mark.parametrize(("command", "at", "share"), KILLS)
-def test_a_killed_command_tears_nothing_and_publishes_nothing_worse(harness, command, at, share):
-    check(harness, KillCase(command, at, share))
+@pytest.mark.parametrize(
+    "case", KILLS, ids=lambda case: f"{case.command} of {case.event_types} at {case.at} {case.share}"
+)
+def test_a_killed_command_tears_nothing_and_publishes_nothing_worse(harness, case):
+    check(harness, case)

@@ -74,6 +74,24 @@ def test_a_departure_closes_findings_with_its_reason_and_a_return_opens_them(day
     assert [row[2] for row in days.query(EVENTS)] == ["Create", "Close", "Update"]
 
 
+def test_a_finding_names_the_api_version_in_which_its_fetch_was_read(days):
+    for version, status in (("2020-01-01", "Unhealthy"), ("2021-06-01", "Healthy"), ("2025-05-04", "Unhealthy")):
+        days.api_version = version
+        days.sync({"assessments": [make_assessment(MFA, "a", status)]})
+    days.sync({"assessments": None})
+    days.leave()  # what it leaves is as the last complete fetch read it
+    found = days.query(
+        "select activity_name, metadata.log_version, split_part(finding_info.src_url, '?', 2) "
+        "from ocsf.assessment_findings order by time"
+    )
+    assert found == [
+        ("Create", "2020-01-01", "api-version=2020-01-01"),
+        ("Update", "2021-06-01", "api-version=2021-06-01"),
+        ("Update", "2025-05-04", "api-version=2025-05-04"),
+        ("Close", "2025-05-04", "api-version=2025-05-04"),
+    ]
+
+
 def test_what_stays_the_same_costs_no_row(days):
     many = [make_assessment(MFA, f"r{number}", "Healthy") for number in range(200)]
     days.sync({"assessments": many})

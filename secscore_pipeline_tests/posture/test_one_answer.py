@@ -10,13 +10,13 @@ import pytest
 from urllib3.util.retry import Retry
 
 from secscore_pipeline.alerts.events import find_alerts
+from secscore_pipeline.azure import arm
 from secscore_pipeline.azure.arm import ArmClient, Patience
 from secscore_pipeline.azure.errors import RESULTS, Outcome
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.defs.assets.posture import DATABASE
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
-from secscore_pipeline.ingest import connection
 from secscore_pipeline.posture.coverage import Coverage, read_coverage
 from secscore_pipeline.report.page import read_report
 from secscore_pipeline.text import from_markdown, in_markdown, printable
@@ -49,7 +49,7 @@ def every_kind(module_azure, module_store):
     """Return what the second of two syncs logged and materialized: subscriptions of every kind, all read before."""
     with pytest.MonkeyPatch.context() as patch:
         once = Patience(retry=Retry(total=0, status_forcelist=(429, 500)))
-        patch.setattr(connection, "ArmClient", partial(ArmClient, patience=once))
+        patch.setattr(arm, "ArmClient", partial(ArmClient, patience=once))
         azure = module_azure(World(subscriptions=2))
         for number in range(11):
             azure.world.add_subscription(subscription(number))

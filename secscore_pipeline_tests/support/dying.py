@@ -18,8 +18,9 @@ import signal
 import sys
 from pathlib import Path
 
-from secscore_pipeline.cli.main import main
-from secscore_pipeline.defs import runner, schedules, sensors  # noqa: F401 - imported once for all runs; definitions are not
+from secscore_pipeline.azure import arm, tokens  # noqa: F401 - imported once for all runs, as the next; definitions are not
+from secscore_pipeline.cli.main import COMMANDS, main
+from secscore_pipeline.defs import runner, schedules, sensors  # noqa: F401
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.stores import print_rows
 
@@ -98,6 +99,8 @@ def execute(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    for one in COMMANDS:
+        one.load()
     folder = Path(sys.argv[1])
     counter, output = folder / "counter", folder / "output"
     for line in sys.stdin:

@@ -87,10 +87,12 @@ class RecommendationStore:
     Attributes:
         store: the test's database.
         day: the number of the day that is filled next, from 0.
+        api_version: that in which lists are read.
     """
 
     store: Any
     day: int = 0
+    api_version: str = "2025-05-04"
 
     def __post_init__(self) -> None:
         with self.open():
@@ -129,6 +131,7 @@ class RecommendationStore:
                         request_ids=("request-1",),
                         arm_endpoint="https://management.azure.com",
                         cloud_partition="AzureCloud",
+                        api_version=None if records is None else self.api_version,
                     )
                 )
                 for position, record in enumerate(records or (), 1):

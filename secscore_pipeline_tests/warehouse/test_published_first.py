@@ -5,6 +5,7 @@ import pytest
 
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
+from secscore_pipeline.ingest import fetches
 from secscore_pipeline_tests.conftest import of_files, secscore
 
 FORBIDDEN = "00000000-0000-0000-0000-000000000001"
@@ -55,15 +56,13 @@ def test_an_event_type_that_cannot_be_read_costs_readers_nothing_of_the_other(lo
 
 
 def test_an_error_that_nobody_foresaw_costs_its_event_type_alone(local_azure, store, monkeypatch):
-    from secscore_pipeline.defs.assets import raw
-
-    def break_down(azure, warehouse, event_type, *rest, **options):
-        if event_type is raw.SECURE_SCORES:
+    def break_down(connection, spool, run_id, event_type, *rest):
+        if event_type == "secure_scores":
             raise ZeroDivisionError("eyJhbGciOi.secret.text")
-        return take(azure, warehouse, event_type, *rest, **options)
+        return load(connection, spool, run_id, event_type, *rest)
 
-    take = raw.fetch_event_type
-    monkeypatch.setattr(raw, "fetch_event_type", break_down)
+    load = fetches.load_fetches
+    monkeypatch.setattr(fetches, "load_fetches", break_down)
     store.use(local_azure(World(subscriptions=2)))
     (said,) = told_by(store.sync(succeeds=False))
     assert "secure_scores could not be read (ZeroDivisionError)" in said

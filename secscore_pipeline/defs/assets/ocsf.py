@@ -12,6 +12,7 @@ from secscore_pipeline.defs.metadata import OWNERS, POOL, describe_columns, expl
 from secscore_pipeline.defs.resources import WarehouseResource, get_batch
 from secscore_pipeline.ingest.fetches import has_stored
 from secscore_pipeline.ocsf.mapping import Normalization
+from secscore_pipeline.posture.steps import has_assessments
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.store import delete_findings, normalize
@@ -115,9 +116,9 @@ def describe_newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any
 
 def _describe_recommendations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return the worst recommendations and the open findings by severity; nothing where no assessments are read."""
-    tenants = select_rows(connection, load_sql("posture/count_open_findings"))
-    if not tenants:
+    if not has_assessments(connection):
         return {}
+    tenants = select_rows(connection, load_sql("posture/count_open_findings"))
     worst = select_rows(connection, load_sql("posture/list_worst_recommendations"), {"limit": WORST})
     severities = [name for name in tenants[0] if name.startswith("open_")]
     return {

@@ -1,8 +1,10 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
@@ -23,7 +25,7 @@ from secscore_pipeline.defs.resources import get_batch, get_connection
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left, describe_returned, fetch_event_type
+from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left, describe_returned, fetch_event_types
 from secscore_pipeline.ingest.listing import Listing, list_subscriptions
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
@@ -46,7 +48,8 @@ SCORES, CONTROLS, RECOMMENDATIONS, METADATA = (
 )
 
 
-class _RawTable(NamedTuple):
+@dataclass(frozen=True)
+class _RawTable:
     """A raw table that is read from a list of each subscription, or of some.
 
     Attributes:
@@ -63,6 +66,11 @@ class _RawTable(NamedTuple):
     read_check: str
     severity: dg.AssetCheckSeverity
     description: str
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset."""
+        return dg.AssetKey(["raw", self.event_type.name])
 
 
 _TABLES = (
@@ -104,6 +112,8 @@ _TABLES = (
 )
 
 
+_NOTHING_READ = {"subscriptions": 0, "read": False}
+
 _CHANGES = {
     "appeared": "subscriptions listed for the first time",
     "changed": "subscriptions listed otherwise than before",
@@ -123,28 +133,21 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
-    def declare_asset(
-        check: dg.AssetCheckSpec, description: str, deps: Sequence[dg.AssetKey] = ()
-    ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-        """Return the decorator of a raw asset: the one that the check is about."""
-        return dg.asset(
-            key=check.asset_key,
-            description=description,
-            deps=deps,
-            metadata={"dagster/table_name": ".".join(check.asset_key.path)},
-            check_specs=[check],
-            group_name="raw",
-            kinds={"azure", "duckdb"},
-            owners=OWNERS,
-            required_resource_keys=resources,
-            partitions_def=partitions,
-            pool=POOL,
-        )
-
-    @declare_asset(
-        dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read."),
-        "What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists them. A row "
-        "for each time one is listed otherwise than before.",
+    @dg.multi_asset(
+        specs=[
+            _specify(
+                SUBSCRIPTIONS,
+                "What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
+                "them. A row for each time one is listed otherwise than before.",
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
+        ],
+        name="raw__subscriptions",
+        required_resource_keys=resources,
+        partitions_def=partitions,
+        pool=POOL,
     )
     def subscriptions(
         context: dg.AssetExecutionContext,
@@ -152,33 +155,25 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         with explain_failures(context):
             yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
 
-    def asset_of(table: _RawTable) -> dg.AssetsDefinition:
-        name = table.event_type.name
-        key = dg.AssetKey(["raw", name])
-
-        @declare_asset(
-            dg.AssetCheckSpec(table.read_check, asset=key, description="One subscription could be read, or more."),
-            table.description,
-            deps=[table.deps],
-        )
-        def raw_asset(
-            context: dg.AssetExecutionContext,
-        ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-            problem = None
-            done: dg.MaterializeResult[None] = dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
-            try:
-                with explain_failures(context):
-                    done = _materialize(context, get_connection(context), context.resources.warehouse.store, table)
-            except dg.RetryRequested:
-                raise
-            except dg.Failure as failed:
-                # Not the step: what was read of the other event type would never be published. The run fails later.
-                problem = failed.description
-            except Exception as error:  # an event type costs itself alone, whatever it was
-                log.debug("%s could not be read", name, exc_info=error)
-                problem = explain(f"{name} could not be read ({type(error).__name__}).", "unforeseen")
-            yield done
+    @dg.multi_asset(
+        specs=[_specify(table.key, table.description, [table.deps]) for table in _TABLES],
+        check_specs=[
+            dg.AssetCheckSpec(table.read_check, asset=table.key, description="One subscription could be read, or more.")
+            for table in _TABLES
+        ],
+        name="raw__records",
+        can_subset=True,
+        required_resource_keys=resources,
+        partitions_def=partitions,
+        pool=POOL,
+    )
+    def records(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        tables = [table for table in _TABLES if table.key in context.selected_asset_keys]
+        for table, found in _read_tables(context, tables).items():
+            problem = found if isinstance(found, str) else None
+            yield dg.MaterializeResult(asset_key=table.key, metadata=_NOTHING_READ) if isinstance(found, str) else found
             yield dg.AssetCheckResult(
+                asset_key=table.key,
                 check_name=table.read_check,
                 passed=problem is None,
                 severity=table.severity,
@@ -187,9 +182,60 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
                 else "They could, or were not requested.",
             )
 
-        return raw_asset
+    return [subscriptions, records]
 
-    return [subscriptions, *map(asset_of, _TABLES)]
+
+def _specify(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
+    """Return what is known of a raw asset beforehand."""
+    return dg.AssetSpec(
+        key,
+        description=description,
+        deps=deps,
+        metadata={"dagster/table_name": ".".join(key.path)},
+        group_name="raw",
+        kinds={"azure", "duckdb"},
+        owners=OWNERS,
+    )
+
+
+def _read_tables(
+    context: dg.AssetExecutionContext, tables: Sequence[_RawTable]
+) -> dict[_RawTable, dg.MaterializeResult[None] | str]:
+    """Read tables, and return what Dagster shows of each, or why it could not be read.
+
+    The step succeeds all the same: what was read of the other tables would never be published else. The run fails
+    later, by the checks. What may pass is tried again, with all tables that are not stored.
+    """
+    found: dict[_RawTable, dg.MaterializeResult[None] | dg.Failure] = {}
+    failed: Exception | None = None
+    try:
+        with explain_failures(context):
+            found.update(_materialize(context, tables))  # one by one: those before a failure are there
+            _refuse_passing_failures(found.values())
+    except dg.RetryRequested:
+        raise
+    except Exception as error:  # what was stored before it is worth as much, whatever it was
+        log.debug("not every table could be read", exc_info=error)
+        failed = error
+    return {table: _describe_table(table, found.get(table) or failed) for table in tables}
+
+
+def _refuse_passing_failures(results: Iterable[object]) -> None:
+    """Raise the first failure that may be gone when it is tried again."""
+    for result in results:
+        if isinstance(result, dg.Failure) and result.allow_retries:
+            raise result
+
+
+def _describe_table(
+    table: _RawTable, found: dg.MaterializeResult[None] | Exception | None
+) -> dg.MaterializeResult[None] | str:
+    """Return what Dagster shows of a table; of one that could not be read, why."""
+    if isinstance(found, dg.Failure):
+        return found.description or ""
+    if isinstance(found, dg.MaterializeResult):
+        return found
+    return explain(f"{table.event_type.name} could not be read ({type(found).__name__}).", "unforeseen")
 
 
 def _materialize_subscriptions(
@@ -265,47 +311,74 @@ def _describe_groups(groups: Sequence[GroupsRow]) -> str:
     return f"read of {len(groups) - len(errors)} of {len(groups)} tenants; raw.listings says why not of the others"
 
 
-def _is_stored(warehouse: Warehouse, run_id: str, event_type: EventType) -> bool:
-    """Return whether the try before stored an event type; it may have ended before there was a file."""
+def _list_stored(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, tables: Sequence[_RawTable]
+) -> list[_RawTable]:
+    """Return which tables an earlier try of the run or step stored; it may have ended before there was a file."""
+    if not (context.run.root_run_id or context.op_execution_context.retry_number):
+        return []
+    run_id = get_run_id(context)
     with warehouse.get_connection() as connection:
-        run = {"run_id": run_id, "event_type": event_type.name}
-        return has_rows(connection, "warehouse/count_stored_fetches", run)
+        return [
+            table
+            for table in tables
+            # Which metadata is stored already, the choice of what to read knows.
+            if table.event_type is table.chosen_by
+            and has_rows(
+                connection, "warehouse/count_stored_fetches", {"run_id": run_id, "event_type": table.event_type.name}
+            )
+        ]
 
 
 def _materialize(
-    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse, table: _RawTable
-) -> dg.MaterializeResult[None]:
-    event_type = table.event_type
-    if table.chosen_by not in azure.settings().event_types:
-        context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", table.chosen_by.name)
-        return dg.MaterializeResult(metadata={"subscriptions": 0, "read": False})
+    context: dg.AssetExecutionContext, tables: Sequence[_RawTable]
+) -> Iterator[tuple[_RawTable, dg.MaterializeResult[None] | dg.Failure]]:
+    """Read tables side by side, and yield what Dagster shows of each as it is stored."""
+    azure: AzureConnection = get_connection(context)
+    warehouse: Warehouse = context.resources.warehouse.store
     started_at = utc_now()
     run_id, part = get_run_id(context), _get_part(context, warehouse)
-    # Which metadata is stored already, the choice of what to read knows.
-    if context.run.root_run_id and event_type is table.chosen_by and _is_stored(warehouse, run_id, event_type):
-        context.log.info("The try before stored this event type: it is not read again.")
-        return dg.MaterializeResult(metadata={"is_stored_already": True})
-    taken = fetch_event_type(azure, warehouse, event_type, run_id, report=context.log.info, part=part)
-    if taken.subscriptions and len(taken.errors) == taken.subscriptions:
-        raise make_failure(context, _describe_unread(event_type, taken))
-    for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
-        context.log.debug("%s", error)
-    with warehouse.get_reader() as connection:
-        columns = describe_columns(connection, f"raw.{event_type.name}")
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": taken.records,
-            "dagster/column_schema": columns,
-            **taken.coverage.metadata,
-            **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
-            **({"left_the_scope": describe_left(taken.left)} if taken.left else {}),
-            **({"in_scope_again": describe_returned(taken.returned)} if taken.returned else {}),
-            "records": taken.records,
-            "requests": taken.requests,
-            "cloud": azure.cloud().description,
-            "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
-        }
-    )
+    requested = []
+    for table in tables:
+        if table.chosen_by not in azure.settings().event_types:
+            context.log.info("SECSCORE_EVENT_TYPES does not name %s: nothing was read.", table.chosen_by.name)
+            yield table, dg.MaterializeResult(asset_key=table.key, metadata=_NOTHING_READ)
+        else:
+            requested.append(table)
+    stored = _list_stored(context, warehouse, requested)
+    for table in stored:
+        context.log.info("The try before stored %s: it is not read again.", table.event_type.name)
+        yield table, dg.MaterializeResult(asset_key=table.key, metadata={"is_stored_already": True})
+    waiting = {table.event_type: table for table in requested if table not in stored}
+    if not waiting:
+        return
+    with warehouse.get_connection() as connection:
+        columns = {table: describe_columns(connection, f"raw.{table.event_type.name}") for table in waiting.values()}
+    fetches = fetch_event_types(azure, warehouse, list(waiting), run_id, report=context.log.info, part=part)
+    for event_type, taken in fetches:
+        table = waiting[event_type]
+        if taken.subscriptions and len(taken.errors) == taken.subscriptions:
+            yield table, make_failure(context, _describe_unread(event_type, taken))
+            continue
+        for error in taken.errors:  # posture.read_results has them by cause, and the command line says each cause once
+            context.log.debug("%s", error)
+        metadata = {"dagster/column_schema": columns[table], **_describe_taken(azure, taken, started_at)}
+        yield table, dg.MaterializeResult(asset_key=table.key, metadata=metadata)
+
+
+def _describe_taken(azure: AzureConnection, taken: FetchSummary, started_at: datetime) -> dict[str, Any]:
+    """Return what Dagster shows of a table that was read; its seconds are those of all that were read with it."""
+    return {
+        "dagster/row_count": taken.records,
+        **taken.coverage.metadata,
+        **{f"outcome_{outcome}": count for outcome, count in sorted(taken.outcomes.items())},
+        **({"left_the_scope": describe_left(taken.left)} if taken.left else {}),
+        **({"in_scope_again": describe_returned(taken.returned)} if taken.returned else {}),
+        "records": taken.records,
+        "requests": taken.requests,
+        "cloud": azure.cloud().description,
+        "duration_seconds": round((utc_now() - started_at).total_seconds(), 3),
+    }
 
 
 def get_run_id(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> str:

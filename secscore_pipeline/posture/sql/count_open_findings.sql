@@ -2,12 +2,13 @@
 -- and how long the oldest of high or critical severity has been so, in days.
 select
     tenant_id,
-    cast(coalesce(sum(unhealthy_resources) filter (where severity = 'Critical'), 0) as bigint) as open_critical,
-    cast(coalesce(sum(unhealthy_resources) filter (where severity = 'High'), 0) as bigint) as open_high,
-    cast(coalesce(sum(unhealthy_resources) filter (where severity = 'Medium'), 0) as bigint) as open_medium,
-    cast(coalesce(sum(unhealthy_resources) filter (where severity = 'Low'), 0) as bigint) as open_low,
-    cast(coalesce(sum(unhealthy_resources) filter (where severity is null), 0) as bigint) as open_unknown,
-    max(oldest_days) filter (where severity in ('High', 'Critical')) as oldest_days
-from posture.recommendations
+    count(*) filter (where state = 'unhealthy' and severity = 'Critical') as open_critical,
+    count(*) filter (where state = 'unhealthy' and severity = 'High') as open_high,
+    count(*) filter (where state = 'unhealthy' and severity = 'Medium') as open_medium,
+    count(*) filter (where state = 'unhealthy' and severity = 'Low') as open_low,
+    count(*) filter (where state = 'unhealthy' and severity is null) as open_unknown,
+    max(date_diff('day', since, observed_at)) filter (where state = 'unhealthy' and severity in ('High', 'Critical'))
+        as oldest_days
+from internal.current_assessments
 group by tenant_id
 order by tenant_id;

@@ -25,7 +25,8 @@ create table raw.fetches (
     arm_endpoint varchar not null,
     cloud_partition varchar not null,
     stored_at timestamptz not null,
-    subscriptions_in_scope integer
+    subscriptions_in_scope integer,
+    api_version varchar
 );
 comment on table raw.fetches is
     'One row: one fetch of one event type of one subscription in one run, however it ended.';
@@ -60,6 +61,8 @@ comment on column raw.fetches.sync_id is
     'The sync that the run was part of: all runs that together read every subscription of a feed once.';
 comment on column raw.fetches.subscriptions_in_scope is
     'How many subscriptions of the feed were in scope when the run listed them.';
+comment on column raw.fetches.api_version is
+    'The api-version in which the list was read: the newest one that its cloud knows; null when no list was read.';
 
 create table raw.scope_changes (
     fetch_id bigint not null,

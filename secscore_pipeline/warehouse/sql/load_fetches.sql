@@ -12,7 +12,7 @@ with spooled_fetches as materialized (
             started_at: 'timestamptz', finished_at: 'timestamptz', outcome: 'varchar', http_status: 'integer',
             error_code: 'varchar', error: 'varchar', pages: 'integer', records: 'integer',
             request_ids: 'varchar[]', arm_endpoint: 'varchar', cloud_partition: 'varchar', feed: 'varchar', sync_id: 'varchar',
-            subscriptions_in_scope: 'integer'
+            subscriptions_in_scope: 'integer', api_version: 'varchar'
         }
     )
 ),
@@ -72,7 +72,8 @@ select
     feed,
     named_fetches.subscription_version_id,
     coalesce(sync_id, run_id) as sync_id,
-    subscriptions_in_scope
+    subscriptions_in_scope,
+    api_version
 from spooled_fetches
 left join named_fetches using (feed, subscription_id)
 left join previous_fetches using (subscription_id)

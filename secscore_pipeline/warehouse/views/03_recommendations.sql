@@ -46,6 +46,7 @@ select
     epoch_ms(fetches.observed_at) as time,
     fetches.stored_at,
     fetches.arm_endpoint,
+    fetches.api_version,
     fetches.cloud_partition,
     fetches.feed,
     fetches.subscription_version_id,

@@ -74,7 +74,7 @@ select
         'event_code': 'assessments',
         'log_name': 'Azure Security Score',
         'log_provider': 'Microsoft.Security',
-        'log_version': '2025-05-04',
+        'log_version': api_version,
         'uid': internal.uuid5(finding_uid || '|' || time || '|' || activity_id),
         'original_event_uid': id,
         'correlation_uid': run_id,
@@ -107,7 +107,7 @@ select
         'last_seen_time_dt': make_timestamptz(last_seen_time * 1000),
         'modified_time': modified_time,
         'modified_time_dt': make_timestamptz(modified_time * 1000),
-        'src_url': arm_endpoint || id || '?api-version=2025-05-04',
+        'src_url': arm_endpoint || id || '?api-version=' || api_version,
         'data_sources': case when type is not null then [type] end,
         'product': {
             'name': 'Microsoft Defender for Cloud',
