@@ -27,11 +27,11 @@ from bench.processes import (
     medians,
     new_folder,
     output,
-    published_file,
     write_settings,
 )
 from bench.sampling import profile_sync
 from secscore_pipeline.azure.event_types import ASSESSMENTS, SECURE_SCORE_CONTROLS, SECURE_SCORES, EventType
+from secscore_pipeline.emulator.assessments import describe
 from secscore_pipeline.emulator.faults import Fault
 from secscore_pipeline.emulator.limits import Limit
 from secscore_pipeline.emulator.server import LocalAzure
@@ -66,20 +66,6 @@ FAULTS = (
     "handshake:share=0.1,seed=7",
 )
 """What goes wrong with a tenth of the requests, and with a tenth of the connections."""
-
-NEW_VERSIONS = """
-with first_fetches as (
-    select subscription_id, min(first_fetch_id) as fetch_id
-    from internal.record_spans
-    where event_type = 'assessments'
-    group by subscription_id
-)
-select count(*)
-from internal.record_spans as spans
-join first_fetches using (subscription_id)
-where spans.event_type = 'assessments' and spans.first_fetch_id > first_fetches.fetch_id
-"""
-"""How many versions of assessments came after the first fetch of their subscription."""
 
 Figures = dict[str, Any]
 
@@ -332,24 +318,36 @@ def make_large_world(subscriptions: int, assessments: int | None) -> World:
     return world
 
 
-def make_assessments(world: World) -> int:
-    """Have a tenant make the assessments of its present day, as it does when they are asked for; return how many."""
-    return sum(len(world.list_assessments(subscription)) for subscription in world.subscriptions.values())
+def make_assessments(world: World) -> dict[object, int]:
+    """Have a tenant make the assessments of its present day, as it does when they are asked for.
+
+    Returns:
+        For the id of each a hash of its text, which tells whether it has changed.
+    """
+    version = ASSESSMENTS.api_versions[0]
+    made = {}
+    for subscription in world.subscriptions.values():
+        for assessment in world.list_assessments(subscription):
+            document = describe(subscription.subscription_id, assessment, version)
+            made[document["id"]] = hash(json.dumps(document))
+    return made
 
 
 def measure_two_days(azure: LocalAzure, runs: int) -> Figures:
-    """Measure syncs into empty stores, and the next one into each after a day has changed a hundredth of all."""
-    days: Sequence[list[Measures]] = ([], [])
+    """Measure syncs into empty stores, and the next one into each after a day on which some assessments changed."""
+    first, second = list[Measures](), list[Measures]()
     sync = make_sync(RECOMMENDATIONS)
     for _ in range(runs):
+        before = make_assessments(azure.world)
         with new_folder() as folder:
-            for name, measured in zip(("first", "next"), days, strict=True):
-                measured.append(sync(azure, folder))
-                print_progress(Contender(SYNC, name, sync), measured[-1])
-                azure.world.simulate_until(azure.world.today + timedelta(days=1))
-                assessments = make_assessments(azure.world)
-            changed = query_store(published_file(folder / STORE), NEW_VERSIONS)[0][0]
-    return {"first": medians(days[0]), "next": medians(days[1]), "assessments": assessments, "changed": changed}
+            first.append(sync(azure, folder))
+            print_progress(Contender(SYNC, "first", sync), first[-1])
+            azure.world.simulate_until(azure.world.today + timedelta(days=1))
+            after = make_assessments(azure.world)
+            second.append(sync(azure, folder))
+            print_progress(Contender(SYNC, "next", sync), second[-1])
+    changed = sum(before.get(one) != after.get(one) for one in before.keys() | after.keys())
+    return {"first": medians(first), "next": medians(second), "assessments": len(after), "changed": changed}
 
 
 def measure_profile(size: Size) -> Figures:
