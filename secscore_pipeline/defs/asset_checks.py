@@ -168,7 +168,7 @@ def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[str]:
     Returns:
         The event types that were fetched.
     """
-    newest = connection.execute(_NEWEST, {"run_id": run_id}).fetchone()
+    newest = execute(connection, _NEWEST, {"run_id": run_id}).fetchone()
     execute(connection, load_sql("defs/select_fetches"), {"run_id": newest[0] if newest else ""})
     found = connection.execute("select distinct event_type from selected_fetches").fetchall()
     return {event_type for (event_type,) in found}

@@ -17,6 +17,7 @@ from secscore_pipeline.system.files import FileError
 from secscore_pipeline.system.stopping import is_requested, watch_run
 from secscore_pipeline.text import from_markdown
 from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import execute
 
 OWNERS = ["team:security-posture"]
 
@@ -86,10 +87,11 @@ def list_unread(context: Context) -> list[str]:
 
 def describe_columns(connection: duckdb.DuckDBPyConnection, table: str) -> dg.TableSchema:
     """Return the columns of a table, `schema.name`, with types and comments, as Dagster's UI shows them."""
-    columns = connection.execute(
+    columns = execute(
+        connection,
         "select column_name, data_type, comment, is_nullable from duckdb_columns() "
-        "where database_name = current_database() and schema_name || '.' || table_name = ? order by column_index",
-        [table],
+        "where database_name = current_database() and schema_name || '.' || table_name = $table order by column_index",
+        {"table": table},
     ).fetchall()
     return dg.TableSchema(
         columns=[

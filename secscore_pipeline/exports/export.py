@@ -256,7 +256,7 @@ _WRITERS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path, str, Lake], int]]
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, to: Path, how: str, **values: object) -> int:
     text = f"copy ({query.strip().rstrip(';')}) to {quote_literal(str(to))} ({how})"
-    row = connection.execute(text, values or None).fetchone()
+    row = execute(connection, text, values).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -5,6 +5,7 @@ import re
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
+from secscore_pipeline.warehouse.statements import execute
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
@@ -37,7 +38,8 @@ def convert_texts(connection: duckdb.DuckDBPyConnection, part: dict[str, object]
         part: which record versions are new: those after `after`, up to `upto`.
     """
     limits = {name: part[name] for name in ("after", "upto")}
-    texts = [html for (html,) in connection.execute(load_sql("ocsf/select_html_texts"), limits).fetchall()]
+    texts = [html for (html,) in execute(connection, load_sql("ocsf/select_html_texts"), limits).fetchall()]
     connection.execute("create or replace temp table plain_texts (html varchar, plain varchar)")
     if texts:
-        connection.executemany("insert into plain_texts values (?, ?)", [[html, convert_html(html)] for html in texts])
+        values = {"html": texts, "plain": list(map(convert_html, texts))}
+        execute(connection, "insert into plain_texts select unnest($html), unnest($plain)", values)

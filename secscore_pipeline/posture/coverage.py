@@ -10,6 +10,7 @@ from secscore_pipeline.azure.errors import Outcome, ReadResult
 from secscore_pipeline.errors import resolution_of
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import count_subscriptions, list_some, printable
+from secscore_pipeline.warehouse.statements import execute
 
 NAMED = 5
 """How many subscriptions a message names; of more it says how many there are."""
@@ -124,5 +125,5 @@ def list_unread_causes(connection: duckdb.DuckDBPyConnection, sync_id: str | Non
         connection: open for reading.
         sync_id: of this sync only, where it is its feed's newest one; None: of every feed's.
     """
-    found = connection.execute(load_sql("posture/list_unread_causes"), {"sync_id": sync_id}).fetchall()
+    found = execute(connection, load_sql("posture/list_unread_causes"), {"sync_id": sync_id}).fetchall()
     return [Cause(*row) for row in found]

@@ -14,7 +14,7 @@ from secscore_pipeline.config.registry import SECSCORE_EVENT_TYPES
 from secscore_pipeline.config.schedules import longest_gap
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.retention import SKEW
-from secscore_pipeline.warehouse.statements import execute_with_literals
+from secscore_pipeline.warehouse.statements import execute
 
 LATE_AFTER = timedelta(hours=2)
 """How long after the next run of a schedule a feed without a complete sync counts as overdue."""
@@ -83,7 +83,7 @@ def read_freshness(connection: duckdb.DuckDBPyConnection, feeds: Sequence[Feed])
     """
     read = [(feed.name, event_type) for feed in feeds for event_type in SECSCORE_EVENT_TYPES.read(feed.settings)]
     configured = {"feeds": [name for name, _ in read], "event_types": [event_type for _, event_type in read]}
-    found = execute_with_literals(connection, load_sql("posture/list_last_syncs"), configured).fetchall()
+    found = execute(connection, load_sql("posture/list_last_syncs"), configured).fetchall()
     known = {row[0]: FeedFreshness(*row) for row in found}
     return [known.get(feed.name, FeedFreshness(feed.name)) for feed in feeds]
 

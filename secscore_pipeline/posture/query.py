@@ -16,6 +16,7 @@ import duckdb
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import find_nearest, printable, suggest
 from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.statements import execute
 
 Rows = list[tuple[Any, ...]]
 
@@ -164,7 +165,7 @@ def describe_object(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[l
     Raises:
         WarehouseError: there is none of that name; the nearest ones are named.
     """
-    columns, rows = _read_rows(connection.execute(load_sql("posture/describe_object"), {"name": name.lower()}))
+    columns, rows = _read_rows(execute(connection, load_sql("posture/describe_object"), {"name": name.lower()}))
     if not rows:
         raise WarehouseError(_describe_unknown(connection, name), "query-wrong")
     return columns, rows

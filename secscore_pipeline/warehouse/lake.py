@@ -244,14 +244,15 @@ class Lake:
                 for step in missing:
                     _run(connection, step.text, views)
             for step in missing:
-                connection.execute(
+                execute(
+                    connection,
                     "insert into meta.migrations (version, name, applied_at) values ($version, $name, now())",
                     {"version": step.number, "name": step.name},
                 )
             for view in list_schema_steps("views"):
                 _run(connection, view.text, views)
             connection.execute("delete from meta.views")
-            connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
+            execute(connection, "insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
 
     def make_error(self, error: Exception) -> WarehouseError:
         """Return what an error of DuckDB's means for the store."""

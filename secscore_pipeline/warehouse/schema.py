@@ -10,7 +10,7 @@ import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.errors import WarehouseError
-from secscore_pipeline.warehouse.statements import has_rows
+from secscore_pipeline.warehouse.statements import execute, has_rows
 from secscore_pipeline.warehouse.transactions import transaction
 
 
@@ -90,13 +90,14 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
         for step in list_schema_steps("migrations"):
             if step.number not in applied:
                 connection.execute(step.text)
-                connection.execute(
+                execute(
+                    connection,
                     "insert into meta.migrations (version, name) values ($version, $name)",
                     {"version": step.number, "name": step.name},
                 )
         _make_views(connection)
         connection.execute("delete from meta.views")
-        connection.execute("insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
+        execute(connection, "insert into meta.views (digest) values ($digest)", {"digest": digest_of_views()})
     connection.execute("checkpoint")
 
 

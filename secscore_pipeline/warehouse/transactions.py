@@ -10,6 +10,7 @@ from typing import TypeVar
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
+from secscore_pipeline.warehouse.statements import execute
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def hold_write_lock(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         beside.execute("begin transaction")
         try:
             parameters = {"lake": lake, "lock": _LOCK, "patience": PATIENCE}
-            beside.execute(load_sql("warehouse/wait_for_lock"), parameters).fetchall()
+            execute(beside, load_sql("warehouse/wait_for_lock"), parameters).fetchall()
             yield
         finally:
             try:
