@@ -51,8 +51,9 @@ def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare")
     (folder / "test_bare.py").write_text(TESTS)
     plugins = ["-p", "secscore_pipeline_tests.support.machine", "-p", "no:cacheprovider", "-n", "2"]
+    settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder)]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins, "test_bare.py"],
+        [sys.executable, "-m", "pytest", *settings, *plugins, "test_bare.py"],
         cwd=folder,
         env={**os.environ, **ELSEWHERE, needs.HIDDEN: "all", "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 BEGINS = 32
-"""How many may be under way at first: each answer allows one more, until answers slow down or are refused."""
+"""How many may be under way at first, where the most is eight times as many or more; else an eighth of the most.
+
+Each answer allows one more, until answers slow down or are refused."""
 
 RECOVERS = 1.0
 """Seconds after which a refusal counts as a new one: those of one burst halve the pace once."""
@@ -19,7 +21,7 @@ SLOWER = 2.0
 """How many times as long as before answers take where too many are under way."""
 
 EASES = 0.8
-"""What is left of the pace where answers have become slower."""
+"""What is left of the pace where answers have become slower; half of it after the round that has doubled it."""
 
 
 @dataclass
@@ -30,20 +32,27 @@ class _Latency:
         usual: the mean of the quickest round, in seconds; infinite before the first one ended.
         total: the seconds of the answers of this round.
         count: how many they are.
+        length: how many there are in this round.
     """
 
     usual: float = float("inf")
     total: float = 0.0
     count: int = 0
+    length: int = BEGINS
 
-    def add(self, seconds: float, round_length: int) -> bool:
-        """Count an answer; return whether it ends a round that was much slower than the quickest one."""
+    def add(self, seconds: float, allowed: int) -> bool:
+        """Count an answer; return whether it ends a round that was much slower than the quickest one.
+
+        Args:
+            seconds: how long it took.
+            allowed: how many requests may be under way; so many answers are the next round.
+        """
         self.total += seconds
         self.count += 1
-        if self.count < round_length:
+        if self.count < self.length:
             return False
         mean = self.total / self.count
-        self.total, self.count = 0.0, 0
+        self.total, self.count, self.length = 0.0, 0, max(BEGINS, allowed)
         is_slower = mean > SLOWER * self.usual
         self.usual = min(self.usual, mean)
         return is_slower
@@ -52,9 +61,9 @@ class _Latency:
 class Pace:
     """Bounds how many requests are under way: additive increase, multiplicative decrease.
 
-    It begins with BEGINS and doubles with each round of answers, until the most, the first refusals, or answers that
-    take SLOWER times as long: then more requests only wait in line. From there on it grows by one each round, shrinks
-    a little where answers are slow, and to half after refusals (429). One subscription that is refused holds up no
+    It begins with few and doubles with each round of answers, until the most, the first refusals, or answers that take
+    SLOWER times as long: then more requests only wait in line. From there on it grows by one each round, shrinks a
+    little where answers are slow, and to half after refusals (429). One subscription that is refused holds up no
     other: only where several are, they share the limit.
 
     Workers that share a limit of Azure's come to share it evenly so, as the connections of a network do, and know
@@ -71,7 +80,7 @@ class Pace:
     def __init__(self, most: int, clock: Callable[[], float]) -> None:
         self._most = most
         self._clock = clock
-        self._least = min(BEGINS, most)
+        self._least = max(1, min(BEGINS, most // 8))
         self._allowed = float(self._least)
         self._found_limit = False
         self._latencies: dict[str, _Latency] = {}
@@ -121,9 +130,10 @@ class Pace:
         """
         with self._changed:
             before = self.limit
-            if self._latencies.setdefault(kind, _Latency()).add(seconds, max(BEGINS, before)):
+            if self._latencies.setdefault(kind, _Latency()).add(seconds, before):
+                eased = self._allowed * (EASES if self._found_limit else 0.5)
+                self._allowed = max(min(self._allowed, self._least), eased)
                 self._found_limit = True
-                self._allowed = max(min(self._allowed, self._least), self._allowed * EASES)
             else:
                 more = 1 / self._allowed if self._found_limit else 1
                 self._allowed = min(self._most, self._allowed + more)

@@ -101,7 +101,7 @@ SECSCORE_MAX_CONNECTIONS = Setting(
     "SECSCORE_MAX_CONNECTIONS",
     Group.CONNECTION,
     kinds.whole_number("from 1 to 1000", most=1000),
-    "Most concurrent requests to Azure. A sync begins with 32, and finds out how many serve it best.",
+    "Most concurrent requests to Azure. A sync begins with an eighth, 32 at most, and finds out how many are best.",
     default="256",
     launchpad_field="max_connections",
 )

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import duckdb
-
-from secscore_pipeline.ocsf.plain_text import convert_texts
+from secscore_pipeline.ocsf.plain_text import Run, convert_texts
 from secscore_pipeline.system.sql_files import load_sql
 
 
@@ -24,14 +22,14 @@ class Mapping:
     notes: tuple[str, ...]
     parameters: dict[str, object]
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection, part: dict[str, object], /) -> None:
+    def prepare(self, run: Run, part: dict[str, object], /) -> None:
         """Make the temporary tables that the statements on versions use: what SQL cannot work out.
 
         Args:
-            connection: open for writing.
+            run: executes statements.
             part: which record versions: those after `after`, up to `upto`.
         """
-        convert_texts(connection, part)
+        convert_texts(run, part)
 
 
 @dataclass(frozen=True)

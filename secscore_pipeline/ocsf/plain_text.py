@@ -1,11 +1,14 @@
 """HTML as plain text: the descriptions and remediation steps of recommendations are HTML, some of it escaped twice."""
 
 import re
+from collections.abc import Callable
 
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.statements import execute
+
+Run = Callable[[str, dict[str, object]], duckdb.DuckDBPyConnection]
+"""Executes statements with parameters on a connection that is open for writing; returns the result of the last one."""
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
@@ -30,16 +33,16 @@ def convert_html(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
-def convert_texts(connection: duckdb.DuckDBPyConnection, part: dict[str, object]) -> None:
+def convert_texts(run: Run, part: dict[str, object]) -> None:
     """Make the temporary table `plain_texts` of the HTML in new metadata: each text, and what is shown of it.
 
     Args:
-        connection: open for writing.
+        run: executes statements.
         part: which record versions are new: those after `after`, up to `upto`.
     """
     limits = {name: part[name] for name in ("after", "upto")}
-    texts = [html for (html,) in execute(connection, load_sql("ocsf/select_html_texts"), limits).fetchall()]
-    connection.execute("create or replace temp table plain_texts (html varchar, plain varchar)")
+    texts = [html for (html,) in run(load_sql("ocsf/select_html_texts"), limits).fetchall()]
+    run("create or replace temp table plain_texts (html varchar, plain varchar)", {})
     if texts:
-        values = {"html": texts, "plain": list(map(convert_html, texts))}
-        execute(connection, "insert into plain_texts select unnest($html), unnest($plain)", values)
+        values: dict[str, object] = {"html": texts, "plain": list(map(convert_html, texts))}
+        run("insert into plain_texts select unnest($html), unnest($plain)", values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -174,7 +175,9 @@ class Mapping(Protocol):
     notes: tuple[str, ...]
     parameters: dict[str, object]
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection, part: dict[str, object], /) -> None:
+    def prepare(
+        self, run: Callable[[str, dict[str, object]], duckdb.DuckDBPyConnection], part: dict[str, object], /
+    ) -> None:
         """Make temporary tables of what SQL cannot work out, for the versions after `after`, up to `upto`."""
 
 
@@ -199,7 +202,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
                 if after == stored:  # in the transaction that notes the runs: another process may have stored more
                     return note()
                 part = {**mapping.parameters, "after": after, "upto": after + VERSIONS_PER_SLICE}
-                mapping.prepare(connection, part)
+                mapping.prepare(partial(execute, connection), part)
                 for text in mapping.versions:
                     execute(connection, text, part)
 

@@ -24,15 +24,15 @@ def answer(pace, seconds=0.1, count=1):
 
 
 def test_the_pace_doubles_each_round_until_the_most():
-    pace = Pace(200, lambda: 0.0)
+    pace = Pace(256, lambda: 0.0)
     called = []
     with pace.calls_on_more(lambda: called.append(pace.limit)):
         assert pace.limit == BEGINS
         answer(pace, count=BEGINS)
         assert pace.limit == 2 * BEGINS
         answer(pace, count=1000)
-    assert called == list(range(BEGINS + 1, 201))
-    assert Pace(4, lambda: 0.0).limit == 4
+    assert called == list(range(BEGINS + 1, 257))
+    assert [Pace(most, lambda: 0.0).limit for most in (1, 4, 64, 256, 1000)] == [1, 1, 8, 32, 32]
 
 
 def test_answers_that_slow_down_ease_the_pace_and_never_below_where_it_began():
@@ -60,18 +60,19 @@ def test_one_kind_of_request_is_not_compared_with_another():
 
 
 def test_what_waits_for_its_next_try_gives_up_its_place():
-    pace = Pace(2, lambda: 0.0)
+    pace = Pace(16, lambda: 0.0)
     called = []
     with pace.calls_on_more(lambda: called.append(pace.places)):
         with pace.pauses(), pace.pauses(), pace.pauses():
-            assert (pace.places, pace.limit) == (4, 2)
+            assert (pace.places, pace.limit) == (5, 2)
         assert pace.places == 2
-    assert called == [3, 4, 4]
+    assert called == [3, 4, 5]
 
 
 def test_a_burst_of_refusals_halves_the_pace_once_and_answers_raise_it_again():
     now = [0.0]
     pace = Pace(32, lambda: now[0])
+    answer(pace, count=28)
     assert pace.limit == 32
     for _ in range(20):
         pace.was_refused("one", 1)
