@@ -18,6 +18,7 @@ class _ResumingContext(ssl.SSLContext):
 
     def __init__(self, *_: Any) -> None:
         self.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.hostname_checks_common_name = False
         if sys.version_info >= (3, 13):  # as Python's own contexts there
             self.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
         self._sessions: dict[str | bytes | None, ssl.SSLSession] = {}

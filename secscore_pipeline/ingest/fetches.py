@@ -21,6 +21,7 @@ from secscore_pipeline.ingest.progress import report_progress
 from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.sql_files import load_sql
+from secscore_pipeline.system.stopping import is_requested
 from secscore_pipeline.text import count_subscriptions, list_some, printable
 from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange, ScopeRow
 from secscore_pipeline.warehouse.spool import Spool, open_spool
@@ -250,8 +251,10 @@ def _load(
                         reading.azure.tenant(),
                     )
                     loaded.append((event_type, tally.sum_up(returned)))
-        except Exception as error:  # noqa: BLE001 - raised by the caller, after the others
-            failed = failed or error
+        except Exception as error:
+            if is_requested():
+                raise
+            failed = failed or error  # raised by the caller, after the others
     return loaded, failed
 
 
