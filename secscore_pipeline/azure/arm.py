@@ -2,6 +2,8 @@
 
 import logging
 import re
+import resource
+import sys
 import threading
 import time
 import uuid
@@ -90,6 +92,12 @@ class _Bearer(AuthBase):
         return request
 
 
+def _count_affordable_connections() -> int:
+    """Return how many connections take no more than half of the files that this process may have open."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else max(1, limit // 2)
+
+
 class ArmClient:
     """Reads lists from Azure Resource Manager. It sends GET and nothing else.
 
@@ -97,7 +105,8 @@ class ArmClient:
         cloud: where ARM lives.
         tokens: where bearer tokens come from.
         ca_bundle: PEM file with the certificates to trust; None for the usual ones.
-        max_connections: how many requests may be under way at most; `pace` says how many are now.
+        max_connections: how many requests may be under way at most, where the process may open as many files; `pace`
+            says how many are now.
         patience: how long to keep trying.
 
     Attributes:
@@ -115,7 +124,7 @@ class ArmClient:
     ) -> None:
         self._cloud = cloud
         self._tokens = tokens
-        self.pace = Pace(max_connections, time.monotonic)
+        self.pace = Pace(min(max_connections, _count_affordable_connections()), time.monotonic)
         self._patience = patience or Patience()
         self.refused_versions: set[tuple[str, str]] = set()
         self._stop = threading.Event()

@@ -1,5 +1,6 @@
 """The pace of requests: workers that share a limit of Azure's share it, and refusals stay fewer than answers."""
 
+import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,3 +127,20 @@ def test_the_documented_limit_is_for_each_subscription():
     assert limit.refuse("/subscriptions/b", "someone else") is None
     now[0] += 1
     assert [limit.refuse(paths[0], "someone") for _ in range(26)].count(None) == 25
+
+
+def test_no_more_connections_are_opened_than_files_may_be(local_azure):
+    azure = local_azure(World(subscriptions=1))
+    cloud, application = Cloud(azure.url, azure.url), azure.application
+    credential = ClientSecret(azure.world.tenant_id, application.client_id, application.secret)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits = {}
+    try:
+        for allowed in (soft, 128):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+            client = ArmClient(cloud, MsalTokenSource(credential, cloud, str(azure.ca_bundle)), None, 256)
+            answer(client.pace, count=5000)
+            limits[allowed] = client.pace.limit
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert limits == {soft: min(256, soft // 2), 128: 64}
