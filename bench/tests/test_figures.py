@@ -138,11 +138,9 @@ def test_the_help_lists_each_group_and_an_unknown_one_is_refused():
 @pytest.mark.slow
 def test_groups_without_peers_measure_a_small_tenant():
     sizes = ("--subscriptions=3", "--assessments=20", "--runs=1")
-    ended = run_groups("limits", "faults", "commands", "normalizing", *sizes)
+    ended = run_groups("faults", "commands", *sizes)
     assert ended.returncode == 0, ended.stderr
     for row in (
-        "| of each subscription: 250 and 25 a second |",
-        "| shared: ",
         "| with faults |",
         "| `secscore status` |",
     ):

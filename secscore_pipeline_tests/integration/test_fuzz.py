@@ -132,8 +132,6 @@ KILLS = [
     KillCase("export", "after_file", 0.5),
     KillCase("migrate", "after_statement", 0.6),
     KillCase("sync", "statement", 0.8, "all", "repeat"),
-    KillCase("sync", "after_file", 0.3, "all", "trail"),
-    KillCase("migrate", "statement", 0.8, "all"),
 ]
 """One of each kind, with recommendations and without; `make fuzz` tries others."""
 
