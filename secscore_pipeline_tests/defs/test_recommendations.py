@@ -40,3 +40,14 @@ def test_without_assessments_there_is_neither(local_azure, store):
     metadata = metadata_of(store.sync())
     assert "scores" in metadata
     assert not [name for name in metadata if name.startswith("open_") or name == "recommendations"]
+
+
+def test_where_all_that_had_assessments_are_gone_there_is_neither(local_azure, store):
+    azure = local_azure(World(subscriptions=2))
+    first, second = azure.world.subscriptions
+    store.use(azure, first, SECSCORE_EVENT_TYPES="secure_scores,assessments")
+    assert "open_high" in metadata_of(store.sync())
+    store.use(azure, second, SECSCORE_EVENT_TYPES="secure_scores")
+    metadata = metadata_of(store.sync())
+    assert store.one("select count(*) from internal.current_assessments") == 0
+    assert not [name for name in metadata if name.startswith("open_") or name == "recommendations"]

@@ -116,9 +116,9 @@ def describe_newest_sync(connection: duckdb.DuckDBPyConnection) -> dict[str, Any
 
 def _describe_recommendations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return the worst recommendations and the open findings by severity; nothing where no assessments are read."""
-    if not has_assessments(connection):
+    tenants = select_rows(connection, load_sql("posture/count_open_findings")) if has_assessments(connection) else []
+    if not tenants:
         return {}
-    tenants = select_rows(connection, load_sql("posture/count_open_findings"))
     worst = select_rows(connection, load_sql("posture/list_worst_recommendations"), {"limit": WORST})
     severities = [name for name in tenants[0] if name.startswith("open_")]
     return {
