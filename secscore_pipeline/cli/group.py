@@ -68,9 +68,8 @@ class CommandGroup(click.Group):
         else:
             if not stopping.is_requested():
                 return result
-        from secscore_pipeline.cli.console import (
-            error_console,  # a terminal's, which a list of the commands does not need
-        )
+        # A terminal's, which a list of the commands does not need.
+        from secscore_pipeline.cli.console import error_console
 
         error_console.print(f"Stopped.{_AFTER_STOP.get(context.invoked_subcommand or '', '')}", soft_wrap=True)
         raise click.exceptions.Exit(stopping.exit_code())

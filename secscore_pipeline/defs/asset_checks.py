@@ -234,10 +234,8 @@ def _describe_violation(check: Check, violations: Sequence[dict[str, Any]]) -> s
 )
 def valid_ocsf(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Hold a sample of the newest run's findings against the OCSF schema."""
-    from secscore_pipeline.ocsf.validation import (  # a schema's validator, for this check only
-        build_event,
-        find_problems,
-    )
+    # A schema's validator takes long to import, and only this check needs it.
+    from secscore_pipeline.ocsf.validation import build_event, find_problems
 
     with explain_failures(context), warehouse.store.get_reader() as connection:
         _select_run(connection, get_run_id(context))

@@ -114,19 +114,6 @@ class _Tally:
         return FetchSummary(self.total, self.outcomes, self.records, self.requests, self.errors, [], returned)
 
 
-def fetch_event_type(
-    azure: AzureConnection,
-    warehouse: Warehouse,
-    event_type: EventType,
-    run_id: str,
-    clock: Clock = utc_now,
-    report: Callable[[str], object] = log.info,
-) -> FetchSummary:
-    """Read every subscription for one event type: `fetch_event_types`, which see."""
-    ((_, taken),) = fetch_event_types(azure, warehouse, [event_type], run_id, clock, report)
-    return taken
-
-
 def fetch_event_types(
     azure: AzureConnection,
     warehouse: Warehouse,

@@ -11,7 +11,7 @@ from secscore_pipeline.config.feeds import Feed
 from secscore_pipeline.posture.freshness import FeedFreshness, get_overdue_age, read_freshness
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.retention import SKEW
-from secscore_pipeline.warehouse.statements import execute, fetch_rows, select_rows
+from secscore_pipeline.warehouse.statements import select_rows
 
 
 class Status(NamedTuple):
@@ -64,7 +64,7 @@ def read_status(
     Raises:
         SettingsError: the schedule of a feed cannot be read.
     """
-    read = fetch_rows(execute(connection, load_sql("posture/list_feeds"), {"latest": now + SKEW}))
+    read = select_rows(connection, load_sql("posture/list_feeds"), {"latest": now + SKEW})
     scores = select_rows(connection, load_sql("posture/list_tenant_scores"), {})
     freshness = read_freshness(connection, feeds)
     found = (fresh.problem(max_age or get_overdue_age(feed), now) for feed, fresh in zip(feeds, freshness, strict=True))

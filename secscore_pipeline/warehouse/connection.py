@@ -26,7 +26,7 @@ from secscore_pipeline.warehouse.errors import (
     make_open_error,
 )
 from secscore_pipeline.warehouse.schema import bring_up_to_date, schema_is_current
-from secscore_pipeline.warehouse.statements import quote_literal
+from secscore_pipeline.warehouse.statements import format_literal
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +102,8 @@ def restrict_access(connection: duckdb.DuckDBPyConnection, reachable: Iterable[s
         return  # another connection to the same file has done it
     reachable = list(reachable)
     for statement in (
-        f"set allowed_directories = {_list_of(one for one in reachable if one.endswith('/'))}",
-        f"set allowed_paths = {_list_of(one for one in reachable if not one.endswith('/'))}",
+        f"set allowed_directories = {format_literal([one for one in reachable if one.endswith('/')])}",
+        f"set allowed_paths = {format_literal([one for one in reachable if not one.endswith('/')])}",
         "set allowed_configs = ['TimeZone', 'memory_limit']",
         "set python_enable_replacements = false",
         "set autoload_known_extensions = false",
@@ -118,10 +118,6 @@ def prefixes_of(paths: Iterable[Path]) -> list[str]:
     """Return files and folders as `restrict_access` takes them: absolute, of a link also what it leads to."""
     found = (version for path in paths for version in (path.absolute(), path.resolve()))
     return list(dict.fromkeys(f"{path}/" if path.is_dir() else str(path) for path in found))
-
-
-def _list_of(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quote_literal, texts))}]"  # DuckDB takes no parameters here
 
 
 def make_folder(folder: Path, setting: str = "SECSCORE_DATABASE") -> None:

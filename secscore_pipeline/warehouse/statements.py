@@ -90,11 +90,7 @@ def select_rows(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
     """Return a query's rows by column name, times as aware datetimes; it takes those of the parameters it names."""
-    return fetch_rows(execute(connection, query, parameters or {}))
-
-
-def fetch_rows(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return the rows of a result by column name, times as aware datetimes."""
+    cursor = execute(connection, query, parameters or {})
     columns = [column[0] for column in cursor.description or []]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 

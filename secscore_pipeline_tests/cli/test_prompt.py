@@ -11,12 +11,12 @@ from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SC
 from secscore_pipeline.cli.terminal_table import fit_answer
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import of_files, secscore
 from secscore_pipeline_tests.posture.test_analyst import on_a_terminal
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 pytestmark = of_files
 

@@ -32,7 +32,6 @@ from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import run_connection_steps, summarize_steps
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import resolve_report_path
@@ -66,6 +65,7 @@ from secscore_pipeline_tests.fuzzing.kills import check_kill
 from secscore_pipeline_tests.fuzzing.leaks import written
 from secscore_pipeline_tests.fuzzing.servers import Answer, Send
 from secscore_pipeline_tests.fuzzing.stores import damage, live, readable_rows, store_settings
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 SETTINGS_SECONDS = 3.0
 CHANNEL_SECONDS = 4.0

@@ -19,11 +19,11 @@ from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import run_connection_steps
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.metadata import ROUNDS
 from secscore_pipeline.posture.freshness import read_freshness
 from secscore_pipeline.warehouse import connection as warehouse_connection
 from secscore_pipeline_tests.conftest import failed_checks, of_files, resources_of_environment
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 EVENT_TYPES = "secure_scores,secure_score_controls,assessments"
 

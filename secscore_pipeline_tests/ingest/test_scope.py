@@ -16,7 +16,6 @@ from secscore_pipeline.defs.resources import build_connection_resource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
@@ -26,6 +25,7 @@ from secscore_pipeline.warehouse.statements import execute
 from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches, normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 FIRST = datetime(2026, 3, 1, 5, tzinfo=UTC)

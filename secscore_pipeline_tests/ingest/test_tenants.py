@@ -10,8 +10,8 @@ from secscore_pipeline.azure.tokens import tenant_of
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline_tests.conftest import failed_checks
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 TENANTS = """select subscription_id, tenant_id from raw.fetches
 union select subscription_id, tenant_id from internal.subscription_versions

@@ -13,7 +13,6 @@ from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ingest.listing import list_subscriptions
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import read_report, write_report
@@ -32,6 +31,7 @@ from secscore_pipeline_tests.support.browsing import (
     show_descriptions,
     try_connection,
 )
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 pytestmark = pytest.mark.needs("chromium")
 

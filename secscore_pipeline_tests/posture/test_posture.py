@@ -8,12 +8,12 @@ import pytest
 from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.emulator.world import BIRTHDAY, Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import fetch_event_type
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.conftest import of_files
+from secscore_pipeline_tests.support.fetching import fetch_event_type
 
 MFA = "34a42fb3-e6db-409c-b56b-7b1db6b8aee0"
 FIRST = datetime(2026, 3, 1, 5, tzinfo=UTC)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -41,10 +42,15 @@ NAMES_READ = "names_read"
 METADATA_READ = "metadata_read"
 """The check of the metadata of recommendations that tells whether it could be read, where it was to be."""
 
+
+def _get_key(event_type: EventType) -> dg.AssetKey:
+    """Return the asset of an event type."""
+    return dg.AssetKey(["raw", event_type.name])
+
+
 SUBSCRIPTIONS = dg.AssetKey(["raw", "subscriptions"])
 SCORES, CONTROLS, RECOMMENDATIONS, METADATA = (
-    dg.AssetKey(["raw", event_type.name])
-    for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS, ASSESSMENTS, ASSESSMENT_METADATA)
+    _get_key(event_type) for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS, ASSESSMENTS, ASSESSMENT_METADATA)
 )
 
 
@@ -70,7 +76,7 @@ class _RawTable:
     @property
     def key(self) -> dg.AssetKey:
         """The asset."""
-        return dg.AssetKey(["raw", self.event_type.name])
+        return _get_key(self.event_type)
 
 
 _TABLES = (
@@ -133,7 +139,9 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         partitions = BATCHES
     resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
-    @dg.multi_asset(
+    declare_step = partial(dg.multi_asset, required_resource_keys=resources, partitions_def=partitions, pool=POOL)
+
+    @declare_step(
         specs=[
             _specify(
                 SUBSCRIPTIONS,
@@ -145,9 +153,6 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
             dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
         ],
         name="raw__subscriptions",
-        required_resource_keys=resources,
-        partitions_def=partitions,
-        pool=POOL,
     )
     def subscriptions(
         context: dg.AssetExecutionContext,
@@ -155,7 +160,7 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         with explain_failures(context):
             yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
 
-    @dg.multi_asset(
+    @declare_step(
         specs=[_specify(table.key, table.description, [table.deps]) for table in _TABLES],
         check_specs=[
             dg.AssetCheckSpec(table.read_check, asset=table.key, description="One subscription could be read, or more.")
@@ -163,15 +168,11 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
         ],
         name="raw__records",
         can_subset=True,
-        required_resource_keys=resources,
-        partitions_def=partitions,
-        pool=POOL,
     )
     def records(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         tables = [table for table in _TABLES if table.key in context.selected_asset_keys]
-        for table, found in _read_tables(context, tables).items():
-            problem = found if isinstance(found, str) else None
-            yield dg.MaterializeResult(asset_key=table.key, metadata=_NOTHING_READ) if isinstance(found, str) else found
+        for table, (result, problem) in _read_tables(context, tables).items():
+            yield result
             yield dg.AssetCheckResult(
                 asset_key=table.key,
                 check_name=table.read_check,
@@ -200,8 +201,8 @@ def _specify(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey] = (
 
 def _read_tables(
     context: dg.AssetExecutionContext, tables: Sequence[_RawTable]
-) -> dict[_RawTable, dg.MaterializeResult[None] | str]:
-    """Read tables, and return what Dagster shows of each, or why it could not be read.
+) -> dict[_RawTable, tuple[dg.MaterializeResult[None], str | None]]:
+    """Read tables, and return what Dagster shows of each, and why it could not be read; None where it could.
 
     The step succeeds all the same: what was read of the other tables would never be published else. The run fails
     later, by the checks. What may pass is tried again, with all tables that are not stored.
@@ -229,13 +230,13 @@ def _refuse_passing_failures(results: Iterable[object]) -> None:
 
 def _describe_table(
     table: _RawTable, found: dg.MaterializeResult[None] | Exception | None
-) -> dg.MaterializeResult[None] | str:
-    """Return what Dagster shows of a table; of one that could not be read, why."""
-    if isinstance(found, dg.Failure):
-        return found.description or ""
+) -> tuple[dg.MaterializeResult[None], str | None]:
+    """Return what Dagster shows of a table, and of one that could not be read, why."""
     if isinstance(found, dg.MaterializeResult):
-        return found
-    return explain(f"{table.event_type.name} could not be read ({type(found).__name__}).", "unforeseen")
+        return found, None
+    unforeseen = f"{table.event_type.name} could not be read ({type(found).__name__})."
+    problem = found.description if isinstance(found, dg.Failure) else explain(unforeseen, "unforeseen")
+    return dg.MaterializeResult(asset_key=table.key, metadata=_NOTHING_READ), problem
 
 
 def _materialize_subscriptions(
