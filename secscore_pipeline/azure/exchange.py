@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from http.client import HTTPResponse
 from socket import socket
 from typing import Any, TypeVar
 
@@ -185,13 +186,29 @@ def _connect_timeout(wanted: Any) -> Any:
 class _Connection(HTTPConnection):
     """A connection whose socket is bounded."""
 
+    _answer: HTTPResponse | None = None
+
     def _new_conn(self) -> socket:
         self.timeout = _connect_timeout(self.timeout)
         return _limit_socket(super()._new_conn())
 
+    def response_class(self, *args: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
+        """Make what reads an answer, as `http.client` would of its class, and keep it."""
+        self._answer = HTTPResponse(*args, **options)
+        return self._answer
+
     def getresponse(self) -> Any:
-        """Return the answer. After an informational one in its place more will follow, which answers nobody else."""
-        response = super().getresponse()
+        """Return the answer. After an informational one in its place more will follow, which answers nobody else.
+
+        An answer that is refused for its headers is closed: it alone would hold on to the socket of a connection that
+        it ends.
+        """
+        try:
+            response = super().getresponse()
+        except BaseException:
+            if self._answer:
+                self._answer.close()
+            raise
         if response.status < HTTPStatus.OK:
             self.close()
         return response

@@ -8,6 +8,8 @@ from secscore_pipeline.cli import first_steps
 from secscore_pipeline.cli.console import print_hint
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from secscore_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -18,18 +20,20 @@ def get_warehouse() -> "Warehouse":
     return Warehouse.from_environment()
 
 
-def select_named(name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-    """Return the rows of one of the package's queries, run on the database that runs write.
+def select_named(
+    connection: "DuckDBPyConnection", name: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of one of the package's queries.
 
     Args:
+        connection: open for reading at least.
         name: room and name of the file of SQL, as `posture/list_scores`.
         parameters: its parameters, by name.
     """
     from secscore_pipeline.system.sql_files import load_sql
     from secscore_pipeline.warehouse.statements import select_rows
 
-    with get_warehouse().get_reader() as connection:
-        return select_rows(connection, load_sql(name), dict(parameters or {}))
+    return select_rows(connection, load_sql(name), parameters)
 
 
 def use_demo_database() -> None:

@@ -31,6 +31,8 @@ from secscore_pipeline.config.registry import EVENT_TYPES, SECSCORE_DATABASE, SE
 from secscore_pipeline.text import count_subscriptions
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from secscore_pipeline.emulator.server import LocalAzure
 
 _SCORES = 8
@@ -71,14 +73,17 @@ def demo(subscriptions: int, days: int) -> None:
             code = sync_feeds((Feed(),), lists_causes=False)
         if code == EXIT_FAILURE:
             raise click.exceptions.Exit(code)
-        rows = {row["table"]: row["rows"] for row in select_named("posture/count_rows")}
-        console.print(f"{rows['raw.fetches']:,} fetches and {rows['ocsf.assessment_findings']:,} findings are stored.")
-        console.rule("4. Scores (simulated data)")
-        print_scores(_SCORES)
-        print_trend()
-        print_opportunities()
-        console.rule("5. Summary")
-        _print_summary()
+        with get_warehouse().get_reader() as connection:
+            rows = {row["table"]: row["rows"] for row in select_named(connection, "posture/count_rows")}
+            console.print(
+                f"{rows['raw.fetches']:,} fetches and {rows['ocsf.assessment_findings']:,} findings are stored."
+            )
+            console.rule("4. Scores (simulated data)")
+            print_scores(connection, _SCORES)
+            print_trend(connection)
+            print_opportunities(connection)
+            console.rule("5. Summary")
+            _print_summary(connection)
         write_report_file(None)
         _print_next_commands()
 
@@ -128,22 +133,21 @@ def _disable_info_log() -> Iterator[None]:
         logging.disable(before)
 
 
-def _print_summary() -> None:
+def _print_summary(connection: "DuckDBPyConnection") -> None:
     """Print what was read and what was not, each cause once, and the score."""
     from secscore_pipeline.posture.coverage import list_unread_causes
 
-    with get_warehouse().get_published() as connection:
-        causes = list_unread_causes(connection)
-    print_coverage()
+    causes = list_unread_causes(connection)
+    print_coverage(connection)
     for cause in causes:
         console.print(mark_line("failed", cause.sentence))
     if causes:
         console.print("Simulated too: `secscore status` lists it, and exits with 1 for it.")
-    for row in select_named("posture/list_tenant_scores"):
+    for row in select_named(connection, "posture/list_tenant_scores"):
         if row["percentage"] is not None:
             percent = f"{100 * row['percentage']:.2f} %"
             console.print(f"Score of the tenant: {percent}, over {row['subscriptions']} subscriptions.")
-    print_first_step()
+    print_first_step(connection)
 
 
 def _print_next_commands() -> None:

@@ -1,11 +1,16 @@
 """Tables of scores and opportunities, the trend and the coverage, as `sync` and `demo` print them."""
 
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 from rich.text import Text
 
 from secscore_pipeline.cli.console import console
-from secscore_pipeline.cli.database import get_warehouse, select_named
+from secscore_pipeline.cli.database import select_named
 from secscore_pipeline.text import list_some, printable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MAIN_SCORE = "ascScore"
 """The score that totals count: Defender for Cloud gives a subscription others beside it."""
@@ -21,17 +26,16 @@ _OTHER_SCORES = (
 )
 
 
-def print_coverage() -> None:
+def print_coverage(connection: "DuckDBPyConnection") -> None:
     """Print how many subscriptions the newest sync of each feed read."""
     from secscore_pipeline.posture.coverage import read_coverage
 
-    with get_warehouse().get_reader() as connection:
-        console.print(f"{read_coverage(connection).sentence}.")
+    console.print(f"{read_coverage(connection).sentence}.")
 
 
-def print_scores(limit: int = 20) -> None:
+def print_scores(connection: "DuckDBPyConnection", limit: int = 20) -> None:
     """Print the lowest scores and what their status means; of other scores than the main one only the names."""
-    found = select_named("posture/list_scores", {"limit": None})
+    found = select_named(connection, "posture/list_scores", {"limit": None})
     scores = [row for row in found if row["score"] == MAIN_SCORE] or found
     which = f"the lowest {limit} of {len(scores)}" if len(scores) > limit else "lowest first"
     table = Table(title=f"Secure scores, {which}", title_justify="left", padding=(0, 1, 0, 0), box=None)
@@ -56,9 +60,9 @@ def print_scores(limit: int = 20) -> None:
         console.print(f"{', '.join(map(printable, others))}: {_OTHER_SCORES.format(n=len(found) - len(scores))}")
 
 
-def print_trend() -> None:
+def print_trend(connection: "DuckDBPyConnection") -> None:
     """Print the tenants' score day by day as a line of bars between the lowest and the highest."""
-    days = [row for row in select_named("posture/list_tenant_trend") if row["percent"] is not None]
+    days = [row for row in select_named(connection, "posture/list_tenant_trend") if row["percent"] is not None]
     if len(days) < 2:
         return
     percents = [float(row["percent"]) for row in days]
@@ -72,24 +76,22 @@ def print_trend() -> None:
     console.print(f"lowest {low:.2f} %, highest {high:.2f} %\n")
 
 
-def print_opportunities(limit: int = 5) -> None:
+def print_opportunities(connection: "DuckDBPyConnection", limit: int = 5) -> None:
     """Print the controls with the highest potential score increase."""
     table = Table(title="Controls with the highest potential increase", title_justify="left")
     for name in ("Control", "Points", "Unhealthy resources", "Subscriptions"):
         table.add_column(name, justify="left" if name == "Control" else "right")
-    for row in select_named("posture/list_opportunities", {"limit": limit}):
+    for row in select_named(connection, "posture/list_opportunities", {"limit": limit}):
         numbers = (f"{row['potential_increase']:.2f}", f"{row['unhealthy_resources']:g}", f"{row['subscriptions']}")
         table.add_row(Text(printable(str(row["control"]))), *numbers)
     console.print(table)
 
 
-def print_first_step() -> None:
+def print_first_step(connection: "DuckDBPyConnection") -> None:
     """Print what to do first; nothing where no assessments are read."""
     from secscore_pipeline.posture.steps import list_steps
 
-    with get_warehouse().get_reader() as connection:
-        steps = list_steps(connection, most=1, resources=0)
-    for step in steps:
+    for step in list_steps(connection, most=1, resources=0):
         resources = f"{step.gaining_resources} {'resource' if step.gaining_resources == 1 else 'resources'}"
         names = list_some([printable(one.name) for one in step.subscriptions], 3)
         effort = printable(step.effort or "not stated")

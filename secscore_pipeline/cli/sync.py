@@ -35,9 +35,10 @@ def sync(names: tuple[str, ...]) -> None:
     if code == EXIT_UNPUBLISHED:
         _print_unpublished()
     elif code != EXIT_FAILURE:
-        print_scores()
-        print_first_step()
-        print_coverage()
+        with get_warehouse().get_reader() as connection:
+            print_scores(connection)
+            print_first_step(connection)
+            print_coverage(connection)
         console.print(f"Database: {get_warehouse().label}", soft_wrap=True)
     if code:
         raise click.exceptions.Exit(code)

@@ -28,7 +28,8 @@ def maintain(retention_days: int | None) -> None:
     warehouse = get_warehouse()
     with console.status("Compacting"):
         done = warehouse.maintain(utc_now(), days)
-    storage = select_named("warehouse/measure_storage")[0]
+    with warehouse.get_reader() as connection:
+        storage = select_named(connection, "warehouse/measure_storage")[0]
     for warning in done.warnings:
         print_warning(warning)
     if done.cutoff:

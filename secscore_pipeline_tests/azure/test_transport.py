@@ -1,16 +1,19 @@
 """The client against a misbehaving Azure: what is passing is retried, what is wrong is refused, by real sockets."""
 
+import gc
 import itertools
 import json
 import logging
 import socket
 import threading
+import warnings
 import weakref
 from collections import defaultdict
 from dataclasses import replace
 
 import hypothesis
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util.retry import Retry
@@ -29,6 +32,7 @@ from secscore_pipeline.azure.event_types import (
     fetch_all,
 )
 from secscore_pipeline.azure.pages import MAX_PAGES
+from secscore_pipeline.azure.session import Session
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator import arm
@@ -380,6 +384,27 @@ def test_whatever_the_body_is_the_look_ends_with_an_outcome_and_records_as_recei
             assert record.encode() in body
 
     any_body()
+
+
+def test_an_answer_that_is_refused_for_its_headers_leaves_no_connection_open():
+    def answer(connection):
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\nConnection: close\r\n\r\n{}")
+
+    listener = Listener(answer)
+    session = Session(allow_http=True)
+    try:
+        with pytest.raises(requests.exceptions.InvalidHeader) as raised:
+            session.get(f"http://127.0.0.1:{listener.port}/")
+    finally:
+        listener.close()
+        session.close()
+    raised.value.itself = raised.value  # as whatever keeps an error in a circle, with all that its frames refer to
+    del raised
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_a_throttled_subscription_holds_up_no_other(local_azure):

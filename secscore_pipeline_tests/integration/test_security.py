@@ -147,8 +147,9 @@ def test_names_that_hold_markup_are_shown_as_text(local_azure, store, capfd):
     from secscore_pipeline.cli import summaries
 
     summaries.console.width = 200
-    summaries.print_scores()
-    summaries.print_opportunities()
+    with store.warehouse.get_reader() as connection:
+        summaries.print_scores(connection)
+        summaries.print_opportunities(connection)
     printed = "".join(capfd.readouterr())
     assert "[red]" in printed
     assert "\\x1b" in printed
