@@ -98,7 +98,8 @@ CHECKS = (
             _of_spans(
                 asset,
                 "schema_drift",
-                "Every field is one that the API describes, of the type it describes.",
+                "Every field is one that the API describes, of the type it describes. Of 20,000 new records or more, a "
+                "sample is checked.",
                 _WARN,
                 "spans_schema_drift",
             ),

@@ -58,6 +58,8 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(reads)
 """
 
+INSERT_VERSION = "insert into internal.record_versions values ($n, 1, 'secure_scores', 1, '{}')"
+
 
 @pytest.fixture
 def lake(tmp_path, monkeypatch, lake_catalog):
@@ -147,7 +149,7 @@ def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):
                 insert(first, numbered)
 
         def insert(connection, number):
-            connection.execute("insert into internal.record_versions values ($n, 1, 1, '{}')", {"n": number})
+            connection.execute(INSERT_VERSION, {"n": number})
 
         turns.retry_on_clash(work)
         assert len(attempts) == 2
@@ -164,7 +166,7 @@ import sys
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline.warehouse.transactions import transaction
 with Warehouse.from_environment().get_connection() as connection, transaction(connection):
-    connection.execute("insert into internal.record_versions values (7, 1, 1, '{}')")
+    connection.execute("insert into internal.record_versions values (7, 1, 'secure_scores', 1, '{}')")
     print("writing", flush=True)
     sys.stdin.readline()
 """
@@ -246,7 +248,7 @@ def test_compacting_waits_for_who_writes_and_loses_nothing(lake, postgres_server
     with lake.warehouse.get_connection() as connection:
         with turns.transaction(connection):
             for number in range(3):
-                connection.execute("insert into internal.record_versions values ($n, 1, 1, '{}')", {"n": number})
+                connection.execute(INSERT_VERSION, {"n": number})
         with ThreadPoolExecutor(1) as threads:
             with turns.transaction(connection):
                 connection.execute("delete from internal.record_versions where version_id = 1")
@@ -295,9 +297,9 @@ def test_a_catalog_that_hangs_up_is_told(lake, postgres_server):
 
     def write(between=str):
         with lake.warehouse.get_connection() as connection, turns.transaction(connection):
-            connection.execute("insert into internal.record_versions values (1, 1, 1, '{}')")
+            connection.execute("insert into internal.record_versions values (1, 1, 'secure_scores', 1, '{}')")
             between()
-            connection.execute("insert into internal.record_versions values (2, 1, 1, '{}')")
+            connection.execute("insert into internal.record_versions values (2, 1, 'secure_scores', 1, '{}')")
 
     with pytest.raises(WarehouseError, match="catalog-unreachable"):
         write(partial(postgres_server.execute, hung_up))

@@ -36,7 +36,9 @@ parsed_records as (
         ) as fields
     from new_definitions
     anti join internal.control_definitions as known using (definition_key)
-    join internal.record_versions as versions using (version_id)
+    join internal.record_versions as versions
+        on versions.version_id = new_definitions.version_id
+        and versions.event_type = 'secure_score_controls'
 )
 select
     (select coalesce(max(known.definition_id), 0) from internal.control_definitions as known)

@@ -25,10 +25,9 @@ with parsed_records as (
             }'
         )) as fields
     from internal.record_versions as versions
-    join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
     where versions.version_id > $after
         and versions.version_id <= $upto
-        and fetches.event_type = 'assessment_metadata'
+        and versions.event_type = 'assessment_metadata'
 )
 select
     version_id,

@@ -20,7 +20,8 @@ select
         case when json_type(record, '$.properties.displayName') = 'VARCHAR' then record ->> '$.properties.displayName' end
     end as display_name
 from internal.record_versions
-where version_id in (select observed_scores.version_id from observed_scores);
+where event_type = 'secure_scores'
+    and version_id in (select observed_scores.version_id from observed_scores);
 
 insert into internal.parsed_versions by name
 with timeline as (

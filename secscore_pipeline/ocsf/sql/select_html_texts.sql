@@ -6,10 +6,9 @@ from (
             versions.record ->> '$.properties.description', versions.record ->> '$.properties.remediationDescription'
         ]) as html
     from internal.record_versions as versions
-    join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
     where versions.version_id > $after
         and versions.version_id <= $upto
-        and fetches.event_type = 'assessment_metadata'
+        and versions.event_type = 'assessment_metadata'
         and json_valid(versions.record)
 )
 where html is not null;

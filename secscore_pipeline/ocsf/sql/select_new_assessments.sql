@@ -20,13 +20,13 @@ with pending_versions as (
         versions.record,
         fetches.run_id,
         fetches.subscription_id,
-        fetches.event_type,
+        versions.event_type,
         epoch_ms(fetches.observed_at) as time
     from internal.record_versions as versions
     join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
     where versions.version_id > $after
         and versions.version_id <= $upto
-        and fetches.event_type = 'assessments'
+        and versions.event_type = 'assessments'
 ),
 parsed_records as (
     select

@@ -142,6 +142,7 @@ comment on column raw.subscriptions.tenant_id is
 create table internal.record_versions (
     version_id bigint not null,
     first_fetch_id bigint not null,
+    event_type varchar not null,
     occurrence integer not null,
     record varchar not null using compression zstd
 );
@@ -149,6 +150,8 @@ comment on table internal.record_versions is
     'One row: one record version: the text of a record while it stays the same, stored once.';
 comment on column internal.record_versions.version_id is 'The version''s number, in the order versions were stored.';
 comment on column internal.record_versions.first_fetch_id is 'The fetch that saw it first.';
+comment on column internal.record_versions.event_type is
+    'The event type of that fetch: who reads the texts of one event type does not unpack those of others.';
 comment on column internal.record_versions.occurrence is '1, or more where one fetch had several records with the same id.';
 comment on column internal.record_versions.record is 'The record''s JSON, byte for byte.';
 

@@ -7,12 +7,14 @@ with named_records as (
         page,
         position,
         coalesce(lower(try(record ->> '$.id')), '') as record_id,
-        sha256(record) as text_hash
+        record_hash
     from read_json(
         $records_file,
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
-        columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}
+        columns = {
+            subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar', record_hash: 'uuid'
+        }
     )
 ),
 keyed_records as (
@@ -22,7 +24,7 @@ keyed_records as (
         position,
         cast(md5(record_id) as uuid) as record_key,
         split_part(record_id, '/', -1) as record_name,
-        cast(left(text_hash, 32) as uuid) as record_hash
+        record_hash
     from named_records
 ),
 numbered_records as (

@@ -26,8 +26,8 @@ insert into internal.latest_versions
 select $event_type, subscription_id, record_key, record_name, occurrence, version_id, record_hash
 from changed_records;
 
-insert into internal.record_versions (version_id, first_fetch_id, occurrence, record)
-select changed_records.version_id, changed_records.fetch_id, changed_records.occurrence, spooled.record
+insert into internal.record_versions (version_id, first_fetch_id, event_type, occurrence, record)
+select changed_records.version_id, changed_records.fetch_id, $event_type, changed_records.occurrence, spooled.record
 from read_json(
     $records_file,
     format = 'newline_delimited',

@@ -14,7 +14,9 @@ select
     versions.record
 from internal.observations as observations
 join raw.fetches as fetches using (fetch_id)
-join internal.record_versions as versions using (version_id);
+join internal.record_versions as versions
+    on versions.version_id = observations.version_id
+    and versions.event_type = fetches.event_type;
 
 create or replace view raw.secure_scores as
 select * exclude (event_type) from raw.records where event_type = 'secure_scores';
@@ -43,7 +45,9 @@ left join (
     union all
     select fetch_id + 2 as fetch_id, observed_at from raw.scope_changes
 ) as endings on endings.fetch_id = spans.ended_fetch_id
-join internal.record_versions as versions using (version_id)
+join internal.record_versions as versions
+    on versions.version_id = spans.version_id
+    and versions.event_type = spans.event_type
 where spans.event_type = kind;
 
 create or replace view raw.assessments as

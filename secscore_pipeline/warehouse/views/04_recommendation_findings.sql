@@ -30,7 +30,9 @@ with described_events as (
         || coalesce(' (' || cause || ')', '') || coalesce(', ' || resource_name, '') as state_sentence,
         internal.describe_departure(left_reason) as left_sentence
     from query_table(events) as events
-    join internal.record_versions as versions using (version_id)
+    join internal.record_versions as versions
+        on versions.version_id = events.version_id
+        and versions.event_type = 'assessments'
     left join (
         select subscription_version_id, name as subscription_name, owner as subscription_owner
         from internal.subscription_versions

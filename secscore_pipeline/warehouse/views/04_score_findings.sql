@@ -44,7 +44,9 @@ with described_observations as (
         coalesce('Closed because ' || left_sentence || ', not because it was fixed; last: ', '') || numbers_sentence
             as sentence
     from query_table(events) as observations
-    join internal.record_versions as versions using (version_id)
+    join internal.record_versions as versions
+        on versions.version_id = observations.version_id
+        and versions.event_type = observations.event_type
     left join internal.control_definitions as definitions using (definition_id)
     left join internal.subscription_versions as entities using (subscription_version_id)
 )

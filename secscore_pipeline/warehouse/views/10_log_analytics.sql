@@ -25,7 +25,9 @@ select
     'SecureScores' as Type,
     observations.weight as Weight
 from ocsf.observations as observations
-join internal.record_versions as versions using (version_id)
+join internal.record_versions as versions
+    on versions.version_id = observations.version_id
+    and versions.event_type = observations.event_type
 where observations.event_type = 'secure_scores'
     and observations.activity_id <> 3;
 
@@ -62,7 +64,9 @@ select
     try_cast(observations.unhealthy as integer) as UnhealthyResources,
     observations.weight as Weight
 from ocsf.observations as observations
-join internal.record_versions as versions using (version_id)
+join internal.record_versions as versions
+    on versions.version_id = observations.version_id
+    and versions.event_type = observations.event_type
 left join internal.control_definitions as definitions using (definition_id)
 where observations.event_type = 'secure_score_controls'
     and observations.activity_id <> 3;

@@ -34,7 +34,8 @@ with known(field, type) as (
 structures as (
     select distinct try(json_structure(record)) as structure
     from internal.record_versions
-    where version_id in (from versions_seen($event_type))
+    where event_type = $event_type
+        and version_id in (from versions_seen($event_type))
 ),
 observed_structures as (
     select distinct

@@ -14,7 +14,8 @@ select
         )
     ) as wrong
 from internal.record_versions
-where version_id in (from versions_seen($event_type));
+where event_type = $event_type
+    and version_id in (from versions_seen($event_type));
 
 select fetches.subscription_id, scores.version_id, scores.wrong[1] as score
 from scores_out_of_range as scores
