@@ -1,7 +1,6 @@
 """What is done with the store: what a run has read is loaded in one transaction, normalized, deleted, compacted."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -278,13 +277,9 @@ def _limit_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Res
     lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"
     connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
     try:
-        try:
-            result = work()
-        except duckdb.OutOfMemoryException:
-            connection.execute(lift)
-            return work()
-        with suppress(duckdb.OutOfMemoryException):  # else it is done when the store is closed, without the bound
-            connection.execute("checkpoint")
-        return result
+        return work()
+    except duckdb.OutOfMemoryException:
+        connection.execute(lift)
+        return work()
     finally:
         connection.execute(lift)
