@@ -54,9 +54,9 @@ MAX_PAGE_BYTES = 32 * 1024 * 1024
 """How much one page may hold, unpacked: a hundred times what Azure was seen to send."""
 
 _RETRY = Retry(
-    total=5,
+    total=6,
     status_forcelist=(408, 429, 500, 502, 503, 504),
-    backoff_factor=0.5,
+    backoff_factor=0.25,
     backoff_max=30,
     backoff_jitter=0.5,
     retry_after_max=120,
@@ -241,7 +241,7 @@ class ArmClient:
             if answer is not None:
                 request_ids.extend(_ids(answer))
                 if answer.status == 429:
-                    self.pace.was_refused(url, read_retry_after(answer.headers) or 0.0)
+                    self.pace.was_refused(_limited_part(url), read_retry_after(answer.headers) or 0.0)
                 else:
                     self.pace.was_answered(urlsplit(url).path.rpartition("/")[2], answer.seconds)
                 if answer.status == 200:
@@ -377,6 +377,11 @@ def _make_link_error(what: str, answer: Answer) -> RequestError:
 
 def _ids(answer: Answer) -> tuple[str, ...]:
     return (answer.request_id,) if answer.request_id else ()
+
+
+def _limited_part(url: str) -> str:
+    """Return the part of a URL that Azure's documented limits count for: its subscription, or the list of them."""
+    return "/".join(urlsplit(url).path.lower().split("/")[:3])
 
 
 def _describe_url(url: str) -> str:

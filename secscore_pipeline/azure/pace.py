@@ -11,11 +11,23 @@ BEGINS = 32
 
 Each answer allows one more, until answers slow down or are refused."""
 
+SIGNS = 4
+"""How many refusals are a sign of a limit, where answers in between do not make up for them."""
+
+FORGIVES = 1 / 16
+"""What part of a refusal an answer makes up for: Azure refuses a few of very many requests without any limit."""
+
 RECOVERS = 1.0
-"""Seconds after which a refusal counts as a new one: those of one burst halve the pace once."""
+"""Seconds after which refusals may lower the pace again: those of one burst lower it once."""
 
 BREATH = 2.0
 """Seconds for which refusals hold up other requests at most."""
+
+REGAINS = 10.0
+"""Seconds in which the pace grows by half of what it was before it shrank: so long it takes to regain what it lost."""
+
+USED = 0.75
+"""How much of the pace must be under way for it to grow: with fewer, the limit lies elsewhere, as in this machine."""
 
 SLOWER = 2.0
 """How many times as long as before answers take where too many are under way."""
@@ -61,16 +73,18 @@ class _Latency:
 class Pace:
     """Bounds how many requests are under way: additive increase, multiplicative decrease.
 
-    It begins with few and doubles with each round of answers, until the most, the first refusals, or answers that take
-    SLOWER times as long: then more requests only wait in line. From there on it grows by one each round, shrinks a
-    little where answers are slow, and to half after refusals (429). One subscription that is refused holds up no
-    other: only where several are, they share the limit.
+    It begins with few and doubles with each round of answers, until the most, the first sign of a limit, or answers
+    that take SLOWER times as long: then more requests only wait in line. It shrinks a little where answers are slow,
+    and to half of what is under way after refusals (429). In REGAINS seconds it grows by half of what it was before
+    that, and goes on at that speed, but only while it is used. One subscription that is refused holds up no other:
+    only where several are, they share the limit. Single refusals among many answers are no sign of one.
 
     Workers that share a limit of Azure's come to share it evenly so, as the connections of a network do, and know
     nothing of one another.
 
-    Source: slow start and congestion avoidance of RFC 5681; latency as a sign of congestion as in TCP Vegas
-    (Brakmo, Peterson 1995), compared in rounds, since Azure's answers vary.
+    Source: slow start and congestion avoidance of RFC 5681, growth by time instead of by answers as in CUBIC (RFC
+    9438), none where the pace is not used (RFC 7661); latency as a sign of congestion as in TCP Vegas (Brakmo,
+    Peterson 1995), compared in rounds, since Azure's answers vary.
 
     Args:
         most: how many at most.
@@ -82,11 +96,11 @@ class Pace:
         self._clock = clock
         self._least = max(1, min(BEGINS, most // 8))
         self._allowed = float(self._least)
-        self._found_limit = False
+        self._regain: float | None = None
         self._latencies: dict[str, _Latency] = {}
-        self._refused = ("", float("-inf"))
+        self._signs, self._refused = 0.0, ""
         self._under_way = self._pausing = 0
-        self._halved_at = self._resumes_at = float("-inf")
+        self._answered_at = self._lowered_at = self._halved_at = self._resumes_at = float("-inf")
         self._changed = threading.Condition()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -122,21 +136,21 @@ class Pace:
                 self._pausing -= 1
 
     def was_answered(self, kind: str, seconds: float) -> None:
-        """Allow more: one for each answer before any sign of a limit, then one for each round of them.
+        """Allow more: one for each answer before any sign of a limit, then a little for each second.
 
         Args:
             kind: what was requested; answers of one kind take about the same time.
             seconds: how long it took.
         """
         with self._changed:
-            before = self.limit
+            before, now = self.limit, self._clock()
+            self._signs = max(0.0, self._signs - FORGIVES)
             if self._latencies.setdefault(kind, _Latency()).add(seconds, before):
-                eased = self._allowed * (EASES if self._found_limit else 0.5)
-                self._allowed = max(min(self._allowed, self._least), eased)
-                self._found_limit = True
-            else:
-                more = 1 / self._allowed if self._found_limit else 1
-                self._allowed = min(self._most, self._allowed + more)
+                eased = self._allowed * (0.5 if self._regain is None else EASES)
+                self._lower(max(min(self._allowed, self._least), eased))
+            elif self._under_way + 1 > USED * before:  # this one is not any more
+                self._allowed = min(self._most, self._allowed + self._more(now))
+            self._answered_at = now
             is_more = self.limit > before
             if is_more:
                 self._changed.notify()
@@ -144,22 +158,34 @@ class Pace:
             self._announce_more()
 
     def was_refused(self, what: str, seconds: float) -> None:
-        """Allow half as many, and never none, and none at all for a moment, where something else was just refused too.
+        """Allow half as many, and never none, and none at all for a moment, where refusals are a sign of a limit.
 
         Args:
-            what: what was requested.
+            what: which subscription was requested; that it is refused again is no sign for others.
             seconds: after how many Azure says to try again.
         """
         with self._changed:
             now = self._clock()
-            (before, then), self._refused = self._refused, (what, now)
-            if before in ("", what) or now - then >= RECOVERS:
+            if what == self._refused:
                 return
-            self._found_limit = True
-            self._resumes_at = max(self._resumes_at, now + min(seconds, BREATH))
-            if now - self._halved_at >= RECOVERS:
-                self._halved_at = now
-                self._allowed = max(1.0, self._allowed / 2)
+            self._refused = what
+            self._signs += 1
+            if self._signs < SIGNS or now - self._halved_at < RECOVERS:
+                return
+            self._signs, self._halved_at = 0.0, now
+            self._resumes_at = now + min(seconds, BREATH)
+            self._lower(max(1.0, min(self._allowed, self._under_way + 1) / 2))
+
+    def _more(self, now: float) -> float:
+        """Return by how much an answer raises the pace."""
+        if self._regain is None:
+            return 1.0
+        return self._regain * (now - max(self._answered_at, self._lowered_at))
+
+    def _lower(self, allowed: float) -> None:
+        self._regain = self._allowed / 2 / REGAINS
+        self._allowed = allowed
+        self._lowered_at = self._clock()
 
     def __enter__(self) -> None:
         with self._changed:

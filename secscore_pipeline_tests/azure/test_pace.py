@@ -1,8 +1,10 @@
 """The pace of requests: workers that share a limit of Azure's share it, and refusals stay fewer than answers."""
 
 import resource
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,17 +13,31 @@ from secscore_pipeline.azure.clouds import Cloud
 from secscore_pipeline.azure.credentials import ClientSecret
 from secscore_pipeline.azure.errors import Outcome
 from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch_all
-from secscore_pipeline.azure.pace import BEGINS, RECOVERS, SLOWER, Pace
+from secscore_pipeline.azure.pace import BEGINS, BREATH, RECOVERS, REGAINS, SLOWER, Pace
 from secscore_pipeline.azure.tokens import MsalTokenSource
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.emulator.limits import Limit
 from secscore_pipeline.emulator.world import World
 
+SUBSCRIPTIONS = [f"/subscriptions/{number}" for number in range(100)]
 
-def answer(pace, seconds=0.1, count=1):
-    """Have so many requests answered after so many seconds."""
+
+def answer(pace, seconds=0.1, count=1, kind="scores"):
+    """Have so many requests answered after so many seconds, with as many under way as may be."""
     for _ in range(count):
-        pace.was_answered("scores", seconds)
+        with ExitStack() as under_way:
+            for _ in range(pace.limit - 1):
+                under_way.enter_context(pace)
+            pace.was_answered(kind, seconds)
+
+
+def refuse(pace, names=SUBSCRIPTIONS, seconds=1.0):
+    """Have a request for each refused, with as many under way as may be."""
+    with ExitStack() as under_way:
+        for _ in range(pace.limit - 1):
+            under_way.enter_context(pace)
+        for name in names:
+            pace.was_refused(name, seconds)
 
 
 def test_the_pace_doubles_each_round_until_the_most():
@@ -36,8 +52,16 @@ def test_the_pace_doubles_each_round_until_the_most():
     assert [Pace(most, lambda: 0.0).limit for most in (1, 4, 64, 256, 1000)] == [1, 1, 8, 32, 32]
 
 
+def test_the_pace_does_not_grow_where_it_is_not_used():
+    pace = Pace(256, lambda: 0.0)
+    for _ in range(1000):
+        pace.was_answered("scores", 0.1)
+    assert pace.limit == BEGINS
+
+
 def test_answers_that_slow_down_ease_the_pace_and_never_below_where_it_began():
-    pace = Pace(1000, lambda: 0.0)
+    now = [0.0]
+    pace = Pace(1000, lambda: now[0])
     answer(pace, 0.1, 3 * BEGINS)
     fast = pace.limit
     answer(pace, 0.1 * (SLOWER - 0.5), 3 * fast)
@@ -47,7 +71,8 @@ def test_answers_that_slow_down_ease_the_pace_and_never_below_where_it_began():
     assert pace.limit < before
     answer(pace, 0.1 * (SLOWER + 1), 100 * before)
     assert pace.limit == BEGINS
-    answer(pace, 0.1, 20 * BEGINS)
+    now[0] += REGAINS
+    answer(pace, 0.1)
     assert BEGINS < pace.limit < 2 * BEGINS
 
 
@@ -55,8 +80,7 @@ def test_one_kind_of_request_is_not_compared_with_another():
     pace = Pace(1000, lambda: 0.0)
     for _ in range(20):
         answer(pace, 0.1, BEGINS)
-        for _ in range(BEGINS):
-            pace.was_answered("assessments", 2.0)
+        answer(pace, 2.0, BEGINS, "assessments")
     assert pace.limit == 1000
 
 
@@ -75,24 +99,58 @@ def test_a_burst_of_refusals_halves_the_pace_once_and_answers_raise_it_again():
     pace = Pace(32, lambda: now[0])
     answer(pace, count=28)
     assert pace.limit == 32
-    for _ in range(20):
-        pace.was_refused("one", 1)
+    refuse(pace, ["one"] * 20)
     assert pace.limit == 32
-    for number in range(20):
-        pace.was_refused(f"another {number}", 1)
+    refuse(pace)
     assert pace.limit == 16
     for _ in range(10):
-        now[0] += RECOVERS
-        pace.was_refused("one", 1)
-        pace.was_refused("another", 1)
+        now[0] += BREATH + RECOVERS
+        refuse(pace)
     assert pace.limit == 1
-    answers = 0
-    while pace.limit < 32:
+    for _ in range(100):
+        before, now[0] = pace.limit, now[0] + REGAINS
         answer(pace)
-        answers += 1
-    assert 32 * 31 / 2 <= answers <= 33 * 32 / 2
-    answer(pace)
+        assert before <= pace.limit <= before + 1  # half of what it was before it shrank, and that was little
     assert pace.limit == 32
+
+
+def test_the_pace_regains_what_it_lost_in_its_time_whatever_the_answers_take():
+    now = [0.0]
+    pace = Pace(256, lambda: now[0])
+    answer(pace, count=256)
+    refuse(pace, seconds=0)
+    assert pace.limit == 128
+    while now[0] < REGAINS:
+        now[0] += 0.5
+        answer(pace)
+    assert pace.limit == 256
+
+
+def test_refusals_hold_up_all_requests_for_a_moment():
+    now = [0.0]
+    pace = Pace(32, lambda: now[0])
+    refuse(pace, seconds=0.5)
+    started = threading.Event()
+
+    def work():
+        with pace:
+            started.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    assert not started.wait(0.1)
+    now[0] = 0.5
+    assert started.wait(10)
+    thread.join()
+
+
+def test_single_refusals_among_many_answers_are_no_sign_of_a_limit():
+    pace = Pace(64, lambda: 0.0)
+    answer(pace, count=100)
+    for name in SUBSCRIPTIONS:
+        answer(pace, count=20)
+        refuse(pace, [name])
+    assert pace.limit == 64
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
