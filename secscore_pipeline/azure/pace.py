@@ -44,27 +44,24 @@ class _Latency:
         usual: the mean of the quickest round, in seconds; infinite before the first one ended.
         total: the seconds of the answers of this round.
         count: how many they are.
-        length: how many there are in this round.
     """
 
     usual: float = float("inf")
     total: float = 0.0
     count: int = 0
-    length: int = BEGINS
 
-    def add(self, seconds: float, allowed: int) -> bool:
-        """Count an answer; return whether it ends a round that was much slower than the quickest one.
+    def add(self, seconds: float) -> bool:
+        """Count an answer; return whether it ends a round, of BEGINS, that was much slower than the quickest one.
 
         Args:
             seconds: how long it took.
-            allowed: how many requests may be under way; so many answers are the next round.
         """
         self.total += seconds
         self.count += 1
-        if self.count < self.length:
+        if self.count < BEGINS:
             return False
         mean = self.total / self.count
-        self.total, self.count, self.length = 0.0, 0, max(BEGINS, allowed)
+        self.total, self.count = 0.0, 0
         is_slower = mean > SLOWER * self.usual
         self.usual = min(self.usual, mean)
         return is_slower
@@ -145,7 +142,9 @@ class Pace:
         with self._changed:
             before, now = self.limit, self._clock()
             self._signs = max(0.0, self._signs - FORGIVES)
-            if self._latencies.setdefault(kind, _Latency()).add(seconds, before):
+            is_slower = self._latencies.setdefault(kind, _Latency()).add(seconds)
+            # What was requested before the pace was lowered says nothing of it as it is now.
+            if is_slower and now - self._lowered_at >= seconds:
                 eased = self._allowed * (0.5 if self._regain is None else EASES)
                 self._lower(max(min(self._allowed, self._least), eased))
             elif self._under_way + 1 > USED * before:  # this one is not any more
