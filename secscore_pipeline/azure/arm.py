@@ -187,7 +187,8 @@ class ArmClient:
             if bytes_left < 0:
                 raise self._too_large(url, bounds.size, _ids(answer))
             page = self._decode(url, answer)
-            yield Page(number, answer.request_id, tuple(bytes(record).decode() for record in page.value or ()))
+            records = tuple(bytes(record).decode() for record in page.value or ())
+            yield Page(number, answer.request_id, records, is_last=not page.nextLink)
             if not page.nextLink:
                 return
             empty = 0 if page.value else empty + 1

@@ -35,8 +35,10 @@ class Page:
         number: 1 for the first page.
         request_id: ARM's id of the answer (`x-ms-request-id`), None when it sent none.
         records: the JSON text of each element of `value`.
+        is_last: whether the list ends with it.
     """
 
     number: int
     request_id: str | None
     records: tuple[str, ...]
+    is_last: bool

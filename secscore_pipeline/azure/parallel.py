@@ -57,6 +57,36 @@ def run_side_by_side(
         workers.close()
 
 
+class Background(Generic[_Result]):
+    """A piece of work that begins at once, in a thread of its own, beside whatever its maker goes on with.
+
+    Args:
+        work: what is to be done.
+    """
+
+    def __init__(self, work: Callable[[], _Result]) -> None:
+        self._work = work
+        self._results: SimpleQueue[_Result | BaseException] = SimpleQueue()
+        threading.Thread(target=self._run, name="arm-background", daemon=True).start()
+
+    def wait(self) -> _Result:
+        """Wait until it is done, and return its result; to be called once.
+
+        Raises:
+            BaseException: what the work raised.
+        """
+        result = self._results.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _run(self) -> None:
+        try:
+            self._results.put(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
+            self._results.put(error)
+
+
 class _Workers(Generic[_Result]):
     """Threads that work side by side, as many as were ever busy at once.
 

@@ -1,7 +1,7 @@
 """The subscriptions that an identity sees: listed by Azure, whole or below a management group."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from secscore_pipeline.azure.errors import AzureError, Outcome, RequestError
+from secscore_pipeline.azure.errors import AzureError, InterruptedReadError, Outcome, RequestError
+from secscore_pipeline.azure.pages import Page
 from secscore_pipeline.azure.parallel import run_side_by_side
 from secscore_pipeline.text import GUID, describe_value, printable
 
@@ -89,13 +90,32 @@ class SubscriptionListing:
         Raises:
             RequestError: the list could not be had; the next call requests it again.
         """
-        if not isinstance(self._listed, list):
-            try:
-                self._listed = _parse_subscriptions(self._client)
-            except AzureError as error:
-                self._listed = error
-                raise
+        while not isinstance(self._listed, list):
+            for _ in self.read_pages():
+                pass  # kept for the end of the list
         return self._listed
+
+    def read_pages(self) -> Iterator[Sequence[ListedSubscription]]:
+        """Yield what each page but the last lists, as it arrives; then the list is whole, and `visible` returns it.
+
+        Nothing is yielded where it is whole already. A later page may list a subscription again, otherwise.
+
+        Raises:
+            RequestError: a page could not be had; the next call requests the list from its beginning.
+        """
+        if isinstance(self._listed, list):
+            return
+        seen: dict[str, ListedSubscription] = {}
+        try:
+            for page in self._client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
+                listed = _parse_subscriptions(page)
+                seen.update((one.subscription_id, one) for one in listed)
+                if not page.is_last:
+                    yield listed
+        except AzureError as error:
+            self._listed = error
+            raise
+        self._listed = list(seen.values())
 
     def visible_or_none(self) -> list[ListedSubscription] | None:
         """Return what `visible` returns; None where the list could not be had, which is not requested again."""
@@ -144,25 +164,26 @@ class SubscriptionListing:
             named = f"The root management group of the tenant {tenant_id}"
             try:
                 return tenant_id, _parse_hierarchy(self._client, tenant_id, named, "root-group-unreadable")
-            except RequestError as error:
+            except InterruptedReadError:
+                raise
+            except AzureError as error:
                 return tenant_id, str(error)
 
         work = (partial(read, tenant_id) for tenant_id in tenant_ids)
         yield from run_side_by_side(work, self._client.pace, self._client.stop)
 
 
-def _parse_subscriptions(client: "ArmClient") -> list[ListedSubscription]:
-    """Return every subscription on which the identity has any role, once, though pages may overlap."""
-    seen = {}
-    for page in client.pages("/subscriptions", _version(SUBSCRIPTIONS_API)):
-        for text in page.records:
-            record = _decode(text, _SubscriptionRecord)
-            # An id becomes part of paths and of what is printed: nothing else than a GUID may.
-            if record is None or not (subscription_id := _guid(record.subscriptionId)):
-                continue
-            tenant_id, name, state = _guid(record.tenantId), _text(record.displayName), _text(record.state)
-            seen[subscription_id] = ListedSubscription(subscription_id, name, state, tenant_id, text)
-    return list(seen.values())
+def _parse_subscriptions(page: Page) -> list[ListedSubscription]:
+    """Return the subscriptions of a page."""
+    listed = []
+    for text in page.records:
+        record = _decode(text, _SubscriptionRecord)
+        # An id becomes part of paths and of what is printed: nothing else than a GUID may.
+        if record is None or not (subscription_id := _guid(record.subscriptionId)):
+            continue
+        tenant_id, name, state = _guid(record.tenantId), _text(record.displayName), _text(record.state)
+        listed.append(ListedSubscription(subscription_id, name, state, tenant_id, text))
+    return listed
 
 
 def _guid(given: object) -> str:

@@ -4,35 +4,32 @@ import logging
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import duckdb
+import msgspec
 
-from secscore_pipeline.azure.errors import Outcome, ReadResult, RequestError
+from secscore_pipeline.azure.errors import AzureError, Outcome, ReadResult
 from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, EventType, Fetch, fetch_all
 from secscore_pipeline.azure.pages import Page
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.ingest.metadata import choose_metadata_subscriptions
 from secscore_pipeline.ingest.progress import report_progress
-from secscore_pipeline.ingest.scope import Reason, ResolvedScope, refuse_empty
+from secscore_pipeline.ingest.run_scope import FoundScope, RunScope, describe_returned
 from secscore_pipeline.posture.coverage import Coverage, count_results
-from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import is_requested
-from secscore_pipeline.text import count_subscriptions, list_some, printable
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange, ScopeRow
+from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange
 from secscore_pipeline.warehouse.spool import Spool, open_spool
-from secscore_pipeline.warehouse.statements import has_rows, select_rows
-from secscore_pipeline.warehouse.store import leave_scope, load_fetches
+from secscore_pipeline.warehouse.statements import has_rows
+from secscore_pipeline.warehouse.store import load_fetches
 from secscore_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
-
-NAMED = 20
-"""How many added or removed subscriptions are named in the log; `raw.subscriptions` has them all."""
 
 
 class FetchSummary(NamedTuple):
@@ -71,8 +68,8 @@ class _Reading:
         run_id: the run that reads.
         clock: returns the present time.
         report: is called with messages about the progress.
-        known: what all fetches of the run share.
-        tenant_ids: the tenant of each subscription that is known to have one.
+        known: what all fetches of the run share, as far as it is known before they end.
+        pending: the list of the subscriptions that is stored before the fetches, which refer to it; None where none is.
     """
 
     azure: AzureConnection
@@ -81,7 +78,13 @@ class _Reading:
     clock: Clock
     report: Callable[[str], object]
     known: Mapping[str, Any]
-    tenant_ids: Mapping[str, str]
+    pending: PendingListing | None
+
+    def store_listing(self) -> None:
+        """Store the list that is to be stored; one that Azure refused costs the run its names only."""
+        if self.pending:
+            with suppress(AzureError):  # `pending` keeps it
+                self.pending.result()
 
 
 @dataclass
@@ -90,28 +93,41 @@ class _Tally:
 
     Attributes:
         spool: where it is kept until it is loaded.
-        total: of how many subscriptions it is to be read.
+        ended: how many fetches have ended, those included that are not stored.
     """
 
     spool: Spool
-    total: int
+    ended: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     records: int = 0
     requests: int = 0
 
-    def add(self, fetch: Fetch) -> int:
-        """Count a fetch; return how many there are."""
-        self.outcomes[fetch.outcome] += 1
-        self.records += fetch.records
-        self.requests += len(fetch.request_ids)
-        if fetch.error and fetch.outcome.result is ReadResult.NOT_READ:
-            self.errors.append(f"{fetch.subscription_id}: {fetch.error}")
-        return self.outcomes.total()
+    def close(self, found: FoundScope) -> None:
+        """Count the fetches of the subscriptions in scope, and make the spool ready to be loaded with no others."""
+        subscription_ids = frozenset(found.subscription_ids)
 
-    def sum_up(self, returned: list[ScopeChange]) -> FetchSummary:
-        """Return what it came to, and who is back in scope by it."""
-        return FetchSummary(self.total, self.outcomes, self.records, self.requests, self.errors, [], returned)
+        def complete(row: FetchRow) -> FetchRow | None:
+            if row.subscription_id not in subscription_ids:
+                return None
+            self._add(row)
+            tenant_id = found.tenant_ids.get(row.subscription_id)
+            return msgspec.structs.replace(row, tenant_id=tenant_id, subscriptions_in_scope=found.in_scope)
+
+        self.spool.rewrite_fetches(complete)
+        self.spool.close()
+
+    def _add(self, row: FetchRow) -> None:
+        outcome = Outcome(row.outcome)
+        self.outcomes[outcome] += 1
+        self.records += row.records
+        self.requests += len(row.request_ids)
+        if row.error and outcome.result is ReadResult.NOT_READ:
+            self.errors.append(f"{row.subscription_id}: {row.error}")
+
+    def sum_up(self, subscriptions: int, returned: list[ScopeChange]) -> FetchSummary:
+        """Return what it came to, of how many subscriptions it was to be read, and who is back in scope by it."""
+        return FetchSummary(subscriptions, self.outcomes, self.records, self.requests, self.errors, [], returned)
 
 
 def fetch_event_types(
@@ -122,8 +138,12 @@ def fetch_event_types(
     clock: Clock = utc_now,
     report: Callable[[str], object] = log.info,
     part: Part | None = None,
+    pending: PendingListing | None = None,
 ) -> Iterator[tuple[EventType, FetchSummary]]:
     """Read every subscription with no database open, then load each event type in one transaction, and yield it.
+
+    The fetches begin as soon as one subscription is known to be in scope, and the list of the subscriptions is read
+    beside them. Nothing is loaded before it has ended.
 
     All event types are read side by side, but for the metadata of recommendations, of which only the lists are read
     that tell something new: `choose_metadata_subscriptions` says which; each choice is loaded by itself, since the
@@ -137,41 +157,31 @@ def fetch_event_types(
         clock: returns the present time.
         report: is called with messages about the progress.
         part: which of the subscriptions, where they are split into batches.
+        pending: the list that the run stores before the fetches, where it does; if Azure refuses it, it says so itself.
 
     Raises:
         AzureError, SettingsError, WarehouseError: each says what happened and what to do. What was yielded is stored.
     """
     cloud = azure.cloud()
-    listing = azure.listing(run_id)
-    resolved = azure.resolve_scope(listing)
-    # Made, migrated and free to be written: better known before an hour of reading than after.
-    with warehouse.get_connection() as connection:
-        resolved = _add_unknown(connection, azure, resolved, run_id)
-        left = _store_departures(connection, azure, run_id, resolved, clock)
-        if left:
-            report(describe_left(left))
-        in_scope = refuse_empty(resolved)
-        subscription_ids = tuple(filter(part.batch.takes, in_scope)) if part else in_scope
-        if azure.other_feeds:
-            _refuse_shared_subscriptions(connection, azure, subscription_ids)
+    scope = RunScope(azure, warehouse, run_id, clock, report, part, pending)
     known = {
         "run_id": run_id,
         "sync_id": part.sync_id if part else None,
         "feed": azure.feed,
         "arm_endpoint": cloud.arm_endpoint,
         "cloud_partition": cloud.partition,
-        "subscriptions_in_scope": len(in_scope),
     }
-    reading = _Reading(azure, warehouse, run_id, clock, report, known, listing.tenant_ids)
+    reading = _Reading(azure, warehouse, run_id, clock, report, known, pending)
     together = [event_type for event_type in event_types if event_type is not ASSESSMENT_METADATA]
-    for event_type, taken in _fetch_subscriptions(reading, together, subscription_ids):
-        yield event_type, _announce(report, taken._replace(left=left))
-        left = []  # said once
+    for event_type, taken in _fetch_subscriptions(reading, together, scope):
+        yield event_type, _announce(report, taken)
     if ASSESSMENT_METADATA in event_types:
-        taken = FetchSummary(0, Counter(), 0, 0, [], left, [])
-        for chosen in choose_metadata_subscriptions(warehouse, subscription_ids, clock().date()):
-            for _, found in _fetch_subscriptions(reading, [ASSESSMENT_METADATA], chosen):
-                taken = taken.add(found)
+        found = scope.finish()
+        taken = FetchSummary(0, Counter(), 0, 0, [], [] if together else found.left, [])
+        for chosen in choose_metadata_subscriptions(warehouse, found.subscription_ids, clock().date()):
+            part_of_it = replace(found, subscription_ids=chosen, left=[])
+            for _, more in _fetch_subscriptions(reading, [ASSESSMENT_METADATA], part_of_it):
+                taken = taken.add(more)
         yield ASSESSMENT_METADATA, _announce(report, taken)
 
 
@@ -183,38 +193,41 @@ def _announce(report: Callable[[str], object], taken: FetchSummary) -> FetchSumm
 
 
 def _fetch_subscriptions(
-    reading: _Reading, event_types: Sequence[EventType], subscription_ids: Sequence[str]
+    reading: _Reading, event_types: Sequence[EventType], scope: RunScope | FoundScope
 ) -> Iterator[tuple[EventType, FetchSummary]]:
     """Read some subscriptions for event types side by side, then load and yield one event type after the other."""
-    azure, clock = reading.azure, reading.clock
-    total = len(subscription_ids)
+    subscription_ids = iter(scope)  # which raises what can be known before anything is read
     with ExitStack() as spools:
         tallies = {
-            event_type: _Tally(spools.enter_context(open_spool(reading.warehouse.path)), total)
-            for event_type in event_types
+            event_type: _Tally(spools.enter_context(open_spool(reading.warehouse.path))) for event_type in event_types
         }
 
         def spool_page(event_type: EventType, subscription_id: str, page: Page) -> None:
             _spool_page(tallies[event_type].spool, subscription_id, page)
 
-        for fetch in fetch_all(azure.client(), event_types, subscription_ids, clock, spool_page):
+        fetches = fetch_all(reading.azure.client(), event_types, subscription_ids, reading.clock, spool_page)
+        for fetch in fetches:
             tally = tallies[fetch.event_type]
-            tenant_id = reading.tenant_ids.get(fetch.subscription_id)
-            _spool_fetch(tally.spool, {**reading.known, "tenant_id": tenant_id}, fetch)
-            _report_progress(reading, fetch.event_type, tally.add(fetch), total)
+            _spool_fetch(tally.spool, reading.known, fetch)
+            tally.ended += 1
+            _report_progress(reading, fetch.event_type, tally.ended, scope.total)
+        found = scope.finish()
+        reading.store_listing()
         for tally in tallies.values():
-            tally.spool.close()
-        loaded, failed = _load(reading, tallies)
+            tally.close(found)
+        loaded, failed = _load(reading, tallies, found.total)
+    left = found.left
     for event_type, taken in loaded:
-        if not report_progress(event_type.name, total, total):
+        if not report_progress(event_type.name, taken.subscriptions, taken.subscriptions):
             reading.report(f"{event_type.name}: {taken.coverage.sentence}")
-        yield event_type, taken
+        yield event_type, taken._replace(left=left)
+        left = []  # said once
     if failed:
         raise failed
 
 
 def _load(
-    reading: _Reading, tallies: Mapping[EventType, _Tally]
+    reading: _Reading, tallies: Mapping[EventType, _Tally], subscriptions: int
 ) -> tuple[list[tuple[EventType, FetchSummary]], Exception | None]:
     """Load each event type in a transaction of its own; one that cannot be loaded keeps no other from being.
 
@@ -237,7 +250,7 @@ def _load(
                         reading.clock(),
                         reading.azure.tenant(),
                     )
-                    loaded.append((event_type, tally.sum_up(returned)))
+                    loaded.append((event_type, tally.sum_up(subscriptions, returned)))
         except Exception as error:
             if is_requested():
                 raise
@@ -245,9 +258,11 @@ def _load(
     return loaded, failed
 
 
-def _report_progress(reading: _Reading, event_type: EventType, done: int, total: int) -> None:
-    """Show how far an event type is: on the terminal, or in the log about ten times."""
-    if not report_progress(event_type.name, done, total) and done % max(total // 10, 25) == 0 and done < total:
+def _report_progress(reading: _Reading, event_type: EventType, done: int, total: int | None) -> None:
+    """Show how far an event type is, once it is known of how many: on the terminal, or in the log about ten times."""
+    if total is None or report_progress(event_type.name, done, total):
+        return
+    if done % max(total // 10, 25) == 0 and done < total:
         reading.report(f"{event_type.name}: {done} of {total} subscriptions read")
 
 
@@ -259,68 +274,12 @@ def has_stored(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     )
 
 
-def _add_unknown(
-    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, resolved: ResolvedScope, run_id: str
-) -> ResolvedScope:
-    """Return which subscriptions a run is to read: one that the settings name is read once, whatever its state."""
-    if not resolved.not_read or azure.settings().scope.subscription_ids is None:
-        return resolved
-    parameters: dict[str, object] = {"run_id": run_id, "ids": list(resolved.not_read)}
-    rows = select_rows(connection, load_sql("ingest/list_known_subscriptions"), parameters)
-    known = {row["subscription_id"] for row in rows}
-    return resolved.with_read(one for one in resolved.not_read if one not in known)
-
-
-def _store_departures(
-    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, run_id: str, resolved: ResolvedScope, clock: Clock
-) -> list[ScopeChange]:
-    """Store who has left the scope, and return them; none where it is unknown, or the run has its own scope."""
-    if resolved.reason_of_others is None or azure.has_own_scope:
-        return []
-    scope = ScopeRow(
-        run_id,
-        azure.feed,
-        tuple(azure.other_feeds),
-        resolved.subscription_ids,
-        {one: str(reason) for one, reason in resolved.not_read.items()},
-        resolved.reason_of_others,
-        clock(),
-    )
-    return leave_scope(connection, scope, clock())
-
-
-def describe_left(changes: Sequence[ScopeChange]) -> str:
-    """Say which subscriptions have left the scope, and why."""
-    named = [f"{_format_subscription(one)} ({Reason(one.reason).words})" for one in changes if one.reason]
-    return f"{count_subscriptions(len(changes))} left the scope: {list_some(named, NAMED)}"
-
-
-def describe_returned(changes: Sequence[ScopeChange]) -> str:
-    """Say which subscriptions are in scope again."""
-    verb = "is" if len(changes) == 1 else "are"
-    named = list_some(list(map(_format_subscription, changes)), NAMED)
-    return f"{count_subscriptions(len(changes))} {verb} in scope again: {named}"
-
-
-def _format_subscription(change: ScopeChange) -> str:
-    return printable(change.name or change.subscription_id)
-
-
-def _refuse_shared_subscriptions(
-    connection: duckdb.DuckDBPyConnection, azure: AzureConnection, subscription_ids: Sequence[str]
-) -> None:
-    """Raise where a feed beside this one reads one of the subscriptions too: each would close the other's findings."""
-    parameters: dict[str, object] = {"ids": list(subscription_ids), "others": azure.other_feeds}
-    for row in select_rows(connection, load_sql("ingest/list_shared_subscriptions"), parameters):
-        what = f"The subscription {row['subscription_id']} is read by the feed {row['feed']} too."
-        raise RequestError(what, "feeds-overlap")
-
-
-def _spool_fetch(spool: Spool, known: dict[str, Any], fetch: Fetch) -> None:
+def _spool_fetch(spool: Spool, known: Mapping[str, Any], fetch: Fetch) -> None:
     """Keep a fetch until everything is read; `known` is what all fetches of the run share."""
     spool.add_fetch(
         FetchRow(
             **known,
+            tenant_id=None,  # as the list says, when it has ended
             subscription_id=fetch.subscription_id,
             event_type=fetch.event_type.name,
             started_at=fetch.started_at,

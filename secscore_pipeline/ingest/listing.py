@@ -1,9 +1,14 @@
 """Lists the subscriptions and the management groups above them, and stores what differs from the list before."""
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from secscore_pipeline.azure.errors import RequestError
+import duckdb
+
+from secscore_pipeline.azure.errors import AzureError, InterruptedReadError, RequestError
+from secscore_pipeline.azure.parallel import Background
 from secscore_pipeline.azure.subscriptions import Hierarchy, SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.azure_settings import AzureSettings
@@ -14,6 +19,8 @@ from secscore_pipeline.warehouse.rows import ConnectionTenant, GroupsRow, Listed
 from secscore_pipeline.warehouse.statements import has_rows, select_rows
 from secscore_pipeline.warehouse.store import load_listing
 from secscore_pipeline.warehouse.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 class Listing(NamedTuple):
@@ -30,15 +37,18 @@ class Listing(NamedTuple):
     rows: int
 
 
-def list_subscriptions(
-    azure: AzureConnection,
-    warehouse: Warehouse,
-    run_id: str,
-    owner_tag: str,
-    clock: Clock = utc_now,
-    part: Part | None = None,
-) -> Listing | None:
-    """List the subscriptions and the management groups above them, and store what differs from the list before.
+class _ReadListing(NamedTuple):
+    """A list of the subscriptions that is read, and not stored yet."""
+
+    row: ListingRow
+    listed: list[ListedRow]
+    tenant: ConnectionTenant
+
+
+class PendingListing:
+    """A list of the subscriptions, and of the management groups above them, that a run is to read and to store.
+
+    It can be read beside the fetches (`start`); it is stored before them, since they refer to it (`result`).
 
     Args:
         azure: where to read.
@@ -47,43 +57,128 @@ def list_subscriptions(
         owner_tag: the tag that names a subscription's owner.
         clock: returns the present time.
         part: the run's part in a sync, of which one run lists for all.
+    """
 
-    Returns:
-        The list; None where another run of the sync has listed them.
+    def __init__(
+        self,
+        azure: AzureConnection,
+        warehouse: Warehouse,
+        run_id: str,
+        owner_tag: str,
+        clock: Clock = utc_now,
+        part: Part | None = None,
+    ) -> None:
+        self._azure = azure
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._owner_tag = owner_tag
+        self._clock = clock
+        self._sync_id = part.sync_id if part else run_id
+        self._reading: Background[_ReadListing] | None = None
+        self._found: _ReadListing | AzureError | None = None
+        self._stored: Listing | None = None
+
+    def is_stored(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Return whether another run of the sync has listed them, or an earlier try of this one."""
+        return has_rows(connection, "warehouse/count_listings", {"feed": self._azure.feed, "sync_id": self._sync_id})
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether Azure refused it."""
+        return isinstance(self._found, AzureError)
+
+    def fail(self, error: AzureError) -> None:
+        """Note that Azure refused the list: it is not requested again."""
+        self._found = error
+
+    def start(self) -> None:
+        """Begin to read it in a thread of its own, unless it is read."""
+        if self._found is None and self._reading is None:
+            self._reading = Background(partial(self._read, self._azure.listing(self._run_id)))
+
+    def wait(self) -> None:
+        """Wait until it is read; what Azure refused, `result` says."""
+        self._find()
+
+    def result(self) -> Listing:
+        """Return the list, which is stored then where it differs from the list before.
+
+        Raises:
+            AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no
+                error.
+        """
+        found = self._find()
+        if isinstance(found, AzureError):
+            raise found
+        if self._stored is None:
+            self._stored = self._load(found)
+        return self._stored
+
+    def _find(self) -> "_ReadListing | AzureError":
+        """Return what is read, which is done here where it has not begun, or why it could not be."""
+        if self._found is None:
+            try:
+                self._found = self._finish_reading()
+            except AzureError as error:
+                self._found = error
+        return self._found
+
+    def _finish_reading(self) -> _ReadListing:
+        reading, self._reading = self._reading, None
+        if reading:
+            try:
+                return reading.wait()
+            except InterruptedReadError:
+                log.debug("what the list was read beside has failed, and ended its client")
+        return self._read(self._azure.listing(self._run_id))
+
+    def _read(self, listing: SubscriptionListing) -> _ReadListing:
+        settings, seen, tenant = self._azure.settings(), listing.visible, self._azure.tenant()
+        groups, hierarchies = _read_groups(listing, tenant, settings)
+        row = ListingRow(
+            self._run_id,
+            self._azure.feed,
+            self._clock(),
+            groups,
+            settings.cloud.arm_endpoint,
+            self._owner_tag,
+            self._sync_id,
+        )
+        listed = [
+            ListedRow(
+                one.subscription_id, one.tenant_id or None, one.record, _place_of(one.subscription_id, hierarchies)
+            )
+            for one in seen
+        ]
+        return _ReadListing(row, listed, tenant)
+
+    def _load(self, found: _ReadListing) -> Listing:
+        changes: dict[str, list[str]] = {}
+        with self._warehouse.get_connection() as connection:
+            load_listing(connection, found.row, found.listed, found.tenant, self._clock())
+            known = {"run_id": self._run_id, "feed": self._azure.feed}
+            for change in select_rows(connection, load_sql("ingest/list_listing_changes"), known):
+                changes.setdefault(change["change"], []).append(change["name"] or change["subscription_id"])
+            rows = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
+        return Listing(len(found.listed), changes, found.row.management_groups, rows)
+
+
+def list_subscriptions(
+    azure: AzureConnection, warehouse: Warehouse, run_id: str, owner_tag: str, clock: Clock = utc_now
+) -> Listing:
+    """List the subscriptions and the management groups above them, and store what differs from the list before.
+
+    Args:
+        azure: where to read.
+        warehouse: where to store it.
+        run_id: the run that lists.
+        owner_tag: the tag that names a subscription's owner.
+        clock: returns the present time.
 
     Raises:
         AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
     """
-    sync_id = part.sync_id if part else run_id
-    if part:
-        with warehouse.get_connection() as connection:  # which makes the file where this run is the first
-            if has_rows(connection, "warehouse/count_listings", {"feed": azure.feed, "sync_id": sync_id}):
-                return None
-    settings, listing = azure.settings(), azure.listing(run_id)
-    seen = listing.visible
-    tenant = azure.tenant()
-    groups, hierarchies = _read_groups(listing, tenant, settings)
-    row = ListingRow(
-        run_id,
-        azure.feed,
-        clock(),
-        groups,
-        settings.cloud.arm_endpoint,
-        owner_tag,
-        sync_id,
-    )
-    listed = [
-        ListedRow(one.subscription_id, one.tenant_id or None, one.record, _place_of(one.subscription_id, hierarchies))
-        for one in seen
-    ]
-    changes: dict[str, list[str]] = {}
-    with warehouse.get_connection() as connection:
-        load_listing(connection, row, listed, tenant, clock())
-        known = {"run_id": run_id, "feed": azure.feed}
-        for change in select_rows(connection, load_sql("ingest/list_listing_changes"), known):
-            changes.setdefault(change["change"], []).append(change["name"] or change["subscription_id"])
-        rows = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
-    return Listing(len(seen), changes, groups, rows)
+    return PendingListing(azure, warehouse, run_id, owner_tag, clock).result()
 
 
 def _read_groups(

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +34,7 @@ class Spool:
         self.fetches_path = folder / "fetches.jsonl"
         self.records_path = folder / "records.jsonl"
         self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(FetchRow)
         # Written out seldom: each time, the threads that read would run first.
         self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
         self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
@@ -48,6 +49,21 @@ class Spool:
         """Append one record, with its digest: DuckDB would take five times as long for that."""
         digest = hashlib.sha256(row.record.encode()).hexdigest()[:_DIGEST_LENGTH]
         self._write(self._records, _SpooledRecord(**msgspec.structs.asdict(row), record_hash=digest))
+
+    def rewrite_fetches(self, complete: Callable[[FetchRow], FetchRow | None]) -> None:
+        """Give the fetches what was not known yet when they ended. No more are added then.
+
+        Args:
+            complete: returns a fetch as it is to be stored; None where it is not to be.
+        """
+        self._fetches.close()
+        incomplete = self.fetches_path.rename(self.fetches_path.with_name("incomplete_fetches.jsonl"))
+        self._fetches = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
+        with incomplete.open("rb") as lines:
+            for row in map(self._decoder.decode, lines):
+                if (completed := complete(row)) is not None:
+                    self.add_fetch(completed)
+        incomplete.unlink()
 
     def close(self) -> None:
         """Write out what is buffered; the spool can then be loaded."""

@@ -1,10 +1,9 @@
 """The raw layer: what Azure answered, as received, one asset an event type."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -26,8 +25,9 @@ from secscore_pipeline.defs.resources import get_batch, get_connection
 from secscore_pipeline.errors import explain
 from secscore_pipeline.ingest.batches import Part
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.fetches import NAMED, FetchSummary, describe_left, describe_returned, fetch_event_types
-from secscore_pipeline.ingest.listing import Listing, list_subscriptions
+from secscore_pipeline.ingest.fetches import FetchSummary, fetch_event_types
+from secscore_pipeline.ingest.listing import Listing, PendingListing
+from secscore_pipeline.ingest.run_scope import NAMED, describe_left, describe_returned
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import in_markdown, list_some, printable
 from secscore_pipeline.warehouse.rows import GroupsRow
@@ -137,53 +137,44 @@ def build_raw_assets(feeds: Sequence[Feed]) -> list[dg.AssetsDefinition]:
     partitions: dg.PartitionsDefinition[Any] | None = dg.StaticPartitionsDefinition(named) if named else None
     if SECSCORE_BATCH_SIZE.read():
         partitions = BATCHES
-    resources = {"warehouse", *(feed.resource_key for feed in feeds)}
 
-    declare_step = partial(dg.multi_asset, required_resource_keys=resources, partitions_def=partitions, pool=POOL)
-
-    @declare_step(
+    @dg.multi_asset(
         specs=[
             _specify(
                 SUBSCRIPTIONS,
                 "What subscriptions are called, where they lie and whose they are, as Azure Resource Manager lists "
                 "them. A row for each time one is listed otherwise than before.",
-            )
+            ),
+            *(_specify(table.key, table.description, [table.deps]) for table in _TABLES),
         ],
         check_specs=[
-            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read.")
+            dg.AssetCheckSpec(NAMES_READ, asset=SUBSCRIPTIONS, description="The subscriptions' names could be read."),
+            *(
+                dg.AssetCheckSpec(
+                    table.read_check, asset=table.key, description="One subscription could be read, or more."
+                )
+                for table in _TABLES
+            ),
         ],
-        name="raw__subscriptions",
-    )
-    def subscriptions(
-        context: dg.AssetExecutionContext,
-    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with explain_failures(context):
-            yield from _materialize_subscriptions(context, get_connection(context), context.resources.warehouse.store)
-
-    @declare_step(
-        specs=[_specify(table.key, table.description, [table.deps]) for table in _TABLES],
-        check_specs=[
-            dg.AssetCheckSpec(table.read_check, asset=table.key, description="One subscription could be read, or more.")
-            for table in _TABLES
-        ],
-        name="raw__records",
+        name="raw__tables",
         can_subset=True,
+        required_resource_keys={"warehouse", *(feed.resource_key for feed in feeds)},
+        partitions_def=partitions,
+        pool=POOL,
     )
-    def records(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        tables = [table for table in _TABLES if table.key in context.selected_asset_keys]
-        for table, (result, problem) in _read_tables(context, tables).items():
-            yield result
-            yield dg.AssetCheckResult(
-                asset_key=table.key,
-                check_name=table.read_check,
-                passed=problem is None,
-                severity=table.severity,
-                description="\n".join(map(in_markdown, problem.splitlines()))
-                if problem
-                else "They could, or were not requested.",
-            )
+    def tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        selected = [table for table in _TABLES if table.key in context.selected_asset_keys]
+        if SUBSCRIPTIONS not in context.selected_asset_keys:
+            yield from _materialize_tables(context, selected)
+            return
+        with explain_failures(context):
+            listing = _begin_listing(context)
+        results = list(_materialize_tables(context, selected, listing.pending))
+        with explain_failures(context):
+            yield from _materialize_subscriptions(context, listing)
+        yield from results
 
-    return [subscriptions, records]
+    return [tables]
 
 
 def _specify(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
@@ -199,10 +190,29 @@ def _specify(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey] = (
     )
 
 
+def _materialize_tables(
+    context: dg.AssetExecutionContext, tables: Sequence[_RawTable], pending: PendingListing | None = None
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Read tables, and yield what Dagster shows of each, and whether it could be read."""
+    for table, (result, problem) in _read_tables(context, tables, pending).items():
+        yield result
+        yield dg.AssetCheckResult(
+            asset_key=table.key,
+            check_name=table.read_check,
+            passed=problem is None,
+            severity=table.severity,
+            description="\n".join(map(in_markdown, problem.splitlines()))
+            if problem
+            else "They could, or were not requested.",
+        )
+
+
 def _read_tables(
-    context: dg.AssetExecutionContext, tables: Sequence[_RawTable]
+    context: dg.AssetExecutionContext, tables: Sequence[_RawTable], pending: PendingListing | None
 ) -> dict[_RawTable, tuple[dg.MaterializeResult[None], str | None]]:
     """Read tables, and return what Dagster shows of each, and why it could not be read; None where it could.
+
+    The list of the subscriptions that the run is to store is read beside them.
 
     The step succeeds all the same: what was read of the other tables would never be published else. The run fails
     later, by the checks. What may pass is tried again, with all tables that are not stored.
@@ -211,7 +221,7 @@ def _read_tables(
     failed: Exception | None = None
     try:
         with explain_failures(context):
-            found.update(_materialize(context, tables))  # one by one: those before a failure are there
+            found.update(_materialize(context, tables, pending))  # one by one: those before a failure are there
             _refuse_passing_failures(found.values())
     except dg.RetryRequested:
         raise
@@ -239,41 +249,67 @@ def _describe_table(
     return dg.MaterializeResult(asset_key=table.key, metadata=_NOTHING_READ), problem
 
 
-def _materialize_subscriptions(
-    context: dg.AssetExecutionContext, azure: AzureConnection, warehouse: Warehouse
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """List the subscriptions; where that cannot be done, the run goes on without names."""
-    metadata: dict[str, Any] = {}
-    error = None
+@dataclass(frozen=True)
+class _SubscriptionsStep:
+    """What a run has to do for the table of the subscriptions.
+
+    Attributes:
+        azure: where they are listed.
+        warehouse: where the list is stored.
+        pending: the list to read and to store; None where there is none, for which `metadata` says why.
+        columns: those of the table.
+        metadata: what Dagster shows of it where there is no list to read.
+    """
+
+    azure: AzureConnection
+    warehouse: Warehouse
+    pending: PendingListing | None = None
+    columns: dg.TableSchema | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _begin_listing(context: dg.AssetExecutionContext) -> _SubscriptionsStep:
+    """Find out whether the run is to list the subscriptions; say so where it is not."""
+    azure, warehouse = get_connection(context), context.resources.warehouse.store
     owner_tag = azure.settings().owner_tag
     warehouse.refuse_behind()
     if owner_tag is None:
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
         if (batch := get_batch(context)) is None or batch.number == 1:
             _warn_of_patterns(context, azure)
-    else:
+        return _SubscriptionsStep(azure, warehouse)
+    part = _get_part(context, warehouse)
+    pending = PendingListing(azure, warehouse, get_run_id(context), owner_tag, part=part)
+    with warehouse.get_connection() as connection:
+        if pending.is_stored(connection):
+            who = "Another run of the sync" if part else "The try before"
+            context.log.info("%s has listed them.", who)
+            return _SubscriptionsStep(azure, warehouse, metadata={"is_listed_already": True})
+        return _SubscriptionsStep(azure, warehouse, pending, describe_columns(connection, "raw.subscriptions"))
+
+
+def _materialize_subscriptions(
+    context: dg.AssetExecutionContext, step: _SubscriptionsStep
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """List the subscriptions, if the tables have not; where that cannot be done, the run goes on without names."""
+    metadata, error = step.metadata, None
+    if step.pending:
         try:
-            run_id, part = get_run_id(context), _get_part(context, warehouse)
-            listing = list_subscriptions(azure, warehouse, run_id, owner_tag, part=part)
+            listing = step.pending.result()
         except AzureError as failed:  # the check says why, and so do the readings that fail for it
             error = str(failed)
             context.log.warning("The subscriptions could not be listed: no names are known in this run.")
         else:
-            if listing:
-                _warn_of_patterns(context, azure)
-                with warehouse.get_reader() as connection:
-                    columns = describe_columns(connection, "raw.subscriptions")
-                metadata = {"dagster/column_schema": columns, **_describe_listing(listing)}
-                is_discovered = azure.settings().scope.subscription_ids is None
-                for what, names in listing.changes.items():
-                    if not (is_discovered and what in _REPORTED_WITH_THE_SCOPE):
-                        named = list_some(list(map(printable, names)), NAMED)
-                        context.log.info("%s: %s", _CHANGES[what], named)
-            else:
-                metadata = {"is_listed_already": True}
-                context.log.info("Another run of the sync has listed them.")
-    yield dg.MaterializeResult(metadata=metadata)
+            _warn_of_patterns(context, step.azure)
+            metadata = {"dagster/column_schema": step.columns, **_describe_listing(listing)}
+            is_discovered = step.azure.settings().scope.subscription_ids is None
+            for what, names in listing.changes.items():
+                if not (is_discovered and what in _REPORTED_WITH_THE_SCOPE):
+                    named = list_some(list(map(printable, names)), NAMED)
+                    context.log.info("%s: %s", _CHANGES[what], named)
+    yield dg.MaterializeResult(asset_key=SUBSCRIPTIONS, metadata=metadata)
     yield dg.AssetCheckResult(
+        asset_key=SUBSCRIPTIONS,
         check_name=NAMES_READ,
         passed=error is None,
         severity=dg.AssetCheckSeverity.WARN,
@@ -332,7 +368,7 @@ def _list_stored(
 
 
 def _materialize(
-    context: dg.AssetExecutionContext, tables: Sequence[_RawTable]
+    context: dg.AssetExecutionContext, tables: Sequence[_RawTable], pending: PendingListing | None
 ) -> Iterator[tuple[_RawTable, dg.MaterializeResult[None] | dg.Failure]]:
     """Read tables side by side, and yield what Dagster shows of each as it is stored."""
     azure: AzureConnection = get_connection(context)
@@ -355,7 +391,8 @@ def _materialize(
         return
     with warehouse.get_connection() as connection:
         columns = {table: describe_columns(connection, f"raw.{table.event_type.name}") for table in waiting.values()}
-    fetches = fetch_event_types(azure, warehouse, list(waiting), run_id, report=context.log.info, part=part)
+    report = context.log.info
+    fetches = fetch_event_types(azure, warehouse, list(waiting), run_id, report=report, part=part, pending=pending)
     for event_type, taken in fetches:
         table = waiting[event_type]
         if taken.subscriptions and len(taken.errors) == taken.subscriptions:
