@@ -226,7 +226,7 @@ def fetch_all(
     Args:
         client: the transport; it is signed in here.
         event_types: what to read, side by side.
-        subscription_ids: where to read it.
+        subscription_ids: where to read it; each is taken when its turn comes.
         clock: tells the present time.
         keep: gets each page as it arrives, in the thread that has read it.
         most_pages: how many pages of each list to read; None: all.

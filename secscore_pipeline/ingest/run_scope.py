@@ -110,11 +110,12 @@ class RunScope:
         return chain(first, waiting)
 
     def _choose(self) -> Iterator[str]:
+        """Yield each subscription once, first those that are known to be in scope before the list has ended."""
         named = self._azure.settings().scope.subscription_ids
-        begun: dict[str, None] = {}
-        for one in self._list_certain() if named is None else self._choose_named(named):
-            if one not in begun and (self._part is None or self._part.batch.takes(one)):
-                begun[one] = None
+        begun: set[str] = set()
+        for one in self._list_enabled() if named is None else self._choose_named(named):
+            if one not in begun and self._takes(one):
+                begun.add(one)
                 yield one
         if named is None or not begun:
             yield from (one for one in self.finish().subscription_ids if one not in begun)
@@ -142,40 +143,43 @@ class RunScope:
             if left:
                 self._report(describe_left(left))
             in_scope = refuse_empty(resolved)
-            subscription_ids = tuple(filter(self._part.batch.takes, in_scope)) if self._part else in_scope
+            subscription_ids = tuple(filter(self._takes, in_scope))
             if shared := self._find_shared(connection, subscription_ids):
                 raise shared
         return FoundScope(subscription_ids, len(in_scope), self._listing.tenant_ids, left)
 
-    def _choose_named(self, named: Sequence[str]) -> Sequence[str]:
-        """Return those that the settings name, whose list is read beside the fetches from now on.
+    def _takes(self, subscription_id: str) -> bool:
+        """Return whether a subscription belongs to the run's batch, where there is one."""
+        return self._part is None or self._part.batch.takes(subscription_id)
 
-        None, where another feed may read one of them: who is named may be out of scope, which its list says.
+    def _choose_named(self, named: Sequence[str]) -> Sequence[str]:
+        """Return those that the settings name, and begin to read their list beside the fetches.
+
+        None of them where another feed reads one: whether that is in scope here too, the list says.
         """
         # Made, migrated and free to be written: better known before an hour of reading than after.
         with self._warehouse.get_connection() as connection:
-            shared = self._find_shared(connection, named)
+            may_be_shared = self._find_shared(connection, named) is not None
         if self._pending:
             self._pending.start()
             self._wait = self._pending.wait
         else:
             self._wait = Background(self._listing.visible_or_none).wait
-        if shared:
+        if may_be_shared:
             return ()
-        self._total = sum(map(self._part.batch.takes, named)) if self._part else len(named)
+        self._total = sum(map(self._takes, named))
         return named
 
-    def _list_certain(self) -> Iterator[str]:
-        """Yield the subscriptions of each page but the last that no later page keeps from being read."""
+    def _list_enabled(self) -> Iterator[str]:
+        """Yield those to read of each page but the last, where no other page is needed to know them."""
         scope = self._azure.settings().scope
         needs_whole_list = bool(scope.management_group or scope.include or scope.exclude)
-        has_store = False
-        for page in self._read_pages():
+        for number, page in enumerate(self._read_pages(), 1):
             if needs_whole_list:
                 continue
-            if not has_store:  # as above
+            if number == 1:
                 with self._warehouse.get_connection():
-                    has_store = True
+                    pass  # can be written: better known before an hour of reading than after
             yield from (one.subscription_id for one in page if one.is_enabled)
 
     def _read_pages(self) -> Iterator[Sequence[ListedSubscription]]:
