@@ -2,18 +2,29 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from secscore_pipeline.system.sql_files import load_sql
+
+if TYPE_CHECKING:
+    from inscriptis.model.config import ParserConfig
+    from inscriptis.model.html_element import HtmlElement
 
 Run = Callable[[str, dict[str, object]], duckdb.DuckDBPyConnection]
 """Executes statements with parameters on a connection that is open for writing; returns the result of the last one."""
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
-LONGEST = 100_000
-"""How many characters of a text are converted; the longest that Azure was seen to send has a few thousand."""
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+
+LONGEST = 20_000
+"""How many characters of a text are converted, and kept; the longest that Azure was seen to send has a few thousand.
+
+A table may take the square of it, since a column is as wide as its widest cell.
+"""
 
 
 def convert_html(text: str) -> str:
@@ -26,11 +37,32 @@ def convert_html(text: str) -> str:
     """
     from inscriptis import get_text  # a tenth of a second that only runs with recommendations need
 
-    shown = get_text(text[:LONGEST])
+    config = _build_config()
+    shown = get_text(text[:LONGEST], config)
     if _TAG.search(shown):
-        shown = get_text(shown)
+        shown = get_text(shown[:LONGEST], config)
     lines = "\n".join(line.rstrip() for line in shown.splitlines())
-    return re.sub(r"\n{3,}", "\n\n", lines).strip()
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()[:LONGEST]
+
+
+@cache
+def _build_config() -> "ParserConfig":
+    """Return a configuration in which no attribute counts but a style that hides its element.
+
+    An indent may be 100,000 blanks for each line of it, and inscriptis fails for a length of hundreds of digits.
+    """
+    from inscriptis.model.config import ParserConfig
+
+    config = ParserConfig()
+    config.attribute_handler.attribute_mapping = {"style": _hide}
+    return config
+
+
+def _hide(style: str, element: "HtmlElement") -> None:
+    from inscriptis.html_properties import Display
+
+    if _HIDDEN.search(style):
+        element.display = Display.none
 
 
 def convert_texts(run: Run, part: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ import random
 import msgspec
 import pytest
 
-from secscore_pipeline.ocsf.plain_text import convert_html
+from secscore_pipeline.ocsf.plain_text import LONGEST, convert_html
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches
 from secscore_pipeline_tests.support.recommendations import (
@@ -241,11 +241,28 @@ def test_a_rebuild_and_a_retention_leave_the_events_that_a_plain_run_has(days):
         ("<ul><li>one<li>two</ul>", "* one\n  * two"),
         ("<script>alert(1)</script>", ""),
         ("<a href='javascript:x()' onclick='y()'>here</a>", "here"),
-        ("x" * 200_000, "x" * 100_000),
+        ("a<p style='Display: none'>b</p>", "a"),
+        ("x" * 200_000, "x" * LONGEST),
     ],
 )
 def test_html_becomes_the_text_that_a_browser_shows(html, text):
     assert convert_html(html) == text
+
+
+HOSTILE_HTML = {
+    "an indent wider than any page": "a<p style='padding-left: 9999999em'>" * 500,
+    "an indent of 400 digits": f"a<p style='padding-left: {'9' * 400}em'>",
+    "a style in a style in a style": f"a<p style='{'style:' * 5000}'>",
+    "a cell as wide as others are many": "a<table>" + "<tr><td>b" * 1000 + "<td>" + "c" * 9000,
+    "escaped lists in lists": "a" + "&lt;ul&gt;&lt;li&gt;" * 2000,
+}
+
+
+@pytest.mark.parametrize("html", HOSTILE_HTML.values(), ids=HOSTILE_HTML)
+def test_hostile_html_becomes_a_text_that_is_no_longer_than_any(html):
+    text = convert_html(html)
+    assert text.startswith("a")
+    assert len(text) <= LONGEST
 
 
 class _List(msgspec.Struct):
