@@ -147,6 +147,8 @@ ODD = {
     "a risk of texts": {"risk": {"level": "High", "riskFactors": "x", "attackPathsReferences": {}}},
     "a date that is none": {"status": {"code": "Unhealthy", "statusChangeDate": "yesterday", "firstEvaluationDate": 5}},
     "a date before all time": {"status": {"code": "Unhealthy", "firstEvaluationDate": "0001-01-01T00:00:00Z"}},
+    "a date that seconds would be": {"status": {"code": "Unhealthy", "firstEvaluationDate": "1999-12-31T00:00:00Z"}},
+    "a date after all plans": {"status": {"code": "Unhealthy", "statusChangeDate": "2300-01-01T00:00:00Z"}},
     "links that lead elsewhere": {"links": {"azurePortalUri": "javascript:alert(1)"}},
     "a name of HTML": {"displayName": "<script>alert(1)</script>"},
     "keys in two cases": {"resourceDetails": {"Id": "/subscriptions/a", "id": "/subscriptions/b", "Source": "Aws"}},

@@ -6,9 +6,11 @@ create or replace temp macro with_lower_names(entries) as
 
 create or replace temp macro text_at(entries, name) as text_of(entries.fields[list_position(entries.names, name)]);
 
+-- A moment that Azure can mean: it has been there since 2010. Others count as absent: in milliseconds they would look like
+-- seconds, or the other way round.
 create or replace temp macro moment_of(field) as
     case
-        when try_cast(text_of(field) as timestamptz) between timestamptz '1970-01-02 00:00:00+00' and timestamptz '9999-01-01 00:00:00+00'
+        when try_cast(text_of(field) as timestamptz) between timestamptz '2010-01-01 00:00:00+00' and timestamptz '2200-01-01 00:00:00+00'
         then try_cast(text_of(field) as timestamptz)
     end;
 
