@@ -136,6 +136,42 @@ def test_two_records_with_one_id_are_one_finding(days):
     assert days.query("select reason from raw.rejected") == [("the run holds a record with this id already",)]
 
 
+SCORE = {"id": f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore", "name": "ascScore"}
+AS_ASSESSMENT = {**make_assessment(MFA, "a"), "id": SCORE["id"]}
+
+
+@pytest.mark.parametrize("first", ["secure_scores", "assessments"])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_an_id_belongs_to_the_event_type_that_it_was_first_seen_with(days, first, runs):
+    lists = {"secure_scores": [SCORE], "assessments": [AS_ASSESSMENT, make_assessment(DISK, "b")]}
+    (second,) = lists.keys() - {first}
+    if runs == 2:
+        days.sync({first: lists[first]})
+        days.sync({second: lists[second]})
+    else:
+        days.sync({first: lists[first], second: lists[second]})
+    reason = "the id belongs to a record of another event type or subscription"
+    assert days.query("select event_type, reason from raw.rejected") == [(second, reason)]
+    found = "select metadata.event_code = 'assessments', finding_info.uid, message from ocsf.assessment_findings order by all"
+    events = days.query(found)
+    assert [row[0] for row in events if row[1] == SCORE["id"].lower()] == [first == "assessments"]
+    assert len(events) == 2
+    with days.open() as connection:
+        delete_findings(connection)
+    days.normalize()
+    assert days.query(found) == events
+
+
+def test_an_id_belongs_to_the_subscription_that_it_was_first_seen_with(days):
+    days.load({"assessments": [make_assessment(MFA, "a")]})
+    days.load({"assessments": [make_assessment(MFA, "a", "Healthy")]}, "33333333-3333-4333-8333-333333333333")
+    days.normalize()
+    reason = "the id belongs to a record of another event type or subscription"
+    assert days.query("select right(subscription_id, 1), reason from raw.rejected") == [("3", reason)]
+    assert days.query("select subscription_id from posture.unhealthy_resources") == [(SUBSCRIPTION,)]
+    assert [row[2] for row in days.query(EVENTS)] == ["Create"]
+
+
 ODD = {
     "no resource": {"resourceDetails": None},
     "a resource that is text": {"resourceDetails": "x"},

@@ -1,11 +1,12 @@
--- One row: one finding that was not met before; how it stands is filled in once its versions are parsed.
+-- One row: one finding that was not met before; how it stands is filled in once its versions are parsed. It is of the
+-- event type and subscription that its id was first seen with: of others, what has the id is rejected when it is parsed.
 insert into internal.findings (finding_id, finding_uid, event_type, subscription_id, first_seen_time)
 select
     (select coalesce(max(known.finding_id), 0) from internal.findings as known)
         + row_number() over (order by min(new_versions.version_id)),
     new_versions.finding_uid,
-    any_value(new_versions.event_type),
-    any_value(new_versions.subscription_id),
+    arg_min(new_versions.event_type, new_versions.version_id),
+    arg_min(new_versions.subscription_id, new_versions.version_id),
     min(new_versions.time)
 from (
     select finding_uid, event_type, subscription_id, version_id, time, rejection

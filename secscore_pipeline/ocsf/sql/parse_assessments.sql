@@ -11,7 +11,10 @@ select
     findings.numbers as restored_state,
     findings.modified_time as restored_modified_time
 from new_assessments
-join internal.findings as findings using (finding_uid)
+join internal.findings as findings
+    on findings.finding_uid = new_assessments.finding_uid
+    and findings.event_type = new_assessments.event_type
+    and findings.subscription_id = new_assessments.subscription_id
 where new_assessments.rejection is null;
 
 create or replace temp table state_times as
@@ -60,7 +63,10 @@ insert into internal.parsed_assessments by name
 select
     new_assessments.version_id,
     state_times.finding_id,
-    new_assessments.rejection,
+    coalesce(
+        new_assessments.rejection,
+        if(state_times.finding_id is null, 'the id belongs to a record of another event type or subscription', null)
+    ) as rejection,
     new_assessments.recommendation_id,
     new_assessments.type,
     new_assessments.display_name,

@@ -40,6 +40,8 @@ with timeline as (
     from new_versions
     left join internal.findings as findings
         on findings.finding_uid = if(new_versions.rejection is null, new_versions.finding_uid, null)
+        and findings.event_type = new_versions.event_type
+        and findings.subscription_id = new_versions.subscription_id
     left join internal.control_definitions as definitions
         on definitions.definition_key = if(new_versions.rejection is null, new_versions.definition_key, null)
 ),
@@ -62,7 +64,10 @@ titles as (
 select
     comparisons.version_id,
     comparisons.finding_id,
-    comparisons.rejection,
+    coalesce(
+        comparisons.rejection,
+        if(comparisons.finding_id is null, 'the id belongs to a record of another event type or subscription', null)
+    ) as rejection,
     comparisons.id,
     comparisons.name,
     comparisons.type,

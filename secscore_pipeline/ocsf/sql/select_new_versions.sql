@@ -59,7 +59,7 @@ parsed_records as (
         )) as fields
     from pending_versions
 ),
-typed_records as materialized (
+typed_records as (
     select
         * exclude (fields, looks_like_object),
         looks_like_object and fields is not null as is_object,
@@ -81,33 +81,19 @@ typed_records as materialized (
             then md5(cast(fields.properties.definition as varchar))
         end as definition_key
     from parsed_records
-),
--- An id belongs to the event type and subscription that it was first seen with.
-owners as (
-    select
-        newcomers.finding_uid,
-        coalesce(any_value(known.event_type), arg_min(newcomers.event_type, newcomers.version_id)) as event_type,
-        coalesce(any_value(known.subscription_id), arg_min(newcomers.subscription_id, newcomers.version_id))
-            as subscription_id
-    from typed_records as newcomers
-    left join internal.findings as known using (finding_uid)
-    group by newcomers.finding_uid
 )
 select
-    typed_records.*,
+    *,
     coalesce(
         case
-            when typed_records.event_type = 'secure_scores' then typed_records.name
-            else nullif(regexp_extract(typed_records.id, '/secureScores/([^/]+)', 1, 'i'), '')
+            when event_type = 'secure_scores' then name
+            else nullif(regexp_extract(id, '/secureScores/([^/]+)', 1, 'i'), '')
         end,
-        typed_records.name
+        name
     ) as score_name,
     case
-        when not coalesce(typed_records.is_object, false) then 'the record is no JSON object'
-        when coalesce(typed_records.id, '') = '' then 'the record has no id'
-        when typed_records.occurrence > 1 then 'the run holds a record with this id already'
-        when typed_records.event_type <> owners.event_type or typed_records.subscription_id <> owners.subscription_id
-            then 'the id belongs to a record of another event type or subscription'
+        when not coalesce(is_object, false) then 'the record is no JSON object'
+        when coalesce(id, '') = '' then 'the record has no id'
+        when occurrence > 1 then 'the run holds a record with this id already'
     end as rejection
-from typed_records
-left join owners using (finding_uid);
+from typed_records;
