@@ -10,12 +10,14 @@ from secscore_pipeline.ocsf.plain_text import LONGEST, convert_html
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.warehouse.store import delete_findings, delete_old_fetches
 from secscore_pipeline_tests.support.recommendations import (
+    CONTROL,
     DISK,
     FIRST,
     MFA,
     SUBSCRIPTION,
     RecommendationStore,
     make_assessment,
+    make_control,
     make_metadata,
 )
 
@@ -200,6 +202,21 @@ def test_an_odd_record_becomes_a_valid_finding_or_says_why_not(days, odd):
     assert len(events) == 2 - len(days.query("from raw.rejected"))
     for (event,) in events:
         assert find_problems(build_event(event)) == []
+
+
+@pytest.mark.parametrize("name", [CONTROL, None])
+def test_a_control_without_a_display_name_goes_by_its_own_name(days, name):
+    control = make_control(1, 1, [MFA])
+    definition = control["properties"]["definition"]
+    for place, field in ((control["properties"], "displayName"), (definition["properties"], "displayName")):
+        del place[field]
+    control["name"] = definition["name"] = name
+    days.sync({"secure_score_controls": [control], "assessments": [make_assessment(MFA, "a")]})
+    query = "select to_json(f) from ocsf.assessment_findings as f where metadata.event_code = 'assessments'"
+    ((row,),) = days.query(query)
+    event = build_event(row)
+    assert find_problems(event) == []
+    assert event["compliance"].get("requirements") == ([name] if name else None)
 
 
 def test_findings_say_what_to_do_how_hard_it_is_and_since_when(days):

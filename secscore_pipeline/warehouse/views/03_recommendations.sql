@@ -21,12 +21,16 @@ with definitions as (
     qualify row_number() over (partition by lower(definition.name) order by definition_id desc) = 1
 ),
 memberships as (
-    select definition, lower(unnest(definition.check_uids)) as recommendation_id
+    select
+        definition,
+        coalesce(definition.display_name, definition.name) as control,
+        lower(unnest(definition.check_uids)) as recommendation_id
     from definitions
+    where coalesce(definition.display_name, definition.name) is not null
 )
 select
     recommendation_id,
-    list(definition.display_name order by definition.max_score desc nulls last, definition.name) as controls,
+    list(control order by definition.max_score desc nulls last, definition.name) as controls,
     list(internal.spell_id(definition.name) order by definition.max_score desc nulls last, definition.name)
         as control_ids
 from memberships
