@@ -154,7 +154,8 @@ def test_an_id_belongs_to_the_event_type_that_it_was_first_seen_with(days, first
         days.sync({first: lists[first], second: lists[second]})
     reason = "the id belongs to a record of another event type or subscription"
     assert days.query("select event_type, reason from raw.rejected") == [(second, reason)]
-    found = "select metadata.event_code = 'assessments', finding_info.uid, message from ocsf.assessment_findings order by all"
+    event = "select metadata.event_code = 'assessments', finding_info.uid, message"
+    found = f"{event} from ocsf.assessment_findings order by all"
     events = days.query(found)
     assert [row[0] for row in events if row[1] == SCORE["id"].lower()] == [first == "assessments"]
     assert len(events) == 2
@@ -249,8 +250,8 @@ def test_findings_say_what_to_do_how_hard_it_is_and_since_when(days):
     assert event["unmapped"]["recommendation"]["implementation_effort"] == "Low"
     assert event["unmapped"]["recommendation"]["user_impact"] == "Moderate"
     resource = event["resources"][0]
-    assert (resource["name"], resource["type"]) == ("a", "Microsoft.Storage/storageAccounts")
-    assert resource["group"] == {"name": "rg-one"}
+    assert (resource["name"], resource["type"]) == ("a", "Microsoft.Compute/virtualMachines")
+    assert resource["group"] == {"name": "rg"}
     assert event["resources"][1]["uid"] == f"/subscriptions/{SUBSCRIPTION}"
 
 

@@ -46,16 +46,16 @@ def test_the_cheapest_points_are_those_of_resources_with_one_recommendation_left
         "select resource_name, recommendation, control, potential_increase from posture.last_unhealthy order by all"
     )
     assert cheapest == [
-        ("a", "Recommendation 1", "Protect storage", 2.0),
-        ("c", "Recommendation 2", "Protect storage", 2.0),
+        ("a", MFA, "Protect storage", 2.0),
+        ("c", DISK, "Protect storage", 2.0),
     ]
     rows = days.query(
         "select recommendation, severity, effort, unhealthy_resources, healthy_resources, not_applicable_resources, "
         "exempt_resources, potential_increase, is_scored, remediation from posture.recommendations order by all"
     )
     assert rows == [
-        ("Recommendation 1", "High", "Low", 2, 1, 1, 0, 2.0, True, "Turn it on."),
-        ("Recommendation 2", "Medium", "High", 2, 1, 0, 1, 2.0, True, None),
+        (MFA, "High", "Low", 2, 1, 1, 0, 2.0, True, "Turn it on."),
+        (DISK, "Medium", "High", 2, 1, 0, 1, 2.0, True, None),
     ]
 
 
@@ -78,7 +78,7 @@ def test_previews_and_what_is_in_no_control_never_count_for_points(days):
 
 
 def test_one_resource_written_in_two_cases_is_one_resource(days):
-    upper = json.loads(json.dumps(make_assessment(DISK, "a")).replace("RG-One", "rg-one"))
+    upper = json.loads(json.dumps(make_assessment(DISK, "a")).replace("/RG/", "/rg/"))
     days.sync(
         {
             "secure_score_controls": [make_control(1, 1, [MFA, DISK])],
@@ -87,7 +87,7 @@ def test_one_resource_written_in_two_cases_is_one_resource(days):
         }
     )
     assert days.query("from posture.last_unhealthy") == []
-    assert days.query("select distinct resource_group from posture.unhealthy_resources") == [("rg-one",)]
+    assert days.query("select distinct resource_group from posture.unhealthy_resources") == [("rg",)]
 
 
 def test_how_long_findings_stay_open_counts_azures_dates_where_it_gives_them(days):

@@ -1,6 +1,5 @@
-"""Builds stores that hold recommendations, day by day, without any HTTP: what tests of the SQL start from."""
+"""Fills a store with recommendations of one subscription, day by day: what tests of their SQL start from."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,74 +9,32 @@ from typing import Any
 import duckdb
 
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeRow
-from secscore_pipeline.warehouse.spool import open_spool
-from secscore_pipeline.warehouse.store import leave_scope, load_fetches, normalize
+from secscore_pipeline.warehouse.rows import ScopeRow
+from secscore_pipeline.warehouse.store import leave_scope, normalize
+from secscore_pipeline_tests.support import records
 
-TENANT = "11111111-1111-4111-8111-111111111111"
 SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 MFA, DISK = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
-CONTROL = "cccccccc-0000-4000-8000-000000000001"
+CONTROL = records.make_guid("Protect storage")
 FIRST = datetime(2026, 11, 1, 5, tzinfo=UTC)
 
 
-def make_assessment(key: str, resource: str, code: str = "Unhealthy", **more: Any) -> dict[str, Any]:
-    """Return an assessment as Azure writes it; `more` are fields of its status, such as `cause`."""
-    resource_id = (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/RG-One/providers/Microsoft.Storage/storageAccounts/{resource}"
-    )
-    return {
-        "type": "Microsoft.Security/assessments",
-        "id": f"{resource_id}/providers/Microsoft.Security/assessments/{key}",
-        "name": key,
-        "properties": {
-            "displayName": f"Recommendation {key[-1]}",
-            "status": {"code": code, **more},
-            "resourceDetails": {"Source": "Azure", "Id": resource_id},
-        },
-    }
+def make_assessment(key: str, resource: str, code: str = "Unhealthy", **status: Any) -> records.Record:
+    """Return an assessment of the subscription; `status` are fields of its status, such as `cause`."""
+    return records.make_assessment(SUBSCRIPTION, key, resource, code, **status)
 
 
-def make_metadata(key: str, **properties: Any) -> dict[str, Any]:
-    """Return a recommendation's metadata as Azure writes it."""
-    return {
-        "id": f"/providers/Microsoft.Security/assessmentMetadata/{key}",
-        "name": key,
-        "type": "Microsoft.Security/assessmentMetadata",
-        "properties": {"displayName": f"Recommendation {key[-1]}", "severity": "High", **properties},
-    }
+def make_metadata(key: str, **properties: Any) -> records.Record:
+    """Return a recommendation's metadata; it is severe where nothing else is given."""
+    return records.make_metadata(key, **{"severity": "High", **properties})
 
 
-def make_control(healthy: int, unhealthy: int, keys: Sequence[str], maximum: int = 10) -> dict[str, Any]:
-    """Return a secure score control that is made of some recommendations."""
-    current = round(maximum * healthy / (healthy + unhealthy), 2)
-    scope = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore"
-    return {
-        "id": f"{scope}/secureScoreControls/{CONTROL}",
-        "name": CONTROL,
-        "type": "Microsoft.Security/secureScores/secureScoreControls",
-        "properties": {
-            "displayName": "Protect storage",
-            "healthyResourceCount": healthy,
-            "unhealthyResourceCount": unhealthy,
-            "notApplicableResourceCount": 0,
-            "score": {"max": maximum, "current": current, "percentage": round(current / maximum, 4)},
-            "weight": healthy + unhealthy,
-            "definition": {
-                "id": f"/providers/Microsoft.Security/secureScoreControlDefinitions/{CONTROL}",
-                "name": CONTROL,
-                "type": "Microsoft.Security/secureScoreControlDefinitions",
-                "properties": {
-                    "source": {"sourceType": "BuiltIn"},
-                    "displayName": "Protect storage",
-                    "maxScore": maximum,
-                    "assessmentDefinitions": [
-                        {"id": f"/providers/Microsoft.Security/assessmentMetadata/{key}"} for key in keys
-                    ],
-                },
-            },
-        },
-    }
+def make_control(healthy: int, unhealthy: int, keys: Sequence[str]) -> records.Record:
+    """Return the subscription's one control, of 10 points, which is made of some recommendations."""
+    return records.make_control(SUBSCRIPTION, "Protect storage", 10, healthy, unhealthy, keys)
+
+
+Lists = Mapping[str, Sequence[records.Record | str] | None]
 
 
 @dataclass
@@ -107,42 +64,15 @@ class RecommendationStore:
         """Open the store for writing."""
         return self.store.warehouse.get_connection()
 
-    def load(
-        self, lists: Mapping[str, Sequence[dict[str, Any] | str] | None], subscription_id: str = SUBSCRIPTION
-    ) -> None:
+    def load(self, lists: Lists, subscription_id: str = SUBSCRIPTION) -> None:
         """Store a run that read some event types of a subscription; None is a fetch that failed."""
-        run_id = f"run-{self.day}"
-        for event_type, records in lists.items():
-            with open_spool(self.store.path) as spool:
-                spool.add_fetch(
-                    FetchRow(
-                        run_id=run_id,
-                        tenant_id=TENANT,
-                        subscription_id=subscription_id,
-                        event_type=event_type,
-                        started_at=self.now,
-                        finished_at=self.now,
-                        outcome="failed" if records is None else "complete" if records else "no_score",
-                        http_status=200,
-                        error_code=None,
-                        error=None if records is not None else "It could not be read. [read-broken]",
-                        pages=1,
-                        records=len(records or ()),
-                        request_ids=("request-1",),
-                        arm_endpoint="https://management.azure.com",
-                        cloud_partition="AzureCloud",
-                        api_version=None if records is None else self.api_version,
-                    )
-                )
-                for position, record in enumerate(records or (), 1):
-                    text = record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
-                    spool.add_record(RecordRow(subscription_id=subscription_id, page=1, position=position, record=text))
-                spool.close()
-                with self.open() as connection:
-                    load_fetches(connection, spool, run_id, event_type, self.now)
+        read = {event_type: {subscription_id: given} for event_type, given in lists.items()}
+        with self.open() as connection:
+            run_id = f"run-{self.day}"
+            records.load_records(connection, self.store.path, run_id, self.now, read, api_version=self.api_version)
         self.day += 1
 
-    def sync(self, lists: Mapping[str, Sequence[dict[str, Any] | str] | None]) -> int:
+    def sync(self, lists: Lists) -> int:
         """Store a run and normalize it; return how many events it brought."""
         self.load(lists)
         return self.normalize()

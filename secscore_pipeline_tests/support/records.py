@@ -1,10 +1,14 @@
 """Records of Microsoft.Security written by hand, stored as if they had been read: for answers worked out by hand."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+
+import duckdb
 
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
@@ -17,7 +21,9 @@ Record = dict[str, Any]
 
 
 def make_guid(name: str) -> str:
-    """Return the GUID of a name: the same each time."""
+    """Return the GUID of a name: the same each time; a GUID is its own."""
+    if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", name):
+        return name
     return str(uuid5(NAMESPACE_URL, name))
 
 
@@ -61,7 +67,12 @@ def make_control(
 
 
 def make_assessment(
-    subscription: str, recommendation: str, resource: str, code: str = "Unhealthy", changed: datetime | None = None
+    subscription: str,
+    recommendation: str,
+    resource: str,
+    code: str = "Unhealthy",
+    changed: datetime | None = None,
+    **status: Any,
 ) -> Record:
     """Return what an assessment says of a virtual machine.
 
@@ -71,6 +82,7 @@ def make_assessment(
         resource: the machine's name.
         code: of its status.
         changed: when that changed last, UTC; None where Azure does not say.
+        status: other fields of its status, such as `cause`.
     """
     key = make_guid(recommendation)
     identifier = (
@@ -86,7 +98,7 @@ def make_assessment(
         "properties": {
             "displayName": recommendation,
             "resourceDetails": {"Source": "Azure", "Id": identifier},
-            "status": {"code": code, **dates},
+            "status": {"code": code, **dates, **status},
         },
     }
 
@@ -113,36 +125,57 @@ def store_records(
     store: Store,
     run_id: str,
     moment: datetime,
-    records: Mapping[str, Mapping[str, Sequence[Record] | None]],
+    records: Mapping[str, Mapping[str, Sequence[Record | str] | None]],
     cloud: str = "AzureCloud",
 ) -> None:
-    """Store what a run read, and make findings of it.
-
-    Args:
-        store: where to.
-        run_id: the run's, and its sync's.
-        moment: when it read, UTC.
-        records: by event type and subscription; None for what could not be read.
-        cloud: the cloud.
-    """
+    """Store what a run read, and make findings of it; the arguments are those of `load_records`."""
     with store.warehouse.get_connection() as connection:
-        for event_type, lists in records.items():
-            with open_spool(store.path) as spool:
-                for subscription, read in lists.items():
-                    spool.add_fetch(_make_fetch(run_id, moment, event_type, subscription, read, cloud))
-                    for position, record in enumerate(read or (), 1):
-                        spool.add_record(RecordRow(subscription, 1, position, json.dumps(record)))
-                spool.close()
-                load_fetches(connection, spool, run_id, event_type, moment)
+        load_records(connection, store.path, run_id, moment, records, cloud=cloud)
         normalize(connection, Normalization().build_mapping())
 
 
+def load_records(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    run_id: str,
+    moment: datetime,
+    records: Mapping[str, Mapping[str, Sequence[Record | str] | None]],
+    **fetch: Any,
+) -> None:
+    """Store what a run read.
+
+    Args:
+        connection: open for writing.
+        path: beside which the spool is made.
+        run_id: the run's, and its sync's.
+        moment: when it read, UTC.
+        records: by event type and subscription, or their texts; None for what could not be read.
+        fetch: fields of the fetches' rows that differ from the usual ones, and `cloud`.
+    """
+    for event_type, lists in records.items():
+        with open_spool(path) as spool:
+            for subscription, read in lists.items():
+                spool.add_fetch(_make_fetch(run_id, moment, event_type, subscription, read, **fetch))
+                for position, record in enumerate(read or (), 1):
+                    text = record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
+                    spool.add_record(RecordRow(subscription, 1, position, text))
+            spool.close()
+            load_fetches(connection, spool, run_id, event_type, moment)
+
+
 def _make_fetch(
-    run_id: str, moment: datetime, event_type: str, subscription: str, read: Sequence[Record] | None, cloud: str
+    run_id: str,
+    moment: datetime,
+    event_type: str,
+    subscription: str,
+    read: Sequence[Record | str] | None,
+    cloud: str = "AzureCloud",
+    tenant_id: str = TENANT,
+    api_version: str | None = None,
 ) -> FetchRow:
     return FetchRow(
         run_id=run_id,
-        tenant_id=TENANT,
+        tenant_id=tenant_id,
         subscription_id=subscription,
         event_type=event_type,
         started_at=moment,
@@ -150,10 +183,11 @@ def _make_fetch(
         outcome="failed" if read is None else "complete",
         http_status=500 if read is None else 200,
         error_code=None,
-        error=None,
+        error="It could not be read. [read-broken]" if read is None else None,
         pages=1,
         records=len(read or ()),
-        request_ids=("r",),
+        request_ids=("request-1",),
         arm_endpoint="https://arm.example",
         cloud_partition=cloud,
+        api_version=None if read is None else api_version,
     )
