@@ -24,8 +24,8 @@ def run_side_by_side(
     """Yield the result of each piece of work as it ends; no more than the pace has places for are under way.
 
     Args:
-        work: what is to be done, taken in this thread when there is a place for it; what is under way goes on while
-            this thread waits for it.
+        work: what is to be done, taken in this thread when there is a place for it; what is under way goes on
+            meanwhile, however long that takes.
         pace: how much may be under way, now and later.
         stop: makes what is under way end; called where one raises, or nobody takes the results any more.
 
