@@ -1,7 +1,6 @@
 """Strategies for hostile answers: HTTP and what is around it, lists, tokens, and what services say of an alert."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Sequence
 from functools import cache
@@ -9,6 +8,7 @@ from functools import cache
 from hypothesis import strategies as st
 
 from secscore_pipeline_tests.fuzzing.leaks import ENCODINGS
+from secscore_pipeline_tests.fuzzing.records import JSON, PLAIN_JSON, encoded, lists
 from secscore_pipeline_tests.fuzzing.servers import FOREVER, Answer, Send
 
 HERE = "${HERE}"
@@ -43,58 +43,6 @@ LINKS = st.one_of(
     st.none() | st.integers() | st.booleans() | st.lists(st.text(max_size=3), max_size=2),
 )  # fmt: skip
 
-TEXTS = st.one_of(
-    st.text(max_size=20),
-    st.sampled_from(
-        ("\x1b[2J\x1b]8;;https://example.com\x07", "\u202etxet", "x" * 5000, "\x00", "a\r\nb", "<script>alert(1)</script>",
-         "=cmd|' /C calc'!A0", "';drop table raw.fetches;--", "../../../etc/passwd", "${CREDENTIAL:plain}", "{}", "%s%n",
-         "${CREDENTIAL:base64}", "${CREDENTIAL:percent-all}", "[red]x[/red]", "\ufeff", "NaN", "null")
-    ),
-)  # fmt: skip
-
-NUMBERS = st.one_of(
-    st.integers(),
-    st.floats(allow_nan=False),
-    st.sampled_from((2**31, 2**31 - 1, -(2**31) - 1, 2**63, 2**64, 10**30, 1e308, -1e308, 5e-324, 0.1 + 0.2, -0.0)),
-)
-
-JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | TEXTS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=10,
-)
-
-_SCORE = "/subscriptions/00000000-0000-0000-0000-000000000001/providers/Microsoft.Security/secureScores/ascScore"
-
-NUMERALS = st.one_of(
-    NUMBERS.map(json.dumps),
-    st.sampled_from(("1e400", "-1e400", "9" * 5000, "1" + "0" * 308, "0." + "0" * 400 + "1", '"1e308"', '"inf"', '"12"', "null",
-                     "true", "{}", "2147483648", "1e-400", '"NaN"'))
-)  # fmt: skip
-
-
-@st.composite
-def records(draw: st.DrawFn) -> str:
-    """Draw the JSON text of a record whose numbers are anything JSON has a numeral for."""
-    names = ("max", "current", "percentage")
-    score = ", ".join(f'"{name}": {draw(NUMERALS)}' for name in names)
-    counts = ", ".join(
-        f'"{name}": {draw(NUMERALS)}'
-        for name in ("healthyResourceCount", "unhealthyResourceCount", "notApplicableResourceCount", "weight")
-    )
-    identifier, name, shown = (json.dumps(draw(st.just(_SCORE) | _PLAIN_TEXTS)) for _ in range(3))
-    return f'{{"id": {identifier}, "name": {name}, "properties": {{"displayName": {shown}, "score": {{{score}}}, {counts}}}}}'
-
-
-_PLAIN_TEXTS = TEXTS.filter(lambda text: "${" not in text)
-"""What Azure itself may hold: a record that repeats a credential would be stored as it was received."""
-
-_PLAIN_JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | _PLAIN_TEXTS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=10,
-)
-
 
 def deep(levels: int) -> bytes:
     """Return JSON of so many levels."""
@@ -107,15 +55,10 @@ def bomb(megabytes: int) -> bytes:
     return gzip.compress(b'{"value": [' + b" " * (megabytes << 20) + b"]}", 9)
 
 
-def encoded(document: object) -> bytes:
-    """Return JSON as bytes; half of a surrogate pair stays an escape."""
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
-
-
 _BODIES = st.one_of(
     JSON.map(encoded),
-    st.builds(lambda value, link: encoded({"value": value, "nextLink": link}), st.lists(_PLAIN_JSON, max_size=3), LINKS),
-    st.lists(records(), max_size=3).map(lambda held: f'{{"value": [{", ".join(held)}]}}'.encode()),
+    st.builds(lambda value, link: encoded({"value": value, "nextLink": link}), st.lists(PLAIN_JSON, max_size=3), LINKS),
+    lists("secure_scores"),
     st.builds(
         lambda code, message, more: encoded({"error": {"code": code, "message": message, "details": more}}),
         JSON, JSON, JSON,
@@ -339,7 +282,7 @@ _IDS = st.one_of(
         ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000A", "../../tenants", "x/y?z#", "", " ",
          "\x1b[2J", "a" * 5000, "00000000-0000-0000-0000-00000000000a/../..", "%2e%2e", "\u202e", "٠" * 36, "\x00", "é", "'")
     ),
-    _PLAIN_JSON,
+    PLAIN_JSON,
 )  # fmt: skip
 
 
@@ -353,15 +296,15 @@ def listings(draw: st.DrawFn) -> bytes:
         record = {
             "id": f"{places}{identifier}",
             "subscriptionId": identifier,
-            "displayName": draw(_PLAIN_JSON),
-            "state": draw(st.sampled_from(("Enabled", "Warned", "Disabled")) | _PLAIN_JSON),
-            "tenantId": draw(st.just("00000000-0000-0000-0000-00000000000b") | _PLAIN_JSON),
-            "tags": draw(_PLAIN_JSON),
-            "properties": draw(_PLAIN_JSON | st.just({"parent": {"id": f"{places}{identifier}"}})),
+            "displayName": draw(PLAIN_JSON),
+            "state": draw(st.sampled_from(("Enabled", "Warned", "Disabled")) | PLAIN_JSON),
+            "tenantId": draw(st.just("00000000-0000-0000-0000-00000000000b") | PLAIN_JSON),
+            "tags": draw(PLAIN_JSON),
+            "properties": draw(PLAIN_JSON | st.just({"parent": {"id": f"{places}{identifier}"}})),
         }
         for name in draw(st.lists(st.sampled_from(sorted(record)), max_size=3)):
             record.pop(name, None)
-        return draw(st.just(record) | st.just(record) | st.just(record) | _PLAIN_JSON)
+        return draw(st.just(record) | st.just(record) | st.just(record) | PLAIN_JSON)
 
     page: dict[str, object] = {"value": [one() for _ in range(draw(st.integers(0, 4)))]}
     if draw(st.integers(0, 3)) == 0:

@@ -14,9 +14,13 @@ class ArmCase(msgspec.Struct, frozen=True, tag="arm"):
 
 
 class RecordsCase(msgspec.Struct, frozen=True, tag="records"):
-    """A list of records that is right as HTTP and JSON, for one subscription of several."""
+    """Lists of records that are right as HTTP and JSON, for one subscription of several.
 
-    body: bytes
+    Attributes:
+        runs: for each run, the bodies of the lists that it reads, by the name of their event type.
+    """
+
+    runs: tuple[dict[str, bytes], ...]
 
 
 class SignInCase(msgspec.Struct, frozen=True, tag="sign-in"):

@@ -47,17 +47,34 @@ def _listed(*records: object, at: str = "subscriptions", **more: object) -> List
     return ListingCase(at, (plain(encoded({"value": records, **more})),))  # type: ignore[arg-type]
 
 
-def _scored(**values: str) -> RecordsCase:
-    names = {"max": "10", "current": "5", "percentage": "0.5", "weight": "3", "unhealthyResourceCount": "1"} | values
-    score = ", ".join(f'"{name}": {names[name]}' for name in ("max", "current", "percentage"))
-    rest = ", ".join(
-        f'"{name}": {text}' for name, text in names.items() if name not in ("max", "current", "percentage")
-    )
-    scope = f"/subscriptions/{_GUID}/providers/Microsoft.Security/secureScores/ascScore"
-    record = (
-        f'{{"id": "{scope}", "name": "ascScore", "properties": {{"displayName": "x", "score": {{{score}}}, {rest}}}}}'
-    )
-    return RecordsCase(f'{{"value": [{record}]}}'.encode())
+def _records(event_type: str, *records: str) -> RecordsCase:
+    return RecordsCase(({event_type: f'{{"value": [{", ".join(records)}]}}'.encode()},))
+
+
+def _control(name: str, numeral: str) -> str:
+    """Return a control one of whose numbers is what a numeral says."""
+    numbers = {
+        "max": "10",
+        "current": "5",
+        "percentage": "0.5",
+        "weight": "3",
+        "unhealthyResourceCount": "1",
+        name: numeral,
+    }
+    fields = [f'"{field}": {text}' for field, text in numbers.items()]
+    place = f"/subscriptions/{_GUID}/providers/Microsoft.Security/secureScores/ascScore/secureScoreControls"
+    properties = f'"displayName": "x", "score": {{{", ".join(fields[:3])}}}, {", ".join(fields[3:])}'
+    return f'{{"id": "{place}/{name}-{numeral[:12].strip(chr(34))}", "name": "x", "properties": {{{properties}}}}}'
+
+
+def _assessment(number: int, **properties: object) -> str:
+    """Return an assessment of which some properties are odd."""
+    record = {
+        "id": f"/subscriptions/{_GUID}/providers/Microsoft.Security/assessments/{number}",
+        "name": "x",
+        "properties": {"displayName": "x", "status": {"code": "Unhealthy"}, **properties},
+    }
+    return encoded(record).decode()
 
 
 def _aliases(levels: int, width: int, form: str) -> FeedsCase:
@@ -231,9 +248,9 @@ FOUND: dict[str, Case] = {
     "groups in a circle": _listed({"id": "/a", "properties": {"parent": {"id": "/a"}}}, at="descendants"),
     "groups of other types": _listed({"id": 5}, {"id": "x", "properties": []}, at="descendants"),
     "groups' nextLink": _listed(at="descendants", nextLink="https://["),
-    # Numbers.
-    **{
-        f"{name} of {numeral[:12]}": _scored(**{name: numeral})
+    # Records.
+    "numbers that no score has": _records("secure_score_controls", *(
+        _control(name, numeral)
         for name, numeral in (
             ("unhealthyResourceCount", "2147483648"),
             ("unhealthyResourceCount", "-1"),
@@ -248,7 +265,24 @@ FOUND: dict[str, Case] = {
             ("current", '"inf"'),
             ("max", "0"),
         )
-    },
+    )),
+    "assessments with odd dates, names that occur twice, and nothing in place of an object": _records("assessments", *(
+        _assessment(number, **properties)
+        for number, properties in enumerate((
+            {"status": {"code": "Unhealthy", "firstEvaluationDate": "1999-12-31T00:00:00Z"}},
+            {"status": {"code": "Unhealthy", "statusChangeDate": "2300-01-01T00:00:00Z"}},
+            {"resourceDetails": {"Id": "a", "id": "b"}}, {"resourceDetails": None}, {"additionalData": {"a": 1}}, {"status": None},
+        ))
+    ), f'{{"id": "/subscriptions/{_GUID}/providers/Microsoft.Security/secureScores/ascScore", "name": "a", "name": "b"}}'),
+    "an assessment with half of a surrogate pair": _records("assessments", _assessment(1, displayName="\ud800")),
+    "a recommendation's HTML": RecordsCase((
+        {
+            "assessments": b'{"value": [' + _assessment(1).encode() + b"]}",
+            "assessment_metadata": encoded({"value": [{"name": "x", "properties": {
+                "description": f"<p style='padding-left: {'9' * 400}em'>a", "remediationDescription": f"<p style='{'style:' * 3000}'>b",
+            }}]}),
+        },
+    )),
     # Alerts.
     **{
         f"{channel} answers {status}": ChannelCase(channel, (plain(b"{}", status, ("Location", "${AWAY}/hook")),))  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from secscore_pipeline_tests.fuzzing.cases import (
     SettingsCase,
     SignInCase,
 )
+from secscore_pipeline_tests.fuzzing.records import RECORDS, lists
 
 _GUID = "00000000-0000-0000-0000-00000000000a"
 
@@ -153,14 +154,23 @@ def _some(one: st.SearchStrategy[answers.Answer]) -> st.SearchStrategy[tuple[ans
     return st.lists(one, min_size=1, max_size=3).map(tuple)
 
 
-_LISTS = st.lists(answers.records(), max_size=5).map(lambda held: f'{{"value": [{", ".join(held)}]}}'.encode())
+def _runs(*event_types: str, most: int = 1) -> st.SearchStrategy[tuple[dict[str, bytes], ...]]:
+    one = st.fixed_dictionaries({event_type: lists(event_type) for event_type in event_types})
+    return st.lists(one, min_size=1, max_size=most).map(tuple)
+
+
 _ARM = "^GET /subscriptions/[^/]+0/|secureScoreControls"
 
 STRATEGIES: dict[type, st.SearchStrategy[Case]] = {
     ArmCase: st.builds(
         ArmCase, _some(answers.answers() | answers.answers() | answers.answers() | answers.slow_answers())
     ),
-    RecordsCase: st.builds(RecordsCase, _LISTS),
+    RecordsCase: st.one_of(
+        _runs("secure_scores", "secure_score_controls"),
+        _runs("assessments", "assessment_metadata", most=2),
+        _runs("assessments", "assessment_metadata"),
+        _runs(*RECORDS),
+    ).map(RecordsCase),
     SignInCase: st.one_of(
         st.builds(SignInCase, st.just("token"), _some(answers.token_answers())),
         st.builds(SignInCase, st.just("discovery"), _some(answers.discovery_answers())),

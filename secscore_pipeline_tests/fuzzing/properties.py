@@ -1,7 +1,5 @@
 """What must be true of each kind of case, whatever it holds."""
 
-import csv
-import math
 import os
 import re
 import subprocess
@@ -11,15 +9,12 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from secscore_pipeline.alerts.alert import Alert
 from secscore_pipeline.alerts.channels import ChannelError, make_channels
-from secscore_pipeline.azure.errors import AzureError, Outcome, SignInError
-from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SCORES, fetch_all
+from secscore_pipeline.azure.errors import AzureError, SignInError
+from secscore_pipeline.azure.event_types import SECURE_SCORES, fetch_all
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.azure_settings import read_azure_settings
 from secscore_pipeline.config.feeds import read_feeds
@@ -29,15 +24,12 @@ from secscore_pipeline.config.settings import read_alert_settings, read_export_l
 from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.exports.destination import Destination
-from secscore_pipeline.exports.export import Lake, export
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import run_connection_steps, summarize_steps
 from secscore_pipeline.ingest.listing import list_subscriptions
-from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import resolve_report_path
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.errors import WarehouseError
-from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline.warehouse.warehouse import Warehouse
 from secscore_pipeline_tests.fuzzing.cases import (
     ArmCase,
@@ -52,18 +44,15 @@ from secscore_pipeline_tests.fuzzing.cases import (
     SettingsCase,
     SignInCase,
 )
+from secscore_pipeline_tests.fuzzing.fetched import check_arm, check_records, nothing_leaked, views_are_readable
 from secscore_pipeline_tests.fuzzing.harness import (
-    DEADLINE,
-    LIST_DEADLINE,
     SIGN_IN_SECONDS,
     Harness,
-    Observed,
     as_text,
     environment,
 )
 from secscore_pipeline_tests.fuzzing.kills import check_kill
 from secscore_pipeline_tests.fuzzing.leaks import written
-from secscore_pipeline_tests.fuzzing.servers import Answer, Send
 from secscore_pipeline_tests.fuzzing.stores import damage, live, readable_rows, store_settings
 from secscore_pipeline_tests.support.fetching import fetch_event_type
 
@@ -71,9 +60,6 @@ SETTINGS_SECONDS = 3.0
 CHANNEL_SECONDS = 4.0
 DAMAGED_SECONDS = 30
 COMMAND_SECONDS = 120
-
-_BOUNDED = re.compile(r"[A-Za-z0-9_. -]{1,100}")
-"""What a code or id of somebody else's may look like where it is stored."""
 
 
 def check(harness: Harness, case: Case) -> None:
@@ -83,106 +69,6 @@ def check(harness: Harness, case: Case) -> None:
         AssertionError: something that must be true of it is not.
     """
     CHECKS[type(case)](harness, case)
-
-
-# ---- Azure Resource Manager
-
-
-def check_arm(harness: Harness, case: ArmCase) -> None:
-    """One subscription's answers cost that subscription at most; its fetch has an outcome, in time."""
-    azure, (struck, *others) = harness.azure, harness.subscription_ids
-    azure.forget()
-    script = azure.script(rf"^GET /subscriptions/{struck}/|[?&]skip=", case.answers)
-    warehouse = harness.warehouse()
-    with harness.observed() as seen:
-        taken = fetch_event_type(harness.connection(), warehouse, SECURE_SCORE_CONTROLS, str(uuid.uuid4()))
-    rows = _fetches(warehouse)
-    _each_has_an_outcome(harness, rows, struck, others)
-    fetch = rows[struck]
-    allowed = min(DEADLINE * len({*script.lines, ""}), LIST_DEADLINE)
-    harness.in_time((fetch["finished_at"] - fetch["started_at"]).total_seconds(), allowed)
-    _nothing_leaked(harness, seen, as_text([list(rows.values()), taken.errors]))
-
-
-def check_records(harness: Harness, case: RecordsCase) -> None:
-    """Records of any kind are stored as received, and every view, finding and export stays readable and finite."""
-    azure, (struck, *others) = harness.azure, harness.subscription_ids
-    azure.forget()
-    body = case.body
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-    azure.script(rf"^GET /subscriptions/{struck}/", (Answer((Send(head + body),)),))
-    warehouse = harness.warehouse()
-    with harness.observed():
-        connection = harness.connection()
-        for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
-            fetch_event_type(connection, warehouse, event_type, "run")
-        _each_has_an_outcome(harness, _fetches(warehouse), struck, others)
-        with warehouse.get_connection() as opened:
-            normalize(opened, Normalization().build_mapping())
-            _views_are_readable(opened)
-            for record in opened.execute(
-                "select record from raw.records where subscription_id = ?", [struck]
-            ).fetchall():
-                assert record[0].encode() in body, "a record is stored otherwise than it was received"
-            folder = warehouse.path.parents[1] / "exports"
-            destination = Destination(str(folder))
-            for form in ("csv", "jsonl"):
-                with destination.scratch_folder(warehouse.path) as made:
-                    export(opened, form, destination, Lake(), made)
-            _is_finite_csv(folder)
-
-
-def _fetches(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """Return the rows of raw.fetches by subscription; each has one for each event type."""
-    with warehouse.get_reader() as connection:
-        cursor = connection.execute("select * from raw.fetches order by event_type")
-        columns = [column[0] for column in cursor.description or []]
-        rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    assert len({(row["subscription_id"], row["event_type"]) for row in rows}) == len(rows), "a fetch has two rows"
-    return {row["subscription_id"]: row for row in rows}
-
-
-def _each_has_an_outcome(harness: Harness, rows: dict[str, dict[str, Any]], struck: str, others: list[str]) -> None:
-    assert set(rows) == {struck, *others}, f"{len(rows)} of {1 + len(others)} subscriptions have a row"
-    for one in others:
-        assert rows[one]["outcome"] == Outcome.COMPLETE, (
-            f"another subscription is {rows[one]['outcome']}: {rows[one]['error']}"
-        )
-    row = rows[struck]
-    assert row["outcome"] in set(Outcome)
-    if row["outcome"] not in (Outcome.COMPLETE, Outcome.NO_SCORE):
-        assert row["error"], f"{row['outcome']} without a reason"
-        harness.fit_to_be_shown(row["error"])
-    for name in ("error_code", "request_ids"):
-        held = row[name] if isinstance(row[name], list) else [row[name]]
-        for one in held:
-            assert one is None or _BOUNDED.fullmatch(one), f"{name} is stored as {one[:60]!r}"
-
-
-def _views_are_readable(connection: duckdb.DuckDBPyConnection) -> None:
-    views = connection.execute(
-        "select schema_name, view_name from duckdb_views() "
-        "where database_name = current_database() and not internal order by all"
-    ).fetchall()
-    assert len(views) > 10
-    for schema, view in views:
-        cursor = connection.execute(f'select * from {schema}."{view}"')
-        names = [column[0] for column in cursor.description or []]
-        for row in cursor.fetchall():
-            for name, held in zip(names, row, strict=True):
-                assert not isinstance(held, float) or math.isfinite(held), f"{schema}.{view}.{name} is {held}"
-
-
-def _is_finite_csv(folder: Path) -> None:
-    for file in folder.rglob("*.csv"):
-        with file.open(encoding="utf-8", newline="") as opened:
-            for row in csv.reader(opened):
-                assert not {"inf", "-inf", "nan"} & set(row), f"{file.name} holds a number that is none"
-
-
-def _nothing_leaked(harness: Harness, seen: Observed, shown: str) -> None:
-    harness.nobody_else_heard()
-    harness.no_secret_in(**{"what was stored or returned": shown, "the log": "\n".join(seen.log)})
 
 
 # ---- sign-in
@@ -210,7 +96,7 @@ def check_sign_in(harness: Harness, case: SignInCase) -> None:
         if fetch.error:
             harness.fit_to_be_shown(fetch.error)
         said.append(repr(fetch))
-    _nothing_leaked(harness, seen, as_text(said))
+    nothing_leaked(harness, seen, as_text(said))
     harness.in_time(took, SIGN_IN_SECONDS)
 
 
@@ -261,9 +147,9 @@ def check_listing(harness: Harness, case: ListingCase) -> None:
     if not any(linked.search(part.data) for answer in case.answers for part in answer.parts):
         assert not followed, f"it asked for {sorted(followed)[0][:200]!r}"
     with warehouse.get_connection() as opened:
-        _views_are_readable(opened)
+        views_are_readable(opened)
         shown += [as_text(opened.execute("select * from raw.fetches").fetchall())]
-    _nothing_leaked(harness, seen, "\n".join(shown))
+    nothing_leaked(harness, seen, "\n".join(shown))
 
 
 # ---- commands

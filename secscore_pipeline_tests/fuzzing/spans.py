@@ -68,10 +68,10 @@ def check_recommendations(folder: Path) -> None:
     """
     warehouse = warehouse_in(folder)
     with warehouse.get_published() as published:
-        _contradict_nothing(published)
+        contradict_nothing(published)
         shown = published.execute(_FINDINGS).fetchall()
     with warehouse.get_connection() as opened:
-        _contradict_nothing(opened)
+        contradict_nothing(opened)
         stored = opened.execute(_FINDINGS).fetchall()
         assert stored, "no recommendation is unhealthy: nothing was checked"
         delete_findings(opened)
@@ -82,7 +82,8 @@ def check_recommendations(folder: Path) -> None:
     assert stored == rebuilt, f"a rebuild changes {len(differing)} findings of recommendations: {sorted(differing)[:2]}"
 
 
-def _contradict_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+def contradict_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fail where the recommendations in a store contradict each other."""
     for what, query in _WRONG.items():
         found = connection.execute(query).fetchall()
         assert not found, f"{len(found)} times {what}: {found[:3]}"

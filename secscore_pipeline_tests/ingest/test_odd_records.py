@@ -12,115 +12,48 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
-from secscore_pipeline.warehouse.spool import open_spool
-from secscore_pipeline.warehouse.store import load_fetches, normalize
+from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import failed_checks
+from secscore_pipeline_tests.fuzzing.records import RECORDS
+from secscore_pipeline_tests.support.records import load_records
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
-    st.sampled_from(
-        ["16", "<script>alert(1)</script>", "](javascript:x)", "\x00", "\u202eright", "🙂'\"\n", "x" * 5000]
-    ),
-)
-ANYTHING = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner), max_leaves=5
-)
-NUMBER = st.one_of(st.integers(-5, 100), st.floats(-1, 100), ANYTHING)
 
 
-def like(**fields):
-    return st.fixed_dictionaries({}, optional=fields)
-
-
-RECORD = like(
-    id=st.one_of(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30), ANYTHING),
-    name=ANYTHING,
-    type=ANYTHING,
-    properties=st.one_of(
-        ANYTHING,
-        like(
-            displayName=ANYTHING,
-            score=st.one_of(ANYTHING, like(max=NUMBER, current=NUMBER, percentage=NUMBER)),
-            weight=NUMBER,
-            healthyResourceCount=NUMBER,
-            unhealthyResourceCount=NUMBER,
-            notApplicableResourceCount=NUMBER,
-            definition=st.one_of(
-                ANYTHING,
-                like(
-                    name=ANYTHING,
-                    properties=st.one_of(
-                        ANYTHING,
-                        like(
-                            displayName=ANYTHING,
-                            description=ANYTHING,
-                            maxScore=NUMBER,
-                            source=st.one_of(ANYTHING, like(sourceType=ANYTHING)),
-                            assessmentDefinitions=st.one_of(ANYTHING, st.lists(like(id=ANYTHING), max_size=3)),
-                        ),
-                    ),
-                ),
-            ),
-        ),
-    ),
-)
+def lists_of(*event_types):
+    return st.fixed_dictionaries({name: st.lists(RECORDS[name], min_size=1, max_size=8) for name in event_types})
 
 
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    records=st.lists(st.one_of(RECORD, ANYTHING), min_size=1, max_size=12),
-    kind=st.sampled_from(["secure_scores", "secure_score_controls"]),
+    lists=st.one_of(
+        lists_of("secure_scores"), lists_of("secure_score_controls"), lists_of("assessments", "assessment_metadata")
+    )
 )
-@example(
-    records=[{"id": "0", "properties": {"unhealthyResourceCount": 1}}],
-    kind="secure_score_controls",
-)
-def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, records, kind):
+@example(lists={"secure_score_controls": ['{"id": "0", "properties": {"unhealthyResourceCount": 1}}']})
+@example(lists={"assessments": ['{"id": "0", "name": "0"}', '{"id": "1", "name": "0", "properties": {"status": 5}}']})
+def test_any_json_in_and_only_valid_findings_out(tmp_path_factory, lists):
     path = tmp_path_factory.mktemp("odd") / "odd.duckdb"
-    now = utc_now()
-    texts = [json.dumps(record) for record in records]
-    with open_for_writing(path) as connection, open_spool(path) as spool:
-        spool.add_fetch(
-            FetchRow(
-                "run",
-                "tenant",
-                SUBSCRIPTION,
-                kind,
-                now,
-                now,
-                "complete",
-                200,
-                None,
-                None,
-                1,
-                len(texts),
-                (),
-                "https://x",
-                "x",
-            )
-        )
-        for position, text in enumerate(texts, 1):
-            spool.add_record(RecordRow(SUBSCRIPTION, 1, position, text))
-        spool.close()
-        load_fetches(connection, spool, "run", kind, now)
+    with open_for_writing(path) as connection:
+        records = {event_type: {SUBSCRIPTION: texts} for event_type, texts in lists.items()}
+        load_records(connection, path, "run", utc_now(), records)
         added = normalize(connection, Normalization().build_mapping())
-        stored = connection.execute(f"select record from raw.{kind} order by position").fetchall()
+        for event_type, texts in lists.items():
+            stored = connection.execute(f"select record from raw.{event_type} order by position").fetchall()
+            assert [text for (text,) in stored] == texts
         rejected = connection.execute("select count(*) from raw.rejected").fetchone()
+        healthy = connection.execute(
+            "select count(*) from internal.recommendation_events where activity_id is null"
+        ).fetchone()
         assert connection.execute(load_sql("ocsf/count_findings")).fetchall() == [(added,)]
         findings = [
             build_event(row)
             for (row,) in connection.execute("select to_json(f) from ocsf.assessment_findings as f").fetchall()
         ]
-    assert [text for (text,) in stored] == texts
     assert added == len(findings)
-    assert added + rejected[0] == len(texts)
+    read = sum(len(texts) for event_type, texts in lists.items() if event_type != "assessment_metadata")
+    assert added + healthy[0] + rejected[0] == read
     assert [find_problems(finding) for finding in findings if find_problems(finding)] == []
 
 

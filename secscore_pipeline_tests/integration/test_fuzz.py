@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 EXAMPLES = {
     ArmCase: 60,
-    RecordsCase: 12,
+    RecordsCase: 10,
     SignInCase: 30,
     ListingCase: 20,
     SettingsCase: 100,
