@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import duckdb
 import pytest
@@ -11,7 +12,18 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse import schema
 from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
 from secscore_pipeline.warehouse.errors import WarehouseError
+from secscore_pipeline.warehouse.store import delete_old_fetches
 from secscore_pipeline_tests.conftest import failed_checks, of_files
+from secscore_pipeline_tests.support.recommendations import (
+    DISK,
+    MFA,
+    SUBSCRIPTION,
+    RecommendationStore,
+    make_assessment,
+    make_control,
+    make_metadata,
+)
+from secscore_pipeline_tests.support.records import make_score
 from testbed.waiting import DEADLINE
 
 HOLD = """
@@ -141,6 +153,37 @@ def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store
         assert times[0] < times[1]
         assert activities == ["Create", "Update"]
         assert set(first_seen) == {times[0]}
+
+
+def test_a_record_version_has_the_event_type_of_its_first_fetch_also_after_a_retention(store):
+    days = RecommendationStore(store)
+    for day in range(4):
+        control = make_control(1 + day, 1, [MFA])
+        days.sync(
+            {
+                "secure_scores": [make_score(SUBSCRIPTION, 5 + day, 10, 3)],
+                "secure_score_controls": [control],
+                "assessments": [
+                    make_assessment(MFA, "a", "Healthy" if day % 2 else "Unhealthy"),
+                    make_assessment(DISK, "a"),
+                ],
+                "assessment_metadata": [make_metadata(MFA, userImpact=f"level {day}"), make_metadata(DISK)],
+            }
+        )
+    compared = (
+        "select versions.event_type, count(*), count(*) filter (where fetches.event_type = versions.event_type) "
+        "from internal.record_versions as versions "
+        "left join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id group by all order by all"
+    )
+    assert days.query(compared) == [
+        ("assessment_metadata", 5, 5), ("assessments", 5, 5), ("secure_score_controls", 4, 4), ("secure_scores", 4, 4)
+    ]  # fmt: skip
+    with days.open() as connection:
+        delete_old_fetches(connection, days.now - timedelta(days=1))
+    after = days.query(compared)
+    assert [row[0] for row in after] == ["assessment_metadata", "assessments", "secure_score_controls", "secure_scores"]
+    assert all(versions == agreeing for _, versions, agreeing in after)
+    assert sum(versions for _, versions, _ in after) < 18
 
 
 def test_a_reader_that_holds_the_file_open_is_named(database):
