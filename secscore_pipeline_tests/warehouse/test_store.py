@@ -8,11 +8,12 @@ from datetime import timedelta
 import duckdb
 import pytest
 
+from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.warehouse import schema
 from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
 from secscore_pipeline.warehouse.errors import WarehouseError
-from secscore_pipeline.warehouse.store import delete_old_fetches
+from secscore_pipeline.warehouse.store import KEPT_AS_SPANS, delete_old_fetches
 from secscore_pipeline_tests.conftest import failed_checks, of_files
 from secscore_pipeline_tests.support.recommendations import (
     DISK,
@@ -153,6 +154,12 @@ def test_time_never_runs_backwards_when_the_clock_is_set_back(local_azure, store
         assert times[0] < times[1]
         assert activities == ["Create", "Update"]
         assert set(first_seen) == {times[0]}
+
+
+def test_the_event_types_with_findings_are_those_that_can_be_read(store):
+    days = RecommendationStore(store)
+    found = days.query("select event_type, is_scored from internal.event_types_with_findings order by place")
+    assert found == [(name, name not in KEPT_AS_SPANS) for name in EVENT_TYPES]
 
 
 def test_a_record_version_has_the_event_type_of_its_first_fetch_also_after_a_retention(store):

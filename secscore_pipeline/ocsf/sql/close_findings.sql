@@ -4,7 +4,7 @@ create or replace temp table departing_subscriptions as
 with changes as (
     select changes.* exclude (fetch_id), changes.fetch_id + kinds.place as fetch_id, kinds.event_type
     from raw.scope_changes as changes
-    cross join (values ('secure_scores', 0), ('secure_score_controls', 1), ('assessments', 2)) as kinds(event_type, place)
+    cross join internal.event_types_with_findings as kinds
     where changes.state = 'left'
 )
 select

@@ -5,7 +5,8 @@ select
         select coalesce(sum(fetches.records), 0)
         from raw.fetches as fetches
         join internal.normalized_fetches as normalized using (run_id, event_type)
-        where fetches.event_type in ('secure_scores', 'secure_score_controls')
+        join internal.event_types_with_findings as kinds using (event_type)
+        where kinds.is_scored
     ) - (
         select count(*)
         from internal.observations as observations

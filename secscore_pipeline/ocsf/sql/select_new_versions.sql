@@ -32,8 +32,11 @@ with pending_versions as (
     join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
     where versions.version_id > $after
         and versions.version_id <= $upto
-        -- Selected: a plain list is compared after DuckDB has unpacked every text.
-        and versions.event_type in (select unnest(['secure_scores', 'secure_score_controls']))
+        and versions.event_type in (
+            select kinds.event_type
+            from internal.event_types_with_findings as kinds
+            where kinds.is_scored
+        )
 ),
 -- One reading of the record, and no more, since each costs time and memory; null where it is no JSON object.
 parsed_records as (

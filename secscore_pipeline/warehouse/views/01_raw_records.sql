@@ -68,6 +68,14 @@ select
 from raw.scope_changes
 group by subscription_id;
 
+-- The event types that have findings. Who selects records by them joins this view, or asks whether theirs is in it: a plain
+-- list is compared after DuckDB has unpacked every text.
+create or replace view internal.event_types_with_findings as
+select kinds.event_type, kinds.place, kinds.is_scored
+from (
+    values ('secure_scores', 0, true), ('secure_score_controls', 1, true), ('assessments', 2, false)
+) as kinds(event_type, place, is_scored);
+
 -- Fetches, and departures, which end what the last fetch before them saw, and are otherwise like it.
 create or replace view internal.fetches_and_departures as
 from raw.fetches
@@ -96,6 +104,12 @@ comment on column raw.current_scope.reason is
     'Why it left: deleted, disabled, not_listed (Azure lists it no longer), moved (out of the management group), excluded (by a setting), or unknown.';
 comment on column raw.current_scope.since is 'Since when, UTC: when it was noticed.';
 comment on column raw.current_scope.fetch_id is 'The number of the newest row of raw.scope_changes about it.';
+comment on view internal.event_types_with_findings is 'One row: one event type whose records become findings.';
+comment on column internal.event_types_with_findings.event_type is 'Its name.';
+comment on column internal.event_types_with_findings.place is
+    'Which of the three numbers of a change in raw.scope_changes is that of its departure: 0, 1 or 2 after fetch_id.';
+comment on column internal.event_types_with_findings.is_scored is
+    'Whether it has points: each observation is an event then; else only what is new, changed or gone.';
 comment on view internal.fetches_and_departures is
     'One row: one fetch, or one departure: a subscription that left the scope and one event type (outcome: left).';
 comment on view raw.assessments is
