@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 CONNECTIONS = int(os.environ["PEER_CONNECTIONS"])
 ARM = os.environ["SECSCORE_ARM_ENDPOINT"]
@@ -20,7 +21,8 @@ def open_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.verify = os.environ["SECSCORE_CA_BUNDLE"]
-    session.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=CONNECTIONS))
+    # A connection that was idle for long may be closed by the other side just when it is used again.
+    session.mount("https://", HTTPAdapter(2, CONNECTIONS, max_retries=Retry(3)))
     answer = session.post(
         f"{os.environ['AZURE_AUTHORITY_HOST']}/{os.environ['AZURE_TENANT_ID']}/oauth2/v2.0/token",
         data={
