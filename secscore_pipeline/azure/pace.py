@@ -97,7 +97,7 @@ class Pace:
         self._latencies: dict[str, _Latency] = {}
         self._signs, self._refused = 0.0, ""
         self._under_way = self._pausing = 0
-        self._answered_at = self._lowered_at = self._halved_at = self._resumes_at = float("-inf")
+        self._grown_at = self._lowered_at = self._halved_at = self._resumes_at = float("-inf")
         self._changed = threading.Condition()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -149,7 +149,7 @@ class Pace:
                 self._lower(max(min(self._allowed, self._least), eased))
             elif self._under_way + 1 > USED * before:  # this one is not any more
                 self._allowed = min(self._most, self._allowed + self._more(now))
-            self._answered_at = now
+            self._grown_at = now
             is_more = self.limit > before
             if is_more:
                 self._changed.notify()
@@ -179,12 +179,12 @@ class Pace:
         """Return by how much an answer raises the pace."""
         if self._regain is None:
             return 1.0
-        return self._regain * (now - max(self._answered_at, self._lowered_at))
+        return self._regain * (now - self._grown_at)
 
     def _lower(self, allowed: float) -> None:
         self._regain = self._allowed / 2 / REGAINS
         self._allowed = allowed
-        self._lowered_at = self._clock()
+        self._lowered_at = self._grown_at = self._clock()
 
     def __enter__(self) -> None:
         with self._changed:
