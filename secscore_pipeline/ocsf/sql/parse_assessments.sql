@@ -63,10 +63,7 @@ insert into internal.parsed_assessments by name
 select
     new_assessments.version_id,
     state_times.finding_id,
-    coalesce(
-        new_assessments.rejection,
-        if(state_times.finding_id is null, 'the id belongs to a record of another event type or subscription', null)
-    ) as rejection,
+    rejection_of(new_assessments.rejection, state_times.finding_id) as rejection,
     new_assessments.recommendation_id,
     new_assessments.type,
     new_assessments.display_name,

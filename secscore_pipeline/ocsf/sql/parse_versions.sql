@@ -64,10 +64,7 @@ titles as (
 select
     comparisons.version_id,
     comparisons.finding_id,
-    coalesce(
-        comparisons.rejection,
-        if(comparisons.finding_id is null, 'the id belongs to a record of another event type or subscription', null)
-    ) as rejection,
+    rejection_of(comparisons.rejection, comparisons.finding_id) as rejection,
     comparisons.id,
     comparisons.name,
     comparisons.type,

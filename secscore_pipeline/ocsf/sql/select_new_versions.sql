@@ -18,6 +18,13 @@ create or replace temp macro number_of(field) as
 create or replace temp macro count_of(field) as
     case when number_of(field) = trunc(number_of(field)) then try_cast(number_of(field) as bigint) end;
 
+-- What has no finding, though nothing is wrong with it by itself, has the id of somebody else's.
+create or replace temp macro rejection_of(rejection, finding_id) as
+    coalesce(
+        rejection,
+        if(finding_id is null, 'the id belongs to a record of another event type or subscription', null)
+    );
+
 create or replace temp table new_versions as
 with pending_versions as (
     select
