@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -58,34 +59,25 @@ def run_side_by_side(
         workers.close()
 
 
-class Background(Generic[_Result]):
-    """A piece of work that begins at once, in a thread of its own, beside whatever its maker goes on with.
+def begin(work: Callable[[], _Result]) -> "Future[_Result]":
+    """Begin a piece of work in a thread of its own, beside whatever the caller goes on with; no process waits for it.
 
     Args:
         work: what is to be done.
+
+    Returns:
+        What gives its result, or raises what it raised, as often as it is asked.
     """
+    future: Future[_Result] = Future()
 
-    def __init__(self, work: Callable[[], _Result]) -> None:
-        self._work = work
-        self._results: SimpleQueue[_Result | BaseException] = SimpleQueue()
-        threading.Thread(target=self._run, name="arm-background", daemon=True).start()
-
-    def wait(self) -> _Result:
-        """Wait until it is done, and return its result; to be called once.
-
-        Raises:
-            BaseException: what the work raised.
-        """
-        result = self._results.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._results.put(self._work())
+            future.set_result(work())
         except BaseException as error:  # noqa: BLE001 - raised where the result is read
-            self._results.put(error)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="arm-background", daemon=True).start()
+    return future
 
 
 class _Workers(Generic[_Result]):

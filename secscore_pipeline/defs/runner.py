@@ -42,7 +42,7 @@ from secscore_pipeline.defs.schedules import list_batches
 from secscore_pipeline.defs.stopped_runs import report_run_stopped
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.fetches import fetch_event_types, has_stored
-from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system import stopping
 from secscore_pipeline.system.processes import ProcessIdentity
@@ -305,7 +305,7 @@ def store_past_fetches(warehouse: Warehouse, sync_id: str, observed_at: datetime
         return observed_at
 
     azure: AzureConnection = AzureConnection.from_environment()
-    list_subscriptions(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock)
+    PendingListing(azure, warehouse, sync_id, SECSCORE_OWNER_TAG.read(), read_clock).result()
     event_types = azure.settings().event_types
     described = [ASSESSMENT_METADATA] if ASSESSMENTS in event_types else []
     for _ in fetch_event_types(azure, warehouse, [*event_types, *described], sync_id, read_clock):

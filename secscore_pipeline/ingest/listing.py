@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
 import duckdb
 
 from secscore_pipeline.azure.errors import AzureError, InterruptedReadError, RequestError
-from secscore_pipeline.azure.parallel import Background
+from secscore_pipeline.azure.parallel import begin
 from secscore_pipeline.azure.subscriptions import Hierarchy, SubscriptionListing
 from secscore_pipeline.clock import Clock, utc_now
 from secscore_pipeline.config.azure_settings import AzureSettings
@@ -74,7 +75,7 @@ class PendingListing:
         self._owner_tag = owner_tag
         self._clock = clock
         self._sync_id = part.sync_id if part else run_id
-        self._reading: Background[_ReadListing] | None = None
+        self._reading: Future[_ReadListing] | None = None
         self._found: _ReadListing | AzureError | None = None
         self._stored: Listing | None = None
 
@@ -94,7 +95,7 @@ class PendingListing:
     def start(self) -> None:
         """Begin to read it in a thread of its own, unless it is read."""
         if self._found is None and self._reading is None:
-            self._reading = Background(partial(self._read, self._azure.listing(self._run_id)))
+            self._reading = begin(partial(self._read, self._azure.listing(self._run_id)))
 
     def wait(self) -> None:
         """Wait until it is read; what Azure refused, `result` says."""
@@ -124,10 +125,9 @@ class PendingListing:
         return self._found
 
     def _finish_reading(self) -> _ReadListing:
-        reading, self._reading = self._reading, None
-        if reading:
+        if self._reading:
             try:
-                return reading.wait()
+                return self._reading.result()
             except InterruptedReadError:
                 log.debug("what the list was read beside has failed, and ended its client")
         return self._read(self._azure.listing(self._run_id))
@@ -161,24 +161,6 @@ class PendingListing:
                 changes.setdefault(change["change"], []).append(change["name"] or change["subscription_id"])
             rows = select_rows(connection, "select count(*) as n from raw.subscriptions")[0]["n"]
         return Listing(len(found.listed), changes, found.row.management_groups, rows)
-
-
-def list_subscriptions(
-    azure: AzureConnection, warehouse: Warehouse, run_id: str, owner_tag: str, clock: Clock = utc_now
-) -> Listing:
-    """List the subscriptions and the management groups above them, and store what differs from the list before.
-
-    Args:
-        azure: where to read.
-        warehouse: where to store it.
-        run_id: the run that lists.
-        owner_tag: the tag that names a subscription's owner.
-        clock: returns the present time.
-
-    Raises:
-        AzureError, WarehouseError: each says what happened and what to do. Unreadable management groups are no error.
-    """
-    return PendingListing(azure, warehouse, run_id, owner_tag, clock).result()
 
 
 def _read_groups(

@@ -7,7 +7,7 @@ from itertools import chain, islice
 import duckdb
 
 from secscore_pipeline.azure.errors import AzureError, RequestError
-from secscore_pipeline.azure.parallel import Background
+from secscore_pipeline.azure.parallel import begin
 from secscore_pipeline.azure.subscriptions import ListedSubscription
 from secscore_pipeline.clock import Clock
 from secscore_pipeline.ingest.batches import Part
@@ -164,7 +164,7 @@ class RunScope:
             self._pending.start()
             self._wait = self._pending.wait
         else:
-            self._wait = Background(self._listing.visible_or_none).wait
+            self._wait = begin(self._listing.visible_or_none).result
         if may_be_shared:
             return ()
         self._total = sum(map(self._takes, named))

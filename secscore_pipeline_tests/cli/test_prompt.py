@@ -11,7 +11,7 @@ from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SC
 from secscore_pipeline.cli.terminal_table import fit_answer
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.store import normalize
 from secscore_pipeline_tests.conftest import of_files, secscore
@@ -30,7 +30,7 @@ def eight(module_azure, module_store):
     for number in range(2):
         moment = datetime(2026, 3, 1, 5, tzinfo=UTC) + timedelta(days=number)
         world.simulate_until(moment.date())
-        list_subscriptions(connection, module_store.warehouse, f"run {number}", "owner", lambda at=moment: at)
+        PendingListing(connection, module_store.warehouse, f"run {number}", "owner", lambda at=moment: at).result()
         for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
             fetch_event_type(connection, module_store.warehouse, event_type, f"run {number}", lambda at=moment: at)
     with module_store.warehouse.get_connection() as opened:

@@ -26,7 +26,7 @@ from secscore_pipeline.config.ui_hosts import read_ui_hosts
 from secscore_pipeline.exports.destination import Destination
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.ingest.connection_test import run_connection_steps, summarize_steps
-from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.report.page import resolve_report_path
 from secscore_pipeline.system.files import FileError
 from secscore_pipeline.warehouse.errors import WarehouseError
@@ -128,7 +128,7 @@ def check_listing(harness: Harness, case: ListingCase) -> None:
     warehouse, shown = harness.warehouse(), []
     with harness.observed() as seen:
         try:
-            listing = list_subscriptions(connection, warehouse, "run", "owner")
+            listing = PendingListing(connection, warehouse, "run", "owner").result()
             shown.append(repr(listing))
         except AzureError as error:
             harness.fit_to_be_shown(str(error))

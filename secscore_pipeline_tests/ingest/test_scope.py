@@ -16,7 +16,7 @@ from secscore_pipeline.defs.resources import build_connection_resource
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import Counts, State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_lake_problems, find_problems
 from secscore_pipeline.posture.status import read_status
@@ -50,7 +50,7 @@ def read_as(store, connection, moment=None, *, is_normalized=True):
     moment = moment or utc_now()
     warehouse, run_id, said = Warehouse.from_environment(), f"run {connection.feed} {moment}", []
     if (owner_tag := connection.settings().owner_tag) is not None:
-        list_subscriptions(connection, warehouse, run_id, owner_tag, lambda: moment)
+        PendingListing(connection, warehouse, run_id, owner_tag, lambda: moment).result()
     for event_type in (SECURE_SCORES, SECURE_SCORE_CONTROLS):
         fetch_event_type(connection, warehouse, event_type, run_id, lambda: moment, said.append)
     if is_normalized:

@@ -13,7 +13,7 @@ from secscore_pipeline.definitions import defs
 from secscore_pipeline.emulator.server import LocalAzure
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
-from secscore_pipeline.ingest.listing import list_subscriptions
+from secscore_pipeline.ingest.listing import PendingListing
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.report.page import read_report, write_report
 from secscore_pipeline.warehouse.store import normalize
@@ -155,7 +155,7 @@ def large(tmp_path_factory):
         for ago in (1, 0):
             then = utc_now() - timedelta(days=ago)
             world.simulate_until(world.today + timedelta(days=1))
-            list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
+            PendingListing(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then).result()
             for event_type in connection.settings().event_types:
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
@@ -176,7 +176,7 @@ def assessed(tmp_path_factory):
         for ago in (1, 0):
             then = utc_now() - timedelta(days=ago)
             world.simulate_until(world.today + timedelta(days=1))
-            list_subscriptions(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then)
+            PendingListing(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then).result()
             for event_type in (*EVENT_TYPES.values(), ASSESSMENT_METADATA):
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:

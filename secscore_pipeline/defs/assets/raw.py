@@ -254,15 +254,11 @@ class _SubscriptionsStep:
     """What a run has to do for the table of the subscriptions.
 
     Attributes:
-        azure: where they are listed.
-        warehouse: where the list is stored.
         pending: the list to read and to store; None where there is none, for which `metadata` says why.
         columns: those of the table.
         metadata: what Dagster shows of it where there is no list to read.
     """
 
-    azure: AzureConnection
-    warehouse: Warehouse
     pending: PendingListing | None = None
     columns: dg.TableSchema | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -277,15 +273,15 @@ def _begin_listing(context: dg.AssetExecutionContext) -> _SubscriptionsStep:
         context.log.info("SECSCORE_ENTITIES is off: nothing was read.")
         if (batch := get_batch(context)) is None or batch.number == 1:
             _warn_of_patterns(context, azure)
-        return _SubscriptionsStep(azure, warehouse)
+        return _SubscriptionsStep()
     part = _get_part(context, warehouse)
     pending = PendingListing(azure, warehouse, get_run_id(context), owner_tag, part=part)
     with warehouse.get_connection() as connection:
         if pending.is_stored(connection):
             who = "Another run of the sync" if part else "The try before"
             context.log.info("%s has listed them.", who)
-            return _SubscriptionsStep(azure, warehouse, metadata={"is_listed_already": True})
-        return _SubscriptionsStep(azure, warehouse, pending, describe_columns(connection, "raw.subscriptions"))
+            return _SubscriptionsStep(metadata={"is_listed_already": True})
+        return _SubscriptionsStep(pending, describe_columns(connection, "raw.subscriptions"))
 
 
 def _materialize_subscriptions(
@@ -300,9 +296,10 @@ def _materialize_subscriptions(
             error = str(failed)
             context.log.warning("The subscriptions could not be listed: no names are known in this run.")
         else:
-            _warn_of_patterns(context, step.azure)
+            azure = get_connection(context)
+            _warn_of_patterns(context, azure)
             metadata = {"dagster/column_schema": step.columns, **_describe_listing(listing)}
-            is_discovered = step.azure.settings().scope.subscription_ids is None
+            is_discovered = azure.settings().scope.subscription_ids is None
             for what, names in listing.changes.items():
                 if not (is_discovered and what in _REPORTED_WITH_THE_SCOPE):
                     named = list_some(list(map(printable, names)), NAMED)
