@@ -7,18 +7,14 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.statements import execute
 from secscore_pipeline_tests.support.recommendations import RecommendationStore
-
-
-def metadata_of(result):
-    (event,) = [one for one in result.get_asset_materialization_events() if one.asset_key == FINDINGS]
-    return event.materialization.metadata
+from secscore_pipeline_tests.support.runs import metadata_of
 
 
 def test_a_materialization_shows_the_worst_recommendations_and_counts_open_findings(local_azure, store):
     store.use(
         local_azure(World(subscriptions=2)), SECSCORE_EVENT_TYPES="secure_scores,secure_score_controls,assessments"
     )
-    metadata = metadata_of(store.sync())
+    metadata = metadata_of(store.sync(), FINDINGS)
     counted = dict(
         store.query("select coalesce(severity, 'Unknown'), count(*) from posture.unhealthy_resources group by all")
     )
@@ -42,7 +38,7 @@ def test_a_materialization_shows_the_worst_recommendations_and_counts_open_findi
 
 def test_without_assessments_there_is_neither(local_azure, store):
     store.use(local_azure(World(subscriptions=1)))
-    metadata = metadata_of(store.sync())
+    metadata = metadata_of(store.sync(), FINDINGS)
     assert "scores" in metadata
     assert not [name for name in metadata if name.startswith("open_") or name == "recommendations"]
 
@@ -51,9 +47,9 @@ def test_where_all_that_had_assessments_are_gone_there_is_neither(local_azure, s
     azure = local_azure(World(subscriptions=2))
     first, second = azure.world.subscriptions
     store.use(azure, first, SECSCORE_EVENT_TYPES="secure_scores,assessments")
-    assert "open_high" in metadata_of(store.sync())
+    assert "open_high" in metadata_of(store.sync(), FINDINGS)
     store.use(azure, second, SECSCORE_EVENT_TYPES="secure_scores")
-    metadata = metadata_of(store.sync())
+    metadata = metadata_of(store.sync(), FINDINGS)
     assert store.one("select count(*) from internal.current_assessments") == 0
     assert not [name for name in metadata if name.startswith("open_") or name == "recommendations"]
 

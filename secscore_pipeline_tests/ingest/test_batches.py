@@ -6,8 +6,6 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from secscore_pipeline.azure.errors import AzureError
@@ -16,13 +14,14 @@ from secscore_pipeline.config.feeds import read_feeds
 from secscore_pipeline.config.kinds import SettingsError
 from secscore_pipeline.config.storage import read_parallel_runs
 from secscore_pipeline.definitions import build_definitions
-from secscore_pipeline.defs.jobs import READING
+from secscore_pipeline.defs.assets.ocsf import FINDINGS
 from secscore_pipeline.defs.partitions import BY_HAND
 from secscore_pipeline.defs.schedules import list_batches
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.batches import Batch, split_into_batches
 from secscore_pipeline_tests.conftest import secscore
+from secscore_pipeline_tests.support.runs import instance_and_job, metadata_of, try_again
 
 IDS = [str(uuid.UUID(int=number)) for number in range(10_000)]
 
@@ -139,8 +138,8 @@ def test_a_tick_makes_a_run_for_each_batch_and_their_end_one_that_shows_them(dea
         shown = run_it(definitions, instance, shows)
         assert shown.success
         numbers = {"scores", "score_percent"}
-        assert numbers <= metadata_of(shown, "posture/database").keys()
-        assert not numbers & metadata_of(read, "ocsf/assessment_findings").keys()
+        assert numbers <= metadata_of(shown, dg.AssetKey(["posture", "database"])).keys()
+        assert not numbers & metadata_of(read, FINDINGS).keys()
         assert store.one("select count(distinct sync_id) from raw.fetches") == 1
         assert run_it(definitions, instance, last).success  # somebody has the batch that failed done again
         (shows_again,) = asked_for()
@@ -183,15 +182,6 @@ def test_a_batch_that_is_started_by_hand_belongs_to_the_round_before(dealt_world
     assert store.one("select count(*) from posture.coverage where is_in_scope") == scores
 
 
-def metadata_of(result, asset):
-    (found,) = [
-        event.materialization
-        for event in result.get_asset_materialization_events()
-        if event.asset_key.to_user_string() == asset
-    ]
-    return found.metadata
-
-
 def run_it(definitions, instance, request):
     return definitions.resolve_job_def("sync").execute_in_process(
         instance=instance, partition_key=request.partition_key, asset_selection=request.asset_selection,
@@ -226,19 +216,12 @@ def test_a_run_that_could_read_nothing_reads_when_it_is_tried_again(dealt_world,
 
 def tried_twice(between):
     """Run a batch, and then again as Dagster does by itself or when somebody asks for it; return both runs."""
-    feeds = read_feeds()
-    definitions = build_definitions(feeds)
-    job = definitions.resolve_job_def("sync")
-    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-        batch = list_batches(feeds[0], instance)[0]
+    with instance_and_job() as (instance, job):
+        batch = list_batches(read_feeds()[0], instance)[0]
         first = job.execute_in_process(instance=instance, partition_key=batch.key, tags=BY_HAND, raise_on_error=False)
         between()
-        again = instance.create_run_for_job(
-            job, tags={**first.dagster_run.tags, "dagster/partition": batch.key}, asset_selection=frozenset(READING),
-            parent_run_id=first.run_id, root_run_id=first.run_id, run_config={"loggers": {"plain": {}}},
-        )  # fmt: skip
-        assert list(execute_run_iterator(InMemoryJob(job), again, instance))
-        return first, instance.get_run_by_id(again.run_id)
+        tags = {**first.dagster_run.tags, "dagster/partition": batch.key}
+        return first, try_again(instance, job, first.run_id, tags)
 
 
 def test_several_runs_at_once_take_a_lake(monkeypatch):

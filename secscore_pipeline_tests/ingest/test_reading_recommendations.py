@@ -14,7 +14,7 @@ from secscore_pipeline.config.feeds import Feed, read_feeds
 from secscore_pipeline.definitions import build_definitions
 from secscore_pipeline.defs.assets.raw import METADATA, RECOMMENDATIONS
 from secscore_pipeline.defs.assets.report import REPORT
-from secscore_pipeline.defs.runner import FeedResult, RunResult, SyncOutcome, execute_run, run_sync
+from secscore_pipeline.defs.runner import FeedResult, RunResult, SyncOutcome, run_sync
 from secscore_pipeline.emulator.faults import Fault, Kind
 from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
@@ -24,6 +24,7 @@ from secscore_pipeline.posture.freshness import read_freshness
 from secscore_pipeline.warehouse import connection as warehouse_connection
 from secscore_pipeline_tests.conftest import failed_checks, of_files, resources_of_environment
 from secscore_pipeline_tests.support.fetching import fetch_event_type
+from secscore_pipeline_tests.support.runs import materialize
 
 EVENT_TYPES = "secure_scores,secure_score_controls,assessments"
 
@@ -44,14 +45,6 @@ def read(event_type, clock=utc_now, run_id="run"):
     """Read an event type once, as the run of a feed does."""
     connection = AzureConnection.from_environment()
     return fetch_event_type(connection, resources_of_environment()["warehouse"].store, event_type, run_id, clock)
-
-
-def materialize(selection):
-    """Make some assets in a run of their own, by the settings of the environment."""
-    definitions = build_definitions(read_feeds())
-    keys = selection.resolve(definitions.resolve_asset_graph())
-    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-        return execute_run(definitions.resolve_job_def("sync"), instance, asset_selection=sorted(keys))
 
 
 def test_every_assessment_is_stored_as_received(azure, store):

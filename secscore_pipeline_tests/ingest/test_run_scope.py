@@ -2,19 +2,14 @@
 
 import asyncio
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
 
 from secscore_pipeline.azure.errors import AzureError
 from secscore_pipeline.azure.event_types import SECURE_SCORES
-from secscore_pipeline.config.feeds import read_feeds
-from secscore_pipeline.definitions import build_definitions
 from secscore_pipeline.defs.assets.raw import SCORES, SUBSCRIPTIONS
 from secscore_pipeline.defs.jobs import READING
 from secscore_pipeline.defs.runner import execute_run
@@ -23,6 +18,7 @@ from secscore_pipeline.emulator.world import State, World
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline_tests.conftest import failed_checks
 from secscore_pipeline_tests.support.fetching import fetch_event_type
+from secscore_pipeline_tests.support.runs import instance_and_job, materialize, metadata_of, try_again
 from testbed.waiting import DEADLINE
 
 LIST = "/subscriptions$"
@@ -71,30 +67,8 @@ class Held(Fault):
         await super().spoil(response, scope, receive, send)
 
 
-@contextmanager
-def instance_and_job():
-    """Return an instance of Dagster, and the job of the settings as they are."""
-    with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
-        yield instance, build_definitions(read_feeds()).resolve_job_def("sync")
-
-
-def materialize(*keys):
-    """Materialize some assets alone."""
-    with instance_and_job() as (instance, job):
-        return execute_run(job, instance, asset_selection=list(keys))
-
-
 def requests_of(azure, path):
     return sum(count for request, count in azure.requests.items() if re.search(path, request, re.IGNORECASE))
-
-
-def metadata_of(result, asset):
-    (found,) = [
-        one.materialization.metadata
-        for one in result.get_asset_materialization_events()
-        if one.asset_key.path == ["raw", asset]
-    ]
-    return found
 
 
 @pytest.fixture
@@ -129,7 +103,7 @@ def test_where_subscriptions_are_named_no_fetch_waits_for_their_list(azure, stor
     assert failed_checks(result) == set()
     assert store.query(COUNTS) == [(12, 1, 0)]
     assert store.one("select count(*) from raw.fetches where subscription_version_id is null") == 0
-    assert metadata_of(result, "subscriptions")["subscriptions"].value == 6
+    assert metadata_of(result, SUBSCRIPTIONS)["subscriptions"].value == 6
 
 
 @pytest.mark.parametrize("scope", ["*", ""])
@@ -139,7 +113,7 @@ def test_no_fetch_waits_for_the_management_groups(azure, store, scope):
     azure.faults.append(held)
     result = store.sync()
     assert held.in_time
-    assert metadata_of(result, "subscriptions")["management_groups"].value == "read"
+    assert metadata_of(result, SUBSCRIPTIONS)["management_groups"].value == "read"
 
 
 @pytest.mark.parametrize("settings", [{"SECSCORE_EXCLUDE": "nobody"}, {"AZURE_MANAGEMENT_GROUP_ID": "landing-zones"}])
@@ -155,7 +129,7 @@ def test_what_only_the_whole_list_tells_is_waited_for(azure, store, settings):
 
 
 def test_the_subscriptions_alone_are_listed_and_not_read(azure, store):
-    assert materialize(SUBSCRIPTIONS).success
+    assert materialize(dg.AssetSelection.assets(SUBSCRIPTIONS)).success
     assert store.query(COUNTS) == [(0, 1, 0)]
     assert requests_of(azure, SCORE) == 0
 
@@ -165,7 +139,7 @@ def test_a_table_alone_is_read_and_stores_no_list(azure, store, scope):
     store.use(azure, *filter(None, [scope]))
     held = Held(Kind.SLOW, LIST, numbers=range(3, 4), after=SCORE)
     azure.faults.append(held)
-    result = materialize(SCORES)
+    result = materialize(dg.AssetSelection.assets(SCORES))
     assert result.success
     assert held.in_time
     assert [one.asset_key for one in result.get_asset_materialization_events()] == [SCORES]
@@ -215,7 +189,7 @@ def test_of_a_named_subscription_that_turns_out_disabled_nothing_is_stored(azure
     assert store.query("select subscription_id, reason from raw.scope_changes where state = 'left'") == [
         (off, "disabled")
     ]
-    shown = metadata_of(result, "secure_scores")
+    shown = metadata_of(result, SCORES)
     assert shown["records"].value == shown["outcome_complete"].value == shown["requests"].value == len(others)
     assert store.query("select distinct subscriptions_in_scope from raw.fetches order by all") == [(5,), (6,)]
 
@@ -258,11 +232,6 @@ def test_what_the_try_before_stored_is_not_read_again(azure, store):
     with instance_and_job() as (instance, job):
         first = execute_run(job, instance, asset_selection=READING)
         before = requests_of(azure, GROUPS), requests_of(azure, SCORE)
-        again = instance.create_run_for_job(
-            job, parent_run_id=first.run_id, root_run_id=first.run_id, asset_selection=frozenset(READING),
-            run_config={"loggers": {"plain": {}}},
-        )  # fmt: skip
-        assert list(execute_run_iterator(InMemoryJob(job), again, instance))
-        assert instance.get_run_by_id(again.run_id).is_success
+        assert try_again(instance, job, first.run_id).is_success
     assert (requests_of(azure, GROUPS), requests_of(azure, SCORE)) == before == (5, 6)
     assert store.query(COUNTS) == [(12, 1, 0)]
