@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -30,7 +31,7 @@ class Answer:
     seconds: float
     page: "ListEnvelope | None" = None
 
-    @property
+    @cached_property
     def request_id(self) -> str | None:
         """ARM's id of the answer (`x-ms-request-id`); None where it sent none."""
         return bounded_code(self.headers.get("x-ms-request-id"))

@@ -46,7 +46,7 @@ class ForeignHostError(requests.exceptions.RequestException):
 
 
 class _NoAuth(AuthBase):
-    """Adds nothing: its presence keeps requests from reading credentials in a .netrc file."""
+    """Adds nothing: its presence keeps requests from taking credentials out of a URL."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -120,6 +120,12 @@ class Session(requests.Session):
             with response:
                 self._read(response, exchange)
         return response
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request by itself: requests of a session share its headers, and no cookie of an earlier answer."""
+        request.headers = {**self.headers, **(request.headers or {})}
+        request.auth = request.auth or self.auth
+        return request.prepare()
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests' signature
         """Return None: wherever an answer points, nothing is sent there."""

@@ -407,6 +407,26 @@ def test_an_answer_that_is_refused_for_its_headers_leaves_no_connection_open():
     assert [str(warning.message) for warning in caught] == []
 
 
+def test_a_cookie_is_not_sent_back():
+    heard = []
+
+    def answer(connection):
+        heard.append(connection.recv(1 << 16).lower())
+        headers = b"Content-Length: 2\r\nConnection: close\r\nSet-Cookie: mark=of-a-cookie; Path=/"
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n{}")
+
+    listener = Listener(answer)
+    try:
+        with Session(allow_http=True) as session:
+            for _ in range(2):
+                assert session.get(f"http://localhost:{listener.port}/", headers={"X-Mark": "ours"}).text == "{}"
+    finally:
+        listener.close()
+    assert [b"x-mark: ours" in request for request in heard] == [True, True]
+    assert not any(b"of-a-cookie" in request for request in heard)
+    assert b"accept-encoding: gzip" in heard[1]
+
+
 def test_a_throttled_subscription_holds_up_no_other(local_azure):
     azure = local_azure(World(subscriptions=6))
     throttled = next(iter(azure.world.subscriptions))
