@@ -20,7 +20,7 @@ from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
-from secscore_pipeline.warehouse.statements import execute, select_rows
+from secscore_pipeline.warehouse.statements import execute, select_rows, write_values
 
 SHOWN = 10
 """How many violations a check shows."""
@@ -162,12 +162,13 @@ def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefin
         fatal = list_unread(context) if asset == FINDINGS else []
         with explain_failures(context), context.resources.warehouse.store.get_reader() as connection:
             fetched = _select_run(connection, get_run_id(context))
-            for check in checks:
-                if check.name in wanted:
-                    result = _result(check, connection, fetched)
-                    yield result
-                    if check.ends_the_run and check.gravity is _ERROR and not result.passed:
-                        fatal.append(f"{check.title}: {from_markdown(result.description or '')}")
+            chosen = [check for check in checks if check.name in wanted]
+            found = _find_violations(connection, [check for check in chosen if check.event_type in {None, *fetched}])
+        for check in chosen:
+            result = _result(check, found.get(check.name))
+            yield result
+            if check.ends_the_run and check.gravity is _ERROR and not result.passed:
+                fatal.append(f"{check.title}: {from_markdown(result.description or '')}")
         if fatal:  # the step, on which nothing depends: readers get what was stored, and somebody hears of the run
             raise dg.Failure("\n".join(fatal), allow_retries=False)
 
@@ -193,10 +194,30 @@ def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[str]:
     return {event_type for (event_type,) in found}
 
 
-def _result(check: Check, connection: duckdb.DuckDBPyConnection, fetched: set[str]) -> dg.AssetCheckResult:
-    if check.event_type is not None and check.event_type not in fetched:
+def _find_violations(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> dict[str, list[dict[str, Any]]]:
+    """Run some checks of a table as one query; return the violations of each by its name."""
+    if not checks:
+        return {}
+    rows = select_rows(connection, "\nunion all by name\n".join(map(_write_query, checks)))
+    found: dict[str, list[dict[str, Any]]] = {check.name: [] for check in checks}
+    for row in rows:
+        name = row["check_name"]
+        found[name].append(row[name])
+    return found
+
+
+def _write_query(check: Check) -> str:
+    """Return a query of a check's violations: each is the one value of a column with the check's name."""
+    query = write_values(load_sql(f"defs/checks/{check.file}"), {"event_type": check.event_type})
+    violations = query.rstrip().removesuffix(";")
+    name = check.name  # a name of our own
+    return f"select '{name}' as check_name, violation as {name} from (\n{violations}\n) as violation"  # noqa: S608
+
+
+def _result(check: Check, found: Sequence[dict[str, Any]] | None) -> dg.AssetCheckResult:
+    """Return how a check has ended, by what it found; None where there was nothing to check."""
+    if found is None:
         return dg.AssetCheckResult(asset_key=check.asset, check_name=check.name, passed=True, description=_NOTHING)
-    found = select_rows(connection, load_sql(f"defs/checks/{check.file}"), {"event_type": check.event_type})
     violations = [{**row, "outcome": Outcome(row["outcome"]).words} if "outcome" in row else row for row in found]
     return dg.AssetCheckResult(
         asset_key=check.asset,

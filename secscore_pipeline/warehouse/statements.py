@@ -31,14 +31,14 @@ def execute(
     """
     for statement in duckdb.extract_statements(text):
         if statement.named_parameters:
-            connection.execute(_write_values(statement.query, parameters))
+            connection.execute(write_values(statement.query, parameters))
         else:
             connection.execute(statement)
     return connection
 
 
-def _write_values(query: str, parameters: Mapping[str, object]) -> str:
-    """Return a statement with a literal in the place of each parameter."""
+def write_values(query: str, parameters: Mapping[str, object]) -> str:
+    """Return a statement with a literal in the place of each parameter; see `execute`."""
     encoded = query.encode()
     written, position = [], 0
     for start, end in _find_parameters(query):
