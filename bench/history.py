@@ -18,7 +18,7 @@ from secscore_pipeline.azure.event_types import SECURE_SCORE_CONTROLS, SECURE_SC
 from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.rows import FetchRow
 from secscore_pipeline.warehouse.spool import open_spool
 from secscore_pipeline.warehouse.store import load_fetches, normalize
 
@@ -50,9 +50,8 @@ def store_day(opened: Opened, beside: Path, world: World, moment: datetime) -> N
                         "https://localhost:1", "localhost",
                     )
                 )  # fmt: skip
-                for position, record in enumerate(records, 1):
-                    text = msgspec.json.encode(record).decode()
-                    spool.add_record(RecordRow(subscription.subscription_id, 1, position, text))
+                texts = [msgspec.json.encode(record).decode() for record in records]
+                spool.add_records(subscription.subscription_id, 1, texts)
             spool.close()
             load_fetches(connection, spool, run_id, event_type.name, moment)
     with opened() as connection:

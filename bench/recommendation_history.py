@@ -27,7 +27,7 @@ from secscore_pipeline.emulator.world import World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.warehouse.connection import open_for_writing
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.rows import FetchRow
 from secscore_pipeline.warehouse.spool import Spool, open_spool
 from secscore_pipeline.warehouse.statements import execute, select_rows
 from secscore_pipeline.warehouse.store import load_fetches, normalize
@@ -122,8 +122,8 @@ def load_lists(
     with open_spool(beside) as spool:
         for subscription_id, records in lists:
             spool_fetch(spool, world, subscription_id, event_type, moment, len(records))
-            for number, text in enumerate(records):
-                spool.add_record(RecordRow(subscription_id, number // PAGE + 1, number % PAGE + 1, text))
+            for page, start in enumerate(range(0, len(records), PAGE), 1):
+                spool.add_records(subscription_id, page, records[start : start + PAGE])
         spool.close()
         load_fetches(connection, spool, name_run(moment), event_type, moment)
 
@@ -193,7 +193,7 @@ def store_changes(
         for name in world.subscriptions:
             spool_fetch(spool, world, name, "assessments", moment, sizes.get(name, 0))
         for row in changed:
-            spool.add_record(RecordRow(row["subscription_id"], row["page"], row["position"], row["text"]))
+            spool.add_records(row["subscription_id"], row["page"], [row["text"]], row["position"])
         spool.close()
         values = {
             "run_id": name_run(moment),

@@ -23,7 +23,7 @@ from secscore_pipeline.ingest.progress import report_progress
 from secscore_pipeline.ingest.run_scope import FoundScope, RunScope, describe_returned
 from secscore_pipeline.posture.coverage import Coverage, count_results
 from secscore_pipeline.system.stopping import is_requested
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeChange
+from secscore_pipeline.warehouse.rows import FetchRow, ScopeChange
 from secscore_pipeline.warehouse.spool import Spool, open_spool
 from secscore_pipeline.warehouse.statements import has_rows
 from secscore_pipeline.warehouse.store import load_fetches
@@ -203,7 +203,8 @@ def _fetch_subscriptions(
         }
 
         def spool_page(event_type: EventType, subscription_id: str, page: Page) -> None:
-            _spool_page(tallies[event_type].spool, subscription_id, page)
+            # Those of a fetch that fails later are left out when it is loaded.
+            tallies[event_type].spool.add_records(subscription_id, page.number, page.records)
 
         fetches = fetch_all(reading.azure.client(), event_types, subscription_ids, reading.clock, spool_page)
         for fetch in fetches:
@@ -294,9 +295,3 @@ def _spool_fetch(spool: Spool, known: Mapping[str, Any], fetch: Fetch) -> None:
             api_version=fetch.api_version,
         )
     )
-
-
-def _spool_page(spool: Spool, subscription_id: str, page: Page) -> None:
-    """Keep the records of a page as it arrives; those of a fetch that fails later are left out when it is loaded."""
-    for position, record in enumerate(page.records, 1):
-        spool.add_record(RecordRow(subscription_id=subscription_id, page=page.number, position=position, record=record))

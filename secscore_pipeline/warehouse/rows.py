@@ -123,9 +123,10 @@ class ScopeChange(NamedTuple):
 
 
 class RecordRow(msgspec.Struct, frozen=True):
-    """One raw record: whose it is, where it stood, and its JSON text as received."""
+    """One raw record: whose it is, where it stood, its JSON text as received, and the digest that tells texts apart."""
 
     subscription_id: str
     page: int
     position: int
     record: str
+    record_hash: str

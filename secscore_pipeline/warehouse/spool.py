@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,12 +16,6 @@ _SPOOL_BUFFER = 1 << 20
 
 _DIGEST_LENGTH = 32
 """How many hexadecimal digits of a text's SHA-256 are kept: 128 bits."""
-
-
-class _SpooledRecord(RecordRow, frozen=True):
-    """A record with the digest of its text, by which it is told from the one before."""
-
-    record_hash: str
 
 
 class Spool:
@@ -43,12 +37,22 @@ class Spool:
 
     def add_fetch(self, row: FetchRow) -> None:
         """Append one fetch of one subscription."""
-        self._write(self._fetches, row)
+        self._write(self._fetches, [row])
 
-    def add_record(self, row: RecordRow) -> None:
-        """Append one record, with its digest: DuckDB would take five times as long for that."""
-        digest = hashlib.sha256(row.record.encode()).hexdigest()[:_DIGEST_LENGTH]
-        self._write(self._records, _SpooledRecord(**msgspec.structs.asdict(row), record_hash=digest))
+    def add_records(self, subscription_id: str, page: int, records: Iterable[str], first: int = 1) -> None:
+        """Append records of a page, with their digests: DuckDB would take five times as long for those.
+
+        Args:
+            subscription_id: whose list it is.
+            page: the number of the page, from 1 on.
+            records: their JSON texts.
+            first: the position of the first of them on the page.
+        """
+        rows = [
+            RecordRow(subscription_id, page, position, record, _digest(record))
+            for position, record in enumerate(records, first)
+        ]
+        self._write(self._records, rows)
 
     def rewrite_fetches(self, complete: Callable[[FetchRow], FetchRow | None]) -> None:
         """Give the fetches what was not known yet when they ended. No more are added then.
@@ -70,11 +74,15 @@ class Spool:
         self._fetches.close()
         self._records.close()
 
-    def _write(self, file: BinaryIO, row: msgspec.Struct) -> None:
-        line = self._encoder.encode(row) + b"\n"
+    def _write(self, file: BinaryIO, rows: Iterable[msgspec.Struct]) -> None:
+        lines = [self._encoder.encode(row) + b"\n" for row in rows]
         with self._lock:
-            self.longest_line = max(self.longest_line, len(line))
-            file.write(line)
+            self.longest_line = max([self.longest_line, *map(len, lines)])
+            file.writelines(lines)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 @contextmanager

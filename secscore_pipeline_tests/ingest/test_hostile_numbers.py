@@ -13,7 +13,7 @@ from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.posture.status import read_status
 from secscore_pipeline.report.page import read_report
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.rows import FetchRow
 from secscore_pipeline.warehouse.spool import open_spool
 from secscore_pipeline.warehouse.store import load_fetches, normalize
 
@@ -73,9 +73,8 @@ def store_run(connection, store, run, kind, sets):
             subscription, group = f"00000000-0000-0000-0000-{first:012}", sets[first : first + size]
             fetch = (run, TENANT, subscription, kind, now, now, "complete", 200, None, None, 1, len(group), ())
             spool.add_fetch(FetchRow(*fetch, "https://arm", "cloud"))
-            for position, numbers in enumerate(group, 1):
-                text = record(subscription, kind, f"control-{position}", numbers)
-                spool.add_record(RecordRow(subscription, 1, position, text))
+            texts = [record(subscription, kind, f"control-{place}", numbers) for place, numbers in enumerate(group, 1)]
+            spool.add_records(subscription, 1, texts)
         spool.close()
         load_fetches(connection, spool, run, kind, now)
 

@@ -12,7 +12,7 @@ from secscore_pipeline.emulator.world import Counts, World
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.ocsf.validation import build_event, find_problems
 from secscore_pipeline.warehouse.connection import open_for_reading, open_for_writing
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow, ScopeRow
+from secscore_pipeline.warehouse.rows import FetchRow, ScopeRow
 from secscore_pipeline.warehouse.spool import open_spool
 from secscore_pipeline.warehouse.store import (
     compact,
@@ -118,9 +118,11 @@ class Lives(RuleBasedStateMachine):
                 outcome = look if isinstance(look, str) else "complete"
                 records = {} if isinstance(look, str) else look
                 spool.add_fetch(self._fetch(subscription, event_type, outcome, len(records)))
-                for position, (name, number) in enumerate(records.items(), 1):
-                    record = {"id": f"/{event_type}/{subscription}/{name}".upper(), "properties": {"weight": number}}
-                    spool.add_record(RecordRow(subscription, 1, position, json.dumps(record)))
+                texts = [
+                    json.dumps({"id": f"/{event_type}/{subscription}/{name}".upper(), "properties": {"weight": number}})
+                    for name, number in records.items()
+                ]
+                spool.add_records(subscription, 1, texts)
             spool.close()
             for _ in range(1 + again):
                 load_fetches(connection, spool, f"run-{self.snapshots}", event_type, self.now)

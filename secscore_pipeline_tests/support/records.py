@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 import duckdb
 
 from secscore_pipeline.ocsf.mapping import Normalization
-from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
+from secscore_pipeline.warehouse.rows import FetchRow
 from secscore_pipeline.warehouse.spool import open_spool
 from secscore_pipeline.warehouse.store import load_fetches, normalize
 from secscore_pipeline_tests.conftest import Store
@@ -156,9 +156,11 @@ def load_records(
         with open_spool(path) as spool:
             for subscription, read in lists.items():
                 spool.add_fetch(_make_fetch(run_id, moment, event_type, subscription, read, **fetch))
-                for position, record in enumerate(read or (), 1):
-                    text = record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
-                    spool.add_record(RecordRow(subscription, 1, position, text))
+                texts = [
+                    record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
+                    for record in read or ()
+                ]
+                spool.add_records(subscription, 1, texts)
             spool.close()
             load_fetches(connection, spool, run_id, event_type, moment)
 
