@@ -200,7 +200,7 @@ def store_changes(
             "event_type": "assessments",
             "fetches_file": str(spool.fetches_path),
             "records_file": str(spool.records_path),
-            "line_bytes": max(spool.longest_line + 1, 1 << 16),
+            "line_bytes": spool.line_bytes,
             "stored_at": moment,
             "tenant_id": None,
             "version_ids": [row["version_id"] for row in changed],

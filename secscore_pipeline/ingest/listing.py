@@ -155,7 +155,7 @@ class PendingListing:
     def _load(self, found: _ReadListing) -> Listing:
         changes: dict[str, list[str]] = {}
         with self._warehouse.get_connection() as connection:
-            load_listing(connection, found.row, found.listed, found.tenant, self._clock())
+            load_listing(connection, self._warehouse.path, found.row, found.listed, found.tenant, self._clock())
             known = {"run_id": self._run_id, "feed": self._azure.feed}
             for change in select_rows(connection, load_sql("ingest/list_listing_changes"), known):
                 changes.setdefault(change["change"], []).append(change["name"] or change["subscription_id"])

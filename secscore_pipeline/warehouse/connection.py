@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
 
+FRUGAL_MEMORY = "128MB"
+"""What DuckDB may use before it spills to disk where a run stores; what cannot spill is done without this bound."""
+
 
 @contextmanager
 def open_for_writing(
@@ -210,6 +213,9 @@ def _open(
             restrict_access(connection, prefixes_of([*scratch, *reachable]))
             with calls_on_stop(connection.interrupt):
                 yield connection
+            if not read_only:  # closing it writes what was stored into the file, and would take all memory there is
+                with suppress(duckdb.OutOfMemoryException):
+                    connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
         except duckdb.PermissionException as error:
             what = f"{path} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,8 @@ from secscore_pipeline.warehouse.connection import scratch_folder
 from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
 
 _SPOOL_BUFFER = 1 << 20
+
+_LEAST_LINE = 1 << 16
 
 _DIGEST_LENGTH = 32
 """How many hexadecimal digits of a text's SHA-256 are kept: 128 bits."""
@@ -33,7 +35,12 @@ class Spool:
         self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
         self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
         self._lock = threading.Lock()
-        self.longest_line = 0
+        self._longest_line = 0
+
+    @property
+    def line_bytes(self) -> int:
+        """How long a line of its files may be, for who reads them."""
+        return _bound_lines(self._longest_line)
 
     def add_fetch(self, row: FetchRow) -> None:
         """Append one fetch of one subscription."""
@@ -77,8 +84,46 @@ class Spool:
     def _write(self, file: BinaryIO, rows: Iterable[msgspec.Struct]) -> None:
         lines = [self._encoder.encode(row) + b"\n" for row in rows]
         with self._lock:
-            self.longest_line = max([self.longest_line, *map(len, lines)])
+            self._longest_line = max([self._longest_line, *map(len, lines)])
             file.writelines(lines)
+
+
+class SpooledRows(NamedTuple):
+    """A file of rows, each a line of JSON.
+
+    Attributes:
+        path: the file.
+        rows: how many.
+        line_bytes: how long a line may be, for who reads it.
+    """
+
+    path: Path
+    rows: int
+    line_bytes: int
+
+
+@contextmanager
+def spool_rows(database: Path, rows: Iterable[msgspec.Struct]) -> Iterator[SpooledRows]:
+    """Keep rows in a file in a private folder beside the database, which goes when the block ends.
+
+    A statement that held them would take many times their size in memory.
+
+    Raises:
+        WarehouseError: the file cannot be written.
+    """
+    encode = msgspec.json.Encoder().encode
+    with scratch_folder(database) as folder:
+        path, count, longest = folder / "rows.jsonl", 0, 0
+        with path.open("wb") as file:
+            for line in map(encode, rows):
+                file.write(line + b"\n")
+                count, longest = count + 1, max(longest, len(line))
+        yield SpooledRows(path, count, _bound_lines(longest))
+
+
+def _bound_lines(longest: int) -> int:
+    """Return how long lines may be where the longest has so many bytes: DuckDB's buffers are twice as large."""
+    return max(longest + 1, _LEAST_LINE)
 
 
 def _digest(text: str) -> str:

@@ -10,16 +10,13 @@ import duckdb
 import msgspec
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import open_for_writing, replace_proven, scratch_folder
+from secscore_pipeline.warehouse.connection import FRUGAL_MEMORY, open_for_writing, replace_proven, scratch_folder
 from secscore_pipeline.warehouse.rows import ConnectionTenant, ListedRow, ListingRow, ScopeChange, ScopeRow
-from secscore_pipeline.warehouse.spool import Spool
+from secscore_pipeline.warehouse.spool import Spool, SpooledRows, spool_rows
 from secscore_pipeline.warehouse.statements import execute, has_rows, quote_literal
 from secscore_pipeline.warehouse.transactions import retry_on_clash, shared_catalog, transaction
 
 _Result = TypeVar("_Result")
-
-FRUGAL_MEMORY = "100MB"
-"""What DuckDB may use before it spills to disk; work that cannot spill is done again without this bound."""
 
 _DERIVED = (
     "control_definitions",
@@ -75,7 +72,7 @@ def load_fetches(
         "event_type": event_type,
         "fetches_file": str(spool.fetches_path),
         "records_file": str(spool.records_path),
-        "line_bytes": max(spool.longest_line + 1, 1 << 16),
+        "line_bytes": spool.line_bytes,
         "stored_at": stored_at,
         "tenant_id": tenant and tenant.tenant_id,
     }
@@ -114,6 +111,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
     not_read = [{"subscription_id": one, "reason": reason} for one, reason in scope.not_read.items()]
     values = {
         **msgspec.structs.asdict(scope),
+        "subscription_ids": msgspec.json.encode(scope.subscription_ids).decode(),
         "not_read": msgspec.json.encode(not_read).decode(),
         "stored_at": stored_at,
     }
@@ -122,11 +120,12 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
         with transaction(connection):
             return _change_scope(connection, "leave_scope", values)
 
-    return retry_on_clash(leave)
+    return _limit_memory(connection, leave)
 
 
 def load_listing(
     connection: duckdb.DuckDBPyConnection,
+    path: Path,
     listing: ListingRow,
     listed: Sequence[ListedRow],
     tenant: ConnectionTenant,
@@ -136,6 +135,7 @@ def load_listing(
 
     Args:
         connection: open for writing.
+        path: the store's; beside it the list is kept until it is loaded.
         listing: who listed what, and when.
         listed: every subscription on the list; one that is not there counts as no longer listed.
         tenant: the connection's.
@@ -144,17 +144,18 @@ def load_listing(
     values = {
         **msgspec.structs.asdict(listing),
         "management_groups": msgspec.json.encode([one._asdict() for one in listing.management_groups]).decode(),
-        "listed": msgspec.json.encode(listed).decode(),
         "tenant_id": tenant.tenant_id,
         "stored_at": stored_at,
     }
 
-    def load() -> None:
+    def load(lines: SpooledRows) -> None:
+        spooled = {"listed_file": str(lines.path), "subscriptions": lines.rows, "line_bytes": lines.line_bytes}
         with transaction(connection):
             if not has_rows(connection, "warehouse/count_listings", values):
-                execute(connection, load_sql("warehouse/load_listing"), values)
+                execute(connection, load_sql("warehouse/load_listing"), {**values, **spooled})
 
-    retry_on_clash(load)
+    with spool_rows(path, listed) as lines:
+        _limit_memory(connection, partial(load, lines))
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:

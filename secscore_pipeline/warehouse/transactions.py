@@ -32,7 +32,7 @@ def transaction(connection: duckdb.DuckDBPyConnection, *, is_first: bool = False
 
     Where several processes write, it begins when it has the write lock. A row that each transaction changes makes two
     clash where there is no lock, or where it was lost: numbers are given from what the store holds, so two
-    at once would give the same. `attempted` does such a block again.
+    at once would give the same. `retry_on_clash` does such a block again.
 
     Args:
         connection: open for writing.

@@ -7,7 +7,7 @@ with unread_subscriptions as (
     )
 ),
 read_subscriptions as (
-    select unnest(cast($subscription_ids as varchar[])) as subscription_id
+    select unnest(from_json($subscription_ids, '["VARCHAR"]')) as subscription_id
 ),
 other_feeds as (
     select coalesce(max(fetches.fetch_id), 0) as last_fetch_id

@@ -6,7 +6,7 @@ select
     $feed as feed,
     $tenant_id as tenant_id,
     $listed_at as listed_at,
-    json_array_length($listed) as subscriptions,
+    $subscriptions as subscriptions,
     from_json(
         $management_groups, '[{"tenant_id": "VARCHAR", "top_group": "VARCHAR", "error": "VARCHAR"}]'
     ) as management_groups,
@@ -18,9 +18,12 @@ select
 -- management groups counts as it was, but for one that another tenant has now.
 insert into raw.subscriptions by name
 with listed_subscriptions as (
-    select unnest(
-        from_json($listed, '[{"subscription_id": "VARCHAR", "tenant_id": "VARCHAR", "record": "VARCHAR", "ancestors": ["VARCHAR"]}]'),
-        recursive := true
+    select subscription_id, tenant_id, record, ancestors
+    from read_json(
+        $listed_file,
+        format = 'newline_delimited',
+        maximum_object_size = $line_bytes,
+        columns = {subscription_id: 'varchar', tenant_id: 'varchar', record: 'varchar', ancestors: 'varchar[]'}
     )
 ),
 known_subscriptions as (
