@@ -16,19 +16,11 @@ create or replace temp macro moment_of(field) as
 
 create or replace temp table new_assessments as
 with pending_versions as (
-    select
-        versions.version_id,
-        versions.occurrence,
-        versions.record,
-        fetches.run_id,
-        fetches.subscription_id,
-        versions.event_type,
-        epoch_ms(fetches.observed_at) as time
-    from internal.record_versions as versions
-    join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
-    where versions.version_id > $after
-        and versions.version_id <= $upto
-        and versions.event_type = 'assessments'
+    select version_id, first_fetch_id, event_type, occurrence, record
+    from internal.record_versions
+    where version_id > $after
+        and version_id <= $upto
+        and event_type = 'assessments'
 ),
 parsed_records as (
     select
@@ -103,25 +95,31 @@ typed_records as (
         coalesce(text_at(links, 'azureportaluri'), text_at(links, 'azureportal')) as portal_link
     from opened_records
 )
+-- Joined in the end, since a join may keep one side in memory, and the records are long.
 select
-    * exclude (given_name, given_type, given_provider, portal_link),
-    internal.state_of(status_code, cause) as state,
-    coalesce(given_name, nullif(regexp_extract(resource_id, '([^/]*)/*$', 1), '')) as resource_name,
+    typed_records.* exclude (first_fetch_id, given_name, given_type, given_provider, portal_link),
+    fetches.run_id,
+    fetches.subscription_id,
+    epoch_ms(fetches.observed_at) as time,
+    internal.state_of(typed_records.status_code, typed_records.cause) as state,
+    coalesce(typed_records.given_name, nullif(regexp_extract(typed_records.resource_id, '([^/]*)/*$', 1), ''))
+        as resource_name,
     case
-        when given_type is not null and not contains(given_type, '/')
-        then coalesce(given_provider || '/', '') || given_type
-        when given_type is not null
-        then given_type
-        else internal.resource_type_of(resource_id)
+        when typed_records.given_type is not null and not contains(typed_records.given_type, '/')
+        then coalesce(typed_records.given_provider || '/', '') || typed_records.given_type
+        when typed_records.given_type is not null
+        then typed_records.given_type
+        else internal.resource_type_of(typed_records.resource_id)
     end as resource_type,
     case
-        when starts_with(lower(portal_link), 'https://') then portal_link
-        when not contains(portal_link, '://') then 'https://' || portal_link
+        when starts_with(lower(typed_records.portal_link), 'https://') then typed_records.portal_link
+        when not contains(typed_records.portal_link, '://') then 'https://' || typed_records.portal_link
     end as portal_url,
     case
-        when not coalesce(is_object, false) then 'the record is no JSON object'
-        when coalesce(id, '') = '' then 'the record has no id'
-        when coalesce(recommendation_id, '') = '' then 'the record has no name'
-        when occurrence > 1 then 'the run holds a record with this id already'
+        when not coalesce(typed_records.is_object, false) then 'the record is no JSON object'
+        when coalesce(typed_records.id, '') = '' then 'the record has no id'
+        when coalesce(typed_records.recommendation_id, '') = '' then 'the record has no name'
+        when typed_records.occurrence > 1 then 'the run holds a record with this id already'
     end as rejection
-from typed_records;
+from typed_records
+join raw.fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;

@@ -27,19 +27,11 @@ create or replace temp macro rejection_of(rejection, finding_id) as
 
 create or replace temp table new_versions as
 with pending_versions as (
-    select
-        versions.version_id,
-        versions.occurrence,
-        versions.record,
-        fetches.run_id,
-        fetches.subscription_id,
-        versions.event_type,
-        epoch_ms(fetches.observed_at) as time
-    from internal.record_versions as versions
-    join raw.fetches as fetches on fetches.fetch_id = versions.first_fetch_id
-    where versions.version_id > $after
-        and versions.version_id <= $upto
-        and versions.event_type in (
+    select version_id, first_fetch_id, event_type, occurrence, record
+    from internal.record_versions
+    where version_id > $after
+        and version_id <= $upto
+        and event_type in (
             select kinds.event_type
             from internal.event_types_with_findings as kinds
             where kinds.is_scored
@@ -92,18 +84,23 @@ typed_records as (
         end as definition_key
     from parsed_records
 )
+-- Joined in the end, since a join may keep one side in memory, and the records are long.
 select
-    *,
+    typed_records.* exclude (first_fetch_id),
+    fetches.run_id,
+    fetches.subscription_id,
+    epoch_ms(fetches.observed_at) as time,
     coalesce(
         case
-            when event_type = 'secure_scores' then name
-            else nullif(regexp_extract(id, '/secureScores/([^/]+)', 1, 'i'), '')
+            when typed_records.event_type = 'secure_scores' then typed_records.name
+            else nullif(regexp_extract(typed_records.id, '/secureScores/([^/]+)', 1, 'i'), '')
         end,
-        name
+        typed_records.name
     ) as score_name,
     case
-        when not coalesce(is_object, false) then 'the record is no JSON object'
-        when coalesce(id, '') = '' then 'the record has no id'
-        when occurrence > 1 then 'the run holds a record with this id already'
+        when not coalesce(typed_records.is_object, false) then 'the record is no JSON object'
+        when coalesce(typed_records.id, '') = '' then 'the record has no id'
+        when typed_records.occurrence > 1 then 'the run holds a record with this id already'
     end as rejection
-from typed_records;
+from typed_records
+join raw.fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;
