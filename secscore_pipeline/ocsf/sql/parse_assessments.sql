@@ -6,6 +6,7 @@ select
     new_assessments.version_id,
     new_assessments.time,
     findings.finding_id,
+    findings.first_seen_time,
     new_assessments.state,
     findings.newest_version_id is not null as is_restored,
     findings.numbers as restored_state,
@@ -34,6 +35,7 @@ timeline as (
         seen.version_id,
         seen.time,
         seen.finding_id,
+        seen.first_seen_time,
         seen.state,
         known.newest is not null or seen.is_restored as is_known,
         if(known.newest is not null, known.newest.state, seen.restored_state) as known_state,
@@ -52,6 +54,7 @@ comparisons as (
 select
     version_id,
     finding_id,
+    first_seen_time,
     coalesce(
         max(case when has_previous and state is distinct from previous_state then time end)
             over (partition by finding_id order by version_id rows unbounded preceding),
@@ -82,6 +85,7 @@ select
     new_assessments.risk_factors,
     new_assessments.attack_paths,
     new_assessments.portal_url,
+    state_times.first_seen_time,
     coalesce(epoch_ms(new_assessments.status_changed_at), state_times.modified_time) as modified_time
 from new_assessments
 left join state_times using (version_id)

@@ -3,13 +3,13 @@
 select
     any_value(recommendation) as recommendation,
     any_value(severity) as severity,
-    cast(sum(unhealthy_resources) as bigint) as unhealthy_resources,
-    max(oldest_days) as oldest_days
-from posture.recommendations
-where unhealthy_resources > 0
+    count(*) as unhealthy_resources,
+    max(internal.day_of(observed_at) - internal.day_of(since)) as oldest_days
+from internal.current_assessments
+where state = 'unhealthy'
 group by tenant_id, recommendation_id
 order by
     list_position(['Critical', 'High', 'Medium', 'Low'], any_value(severity)) nulls last,
-    sum(unhealthy_resources) desc,
+    unhealthy_resources desc,
     any_value(recommendation)
 limit $limit;

@@ -300,6 +300,7 @@ create table internal.parsed_assessments (
     risk_factors varchar[],
     attack_paths bigint,
     portal_url varchar,
+    first_seen_time bigint,
     modified_time bigint
 );
 comment on table internal.parsed_assessments is
@@ -330,6 +331,8 @@ comment on column internal.parsed_assessments.risk_level is
 comment on column internal.parsed_assessments.risk_factors is 'What the risk is made of, as received.';
 comment on column internal.parsed_assessments.attack_paths is 'How many attack paths lead over the resource; null where it is not known.';
 comment on column internal.parsed_assessments.portal_url is 'The assessment in the Azure portal; null where Azure gave no link.';
+comment on column internal.parsed_assessments.first_seen_time is
+    'When this store first saw the finding, epoch milliseconds, as in internal.findings: who reads the one needs no join to the other.';
 comment on column internal.parsed_assessments.modified_time is
     'When its status last changed, epoch milliseconds: by Azure''s date, else when this store first saw it; null if never.';
 

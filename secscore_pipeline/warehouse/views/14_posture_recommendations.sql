@@ -24,10 +24,10 @@ select
     parsed.source,
     parsed.risk_level,
     parsed.portal_url,
-    coalesce(parsed.first_evaluated_at, make_timestamptz(findings.first_seen_time * 1000)) as first_seen_at,
+    coalesce(parsed.first_evaluated_at, make_timestamptz(parsed.first_seen_time * 1000)) as first_seen_at,
     coalesce(
         parsed.status_changed_at, make_timestamptz(parsed.modified_time * 1000), parsed.first_evaluated_at,
-        make_timestamptz(findings.first_seen_time * 1000)
+        make_timestamptz(parsed.first_seen_time * 1000)
     ) as since,
     metadata.severity,
     metadata.effort,
@@ -38,7 +38,6 @@ select
     newest.observed_at
 from internal.record_spans as spans
 join internal.parsed_assessments as parsed using (version_id)
-join internal.findings as findings using (finding_id)
 join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
 join internal.current_fetches as newest
     on newest.event_type = 'assessments'
@@ -47,7 +46,8 @@ left join internal.recommendations as metadata
     on metadata.tenant_id = fetches.tenant_id
     and metadata.recommendation_id = parsed.recommendation_id
 where spans.event_type = 'assessments'
-    and spans.ended_fetch_id is null;
+    and spans.ended_fetch_id is null
+    and parsed.finding_id is not null;
 
 -- One row: one recommendation in one secure score control of one subscription, as it is now, with the control's numbers.
 create or replace view internal.current_control_recommendations as
