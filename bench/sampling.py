@@ -1,4 +1,8 @@
-"""Samples a whole `secscore sync` with py-spy: where its processor time goes, by part and by function."""
+"""Samples whole `secscore sync` runs with py-spy: where their processor time goes, by part and by function.
+
+What holds Python's lock uses a processor, and so does the main thread where it waits for DuckDB. py-spy takes many
+threads that only wait for busy ones, so each of the two is sampled by itself, in a run of its own.
+"""
 
 import re
 import subprocess
@@ -20,6 +24,8 @@ FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*?)(?::(?P<line>\d+))?\)$")
 
 OURS = re.compile(r"secscore_pipeline/(\w+/[\w/]+)\.py")
 
+SQL = re.compile(r"secscore_pipeline/warehouse/\w+\.py")
+
 PLUMBING = {"warehouse/statements", "warehouse/transactions", "cli/__main__", "cli/group"}
 
 Stack = tuple[str, ...]
@@ -27,16 +33,11 @@ Stack = tuple[str, ...]
 
 
 def profile_sync(environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
-    """Sample a sync into a new store; return the number of samples, each part's share in percent, and the functions.
-
-    Threads that wait for something are not sampled, so this is processor time.
-    """
-    spy = find_environment(HERE / "py-spy.txt") / "bin" / "py-spy"
-    samples = folder / "samples.txt"
-    command = [str(spy), "record", "--format", "raw", "--rate", str(RATE), "--output", str(samples), "--"]
-    settings = write_settings(environment, folder / STORE)
-    subprocess.run([*command, *SECSCORE, "sync"], check=True, cwd=folder, env=settings, capture_output=True)
-    stacks = Counter(dict(read_samples(samples)))
+    """Sample two syncs; return the number of samples, each part's share in percent, and the functions."""
+    in_python = record(environment, folder / "python", "--gil")
+    in_all = record(environment, folder / "all", "--threads")
+    in_sql = {stack[1:]: count for stack, count in in_all.items() if waits_for_sql(stack)}
+    stacks = in_python + Counter(in_sql)
     total = stacks.total()
     parts: Counter[str] = Counter()
     for stack, count in stacks.items():
@@ -46,6 +47,23 @@ def profile_sync(environment: Mapping[str, str], folder: Path) -> dict[str, Any]
         "parts": {part: round(100 * count / total, 1) for part, count in parts.most_common()},
         "functions": list_functions(stacks),
     }
+
+
+def record(environment: Mapping[str, str], folder: Path, option: str) -> Counter[Stack]:
+    """Sample a sync into a new store with an option of py-spy; return how often each stack was seen."""
+    folder.mkdir()
+    spy = find_environment(HERE / "py-spy.txt") / "bin" / "py-spy"
+    samples = folder / "samples.txt"
+    options = ["--nonblocking", option, "--format", "raw", "--rate", str(RATE), "--output", str(samples)]
+    settings = write_settings(environment, folder / STORE)
+    command = [str(spy), "record", *options, "--", *SECSCORE, "sync"]
+    subprocess.run(command, check=True, cwd=folder, env=settings, capture_output=True)
+    return Counter(dict(read_samples(samples)))
+
+
+def waits_for_sql(stack: Stack) -> bool:
+    """Return whether a stack, after the name of its thread, is the main thread's in a function that calls DuckDB."""
+    return "MainThread" in stack[0] and bool(SQL.search(stack[-1]))
 
 
 def read_samples(path: Path) -> Iterator[tuple[Stack, int]]:
