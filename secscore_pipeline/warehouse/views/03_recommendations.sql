@@ -63,7 +63,7 @@ select
     coalesce(epoch_ms(parsed.first_evaluated_at), findings.first_seen_time) as first_seen_time,
     if(parsed.first_evaluated_at is null, 'first_fetch', 'azure') as first_seen_source,
     coalesce(changes.last_seen_time, epoch_ms(fetches.observed_at)) as last_seen_time,
-    parsed.* exclude (finding_id, rejection, first_evaluated_at),
+    parsed.* exclude (finding_id, rejection, first_evaluated_at, first_seen_time),
     metadata.* exclude (tenant_id, version_id, recommendation_id, display_name),
     coalesce(controls.controls, []) as controls,
     coalesce(controls.control_ids, []) as control_ids
