@@ -122,4 +122,4 @@ select
         when typed_records.occurrence > 1 then 'the run holds a record with this id already'
     end as rejection
 from typed_records
-join raw.fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;
+join new_fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;

@@ -25,6 +25,17 @@ create or replace temp macro rejection_of(rejection, finding_id) as
         if(finding_id is null, 'the id belongs to a record of another event type or subscription', null)
     );
 
+-- The fetches that saw those versions first, put aside: a join may keep all fetches there are in memory.
+create or replace temp table new_fetches as
+select fetch_id, run_id, subscription_id, observed_at
+from raw.fetches
+where fetch_id in (
+    select versions.first_fetch_id
+    from internal.record_versions as versions
+    where versions.version_id > $after
+        and versions.version_id <= $upto
+);
+
 create or replace temp table new_versions as
 with pending_versions as (
     select version_id, first_fetch_id, event_type, occurrence, record
@@ -103,4 +114,4 @@ select
         when typed_records.occurrence > 1 then 'the run holds a record with this id already'
     end as rejection
 from typed_records
-join raw.fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;
+join new_fetches as fetches on fetches.fetch_id = typed_records.first_fetch_id;

@@ -60,3 +60,27 @@ comment on column ocsf.assessment_findings.unmapped is 'secure_score: the typed 
 comment on column ocsf.assessment_findings.raw_data is 'The record''s JSON, byte for byte.';
 comment on column ocsf.assessment_findings.raw_data_size is 'Its bytes.';
 comment on column ocsf.assessment_findings.raw_data_hash is 'Its SHA-256.';
+
+-- How many rows ocsf.assessment_findings has, without making them: the observations of complete fetches, but for what cannot
+-- be a finding, closings, and the changes of recommendations that are events.
+create or replace macro internal.count_findings() as (
+    select
+        (
+            select coalesce(sum(fetches.records), 0)
+            from raw.fetches as fetches
+            join internal.normalized_fetches as normalized using (run_id, event_type)
+            join internal.event_types_with_findings as kinds using (event_type)
+            where kinds.is_scored
+        ) - (
+            select count(*)
+            from internal.observations as observations
+            join internal.parsed_versions as parsed using (version_id)
+            where parsed.rejection is not null
+        ) + (
+            select count(*)
+            from internal.closings as closings
+        ) + (
+            select count(activity_id)
+            from internal.recommendation_events as changes
+        )
+);

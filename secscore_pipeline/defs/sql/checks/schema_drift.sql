@@ -1,4 +1,5 @@
--- One row: a field of the newest run that the API's description does not name, or whose type is another one.
+-- One row: a field of a record that is new in the newest run, which the API's description does not name, or whose type is
+-- another one.
 -- Source of the known fields: secureScore.json of API version 2020-01-01; `type` of a score's own object and the
 -- definition's description stand in the description though real answers leave them out.
 with known(field, type) as (
@@ -35,7 +36,7 @@ structures as (
     select distinct try(json_structure(record)) as structure
     from internal.record_versions
     where event_type = $event_type
-        and version_id in (from versions_seen($event_type))
+        and first_fetch_id in (select selected_fetches.fetch_id from selected_fetches)
 ),
 observed_structures as (
     select distinct
