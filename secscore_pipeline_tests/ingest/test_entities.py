@@ -59,6 +59,20 @@ def test_findings_carry_the_name_and_the_owner_and_are_valid(azure, store):
 
 
 @pytest.mark.slow
+def test_what_stays_unhealthy_names_who_owns_its_subscription_now(local_azure, store):
+    azure = local_azure(World(subscriptions=1))
+    (subscription,) = azure.world.subscriptions.values()
+    store.use(azure, SECSCORE_EVENT_TYPES="secure_scores,secure_score_controls,assessments")
+    for number in (1, 2):
+        subscription.name, subscription.tags = f"name {number}", {"owner": f"owner-{number}@example.com"}
+        store.sync()
+    assert store.one("select count(*) from internal.record_spans where ended_fetch_id is not null") == 0
+    for view in ("unhealthy_resources", "last_unhealthy", "recommendations"):
+        named = store.query(f"select distinct subscription_name, owner from posture.{view}")
+        assert (view, named) == (view, [("name 2", "owner-2@example.com")])
+
+
+@pytest.mark.slow
 def test_history_keeps_the_name_of_its_time_beside_the_one_of_now(azure, store):
     store.sync()
     corp, *_ = azure.world.subscriptions

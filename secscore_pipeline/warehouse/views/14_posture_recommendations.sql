@@ -1,53 +1,67 @@
 -- Recommendations: which resources, since when, how hard, and what to do. An assessment is one recommendation on one
 -- resource. Points are those of the controls: only Microsoft's own numbers count.
 
--- One row: one assessment of a subscription in scope, as the newest complete fetch of it has it, with its metadata.
-create or replace view internal.current_assessments as
+-- One row: one assessment of a subscription in scope, as the newest complete fetch of it has it, without its metadata: who
+-- counts assessments needs none.
+create or replace macro internal.current_assessment_versions() as table
 select
-    fetches.cloud_partition,
-    fetches.feed,
-    fetches.tenant_id,
+    newest.cloud_partition,
+    newest.feed,
+    newest.tenant_id,
     spans.subscription_id,
-    fetches.subscription_version_id,
-    parsed.finding_id,
-    parsed.version_id,
-    parsed.recommendation_id,
-    coalesce(parsed.display_name, metadata.display_name, parsed.recommendation_id) as recommendation,
-    parsed.state,
-    parsed.status_code,
-    parsed.cause,
-    parsed.status_description,
-    parsed.resource_id,
-    coalesce(lower(parsed.resource_id), cast(parsed.finding_id as varchar)) as resource_key,
-    parsed.resource_name,
-    parsed.resource_type,
-    parsed.source,
-    parsed.risk_level,
-    parsed.portal_url,
+    newest.subscription_version_id,
+    parsed.*,
     coalesce(parsed.first_evaluated_at, make_timestamptz(parsed.first_seen_time * 1000)) as first_seen_at,
     coalesce(
         parsed.status_changed_at, make_timestamptz(parsed.modified_time * 1000), parsed.first_evaluated_at,
         make_timestamptz(parsed.first_seen_time * 1000)
     ) as since,
+    newest.observed_at
+from internal.record_spans as spans
+join internal.parsed_assessments as parsed using (version_id)
+join internal.current_fetches as newest
+    on newest.event_type = 'assessments'
+    and newest.subscription_id = spans.subscription_id
+where spans.event_type = 'assessments'
+    and spans.ended_fetch_id is null
+    and parsed.finding_id is not null;
+
+-- One row: the same with its metadata.
+create or replace view internal.current_assessments as
+select
+    versions.cloud_partition,
+    versions.feed,
+    versions.tenant_id,
+    versions.subscription_id,
+    versions.subscription_version_id,
+    versions.finding_id,
+    versions.version_id,
+    versions.recommendation_id,
+    coalesce(versions.display_name, metadata.display_name, versions.recommendation_id) as recommendation,
+    versions.state,
+    versions.status_code,
+    versions.cause,
+    versions.status_description,
+    versions.resource_id,
+    coalesce(lower(versions.resource_id), cast(versions.finding_id as varchar)) as resource_key,
+    versions.resource_name,
+    versions.resource_type,
+    versions.source,
+    versions.risk_level,
+    versions.portal_url,
+    versions.first_seen_at,
+    versions.since,
     metadata.severity,
     metadata.effort,
     metadata.user_impact,
     metadata.description,
     metadata.remediation,
     coalesce(metadata.is_preview, false) as is_preview,
-    newest.observed_at
-from internal.record_spans as spans
-join internal.parsed_assessments as parsed using (version_id)
-join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
-join internal.current_fetches as newest
-    on newest.event_type = 'assessments'
-    and newest.subscription_id = spans.subscription_id
+    versions.observed_at
+from internal.current_assessment_versions() as versions
 left join internal.recommendations as metadata
-    on metadata.tenant_id = fetches.tenant_id
-    and metadata.recommendation_id = parsed.recommendation_id
-where spans.event_type = 'assessments'
-    and spans.ended_fetch_id is null
-    and parsed.finding_id is not null;
+    on metadata.tenant_id = versions.tenant_id
+    and metadata.recommendation_id = versions.recommendation_id;
 
 -- One row: one recommendation in one secure score control of one subscription, as it is now, with the control's numbers.
 create or replace view internal.current_control_recommendations as
@@ -144,7 +158,7 @@ with counted_assessments as (
         count(*) filter (where state = 'exempt') as exempt_resources,
         min(since) filter (where state = 'unhealthy') as oldest_since,
         max(observed_at) as observed_at
-    from internal.current_assessments
+    from internal.current_assessment_versions()
     group by tenant_id, subscription_id, recommendation_id
 ),
 increases as (
@@ -405,7 +419,7 @@ comment on column internal.current_assessments.feed is 'The feed that read it.';
 comment on column internal.current_assessments.tenant_id is 'The Entra tenant of the subscription: a GUID, lower case.';
 comment on column internal.current_assessments.subscription_id is 'The subscription, lower case.';
 comment on column internal.current_assessments.subscription_version_id is
-    'How the subscription was listed, as in internal.subscription_versions.';
+    'How the subscription was listed last, as in internal.subscription_versions.';
 comment on column internal.current_assessments.finding_id is 'The finding''s number in this database.';
 comment on column internal.current_assessments.version_id is 'The record version, as in internal.record_versions.';
 comment on column internal.current_assessments.recommendation_id is
