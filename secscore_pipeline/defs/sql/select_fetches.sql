@@ -3,6 +3,16 @@ create or replace temp table selected_fetches as
 from raw.fetches
 where run_id = $run_id;
 
+-- The type of a field by DuckDB's structure of a record, in the words of the checks.
+create or replace temp macro received_type(type, atom) as
+    case
+        when type in ('OBJECT', 'ARRAY') then type
+        when atom ->> '$' in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then 'NUMBER'
+        when atom ->> '$' = 'VARCHAR' then 'TEXT'
+        when atom ->> '$' = 'JSON' then 'MIXED'
+        else atom ->> '$'
+    end;
+
 -- One row: one record that one of those fetches saw.
 create or replace temp macro versions_seen(kind) as table
 select observations.version_id

@@ -84,13 +84,7 @@ structures as (
 observed_structures as (
     select distinct
         field.fullkey as field,
-        case
-            when field.type in ('OBJECT', 'ARRAY') then field.type
-            when field.atom ->> '$' in ('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') then 'NUMBER'
-            when field.atom ->> '$' = 'VARCHAR' then 'TEXT'
-            when field.atom ->> '$' = 'JSON' then 'MIXED'
-            else field.atom ->> '$'
-        end as type
+        received_type(field.type, field.atom) as type
     from structures, json_tree(structures.structure) as field
 )
 select
