@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA
+from secscore_pipeline.azure.event_types import ASSESSMENT_METADATA, SECURE_SCORE_CONTROLS, SECURE_SCORES
 from secscore_pipeline.clock import utc_now
 from secscore_pipeline.config.registry import EVENT_TYPES
 from secscore_pipeline.definitions import defs
@@ -142,12 +142,8 @@ def test_the_connection_test_is_started_and_read_there(ui, page):
     expect(page.get_by_text("It has no secure score yet.").first).to_be_visible()
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    """Return the report of a local Azure with 1,000 subscriptions that was looked at yesterday and today."""
-    folder = tmp_path_factory.mktemp("large")
-    world = World(subscriptions=MANY - 1)
-    world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
+def write_report_of_two_days(folder, world, event_types):
+    """Return the report of a local Azure that was read yesterday and today."""
     with pytest.MonkeyPatch.context() as patch, LocalAzure(world) as azure:
         Store(folder / "store" / "secscore.duckdb", patch).use(azure, "*")
         connection = AzureConnection.from_environment()
@@ -156,33 +152,28 @@ def large(tmp_path_factory):
             then = utc_now() - timedelta(days=ago)
             world.simulate_until(world.today + timedelta(days=1))
             PendingListing(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then).result()
-            for event_type in connection.settings().event_types:
+            for event_type in event_types:
                 fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
         with warehouse.get_connection() as opened:
             normalize(opened, Normalization().build_mapping())
             write_report(read_report(opened, utc_now()), folder / "report.html")
     return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return the report of a local Azure with 1,000 subscriptions."""
+    world = World(subscriptions=MANY - 1)
+    world.add_subscription("00000000-0000-0000-0000-000000000001", State.FORBIDDEN)
+    return write_report_of_two_days(tmp_path_factory.mktemp("large"), world, (SECURE_SCORES, SECURE_SCORE_CONTROLS))
 
 
 @pytest.fixture(scope="module")
 def assessed(tmp_path_factory):
-    """Return the report of a local Azure whose recommendations were read too, on two days."""
-    folder = tmp_path_factory.mktemp("assessed")
+    """Return the report of a local Azure whose recommendations were read too."""
     world = World(subscriptions=6, mixed=True)
-    with pytest.MonkeyPatch.context() as patch, LocalAzure(world) as azure:
-        Store(folder / "store" / "secscore.duckdb", patch).use(azure, "*")
-        connection = AzureConnection.from_environment()
-        warehouse = Warehouse.from_environment()
-        for ago in (1, 0):
-            then = utc_now() - timedelta(days=ago)
-            world.simulate_until(world.today + timedelta(days=1))
-            PendingListing(connection, warehouse, f"look-{ago}", "owner", lambda then=then: then).result()
-            for event_type in (*EVENT_TYPES.values(), ASSESSMENT_METADATA):
-                fetch_event_type(connection, warehouse, event_type, f"look-{ago}", lambda then=then: then)
-        with warehouse.get_connection() as opened:
-            normalize(opened, Normalization().build_mapping())
-            write_report(read_report(opened, utc_now()), folder / "report.html")
-    return folder / "report.html"
+    event_types = (*EVENT_TYPES.values(), ASSESSMENT_METADATA)
+    return write_report_of_two_days(tmp_path_factory.mktemp("assessed"), world, event_types)
 
 
 def unfold_all(page):
