@@ -278,9 +278,9 @@ def _limit_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Res
     lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"
     connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
     try:
-        return work()
+        return retry_on_clash(work)
     except duckdb.OutOfMemoryException:
         connection.execute(lift)
-        return work()
+        return retry_on_clash(work)
     finally:
         connection.execute(lift)
