@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,6 +20,41 @@ _DIGEST_LENGTH = 32
 """How many hexadecimal digits of a text's SHA-256 are kept: 128 bits."""
 
 
+class SpooledRows:
+    """A file of rows, each a line of JSON, to which several threads may add at once.
+
+    Attributes:
+        path: the file.
+        rows: how many were added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._encoder = msgspec.json.Encoder()
+        # Written out seldom: each time, the threads that read would run first.
+        self._file: BinaryIO = path.open("wb", buffering=_SPOOL_BUFFER)
+        self._lock = threading.Lock()
+        self._longest_line = 0
+
+    @property
+    def line_bytes(self) -> int:
+        """How long a line may be, for who reads them: DuckDB's buffers are twice as large."""
+        return max(self._longest_line + 1, _LEAST_LINE)
+
+    def add(self, *rows: msgspec.Struct) -> None:
+        """Append rows."""
+        lines = [self._encoder.encode(row) + b"\n" for row in rows]
+        with self._lock:
+            self.rows += len(lines)
+            self._longest_line = max([self._longest_line, *map(len, lines)])
+            self._file.writelines(lines)
+
+    def close(self) -> None:
+        """Write out what is buffered; the file can then be read."""
+        self._file.close()
+
+
 class Spool:
     """Holds what a run reads on disk, so that memory does not grow and no database is open.
 
@@ -29,22 +64,18 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.fetches_path = folder / "fetches.jsonl"
         self.records_path = folder / "records.jsonl"
-        self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(FetchRow)
-        # Written out seldom: each time, the threads that read would run first.
-        self._fetches: BinaryIO = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
-        self._records: BinaryIO = self.records_path.open("wb", buffering=_SPOOL_BUFFER)
-        self._lock = threading.Lock()
-        self._longest_line = 0
+        self._fetches = SpooledRows(self.fetches_path)
+        self._records = SpooledRows(self.records_path)
 
     @property
     def line_bytes(self) -> int:
         """How long a line of its files may be, for who reads them."""
-        return _bound_lines(self._longest_line)
+        return max(self._fetches.line_bytes, self._records.line_bytes)
 
     def add_fetch(self, row: FetchRow) -> None:
         """Append one fetch of one subscription."""
-        self._write(self._fetches, [row])
+        self._fetches.add(row)
 
     def add_records(self, subscription_id: str, page: int, records: Iterable[str], first: int = 1) -> None:
         """Append records of a page, with their digests: DuckDB would take five times as long for those.
@@ -55,11 +86,10 @@ class Spool:
             records: their JSON texts.
             first: the position of the first of them on the page.
         """
-        rows = [
+        self._records.add(*(
             RecordRow(subscription_id, page, position, record, _digest(record))
             for position, record in enumerate(records, first)
-        ]
-        self._write(self._records, rows)
+        ))  # fmt: skip
 
     def rewrite_fetches(self, complete: Callable[[FetchRow], FetchRow | None]) -> None:
         """Give the fetches what was not known yet when they ended. No more are added then.
@@ -69,7 +99,7 @@ class Spool:
         """
         self._fetches.close()
         incomplete = self.fetches_path.rename(self.fetches_path.with_name("incomplete_fetches.jsonl"))
-        self._fetches = self.fetches_path.open("wb", buffering=_SPOOL_BUFFER)
+        self._fetches = SpooledRows(self.fetches_path)
         with incomplete.open("rb") as lines:
             for row in map(self._decoder.decode, lines):
                 if (completed := complete(row)) is not None:
@@ -81,26 +111,6 @@ class Spool:
         self._fetches.close()
         self._records.close()
 
-    def _write(self, file: BinaryIO, rows: Iterable[msgspec.Struct]) -> None:
-        lines = [self._encoder.encode(row) + b"\n" for row in rows]
-        with self._lock:
-            self._longest_line = max([self._longest_line, *map(len, lines)])
-            file.writelines(lines)
-
-
-class SpooledRows(NamedTuple):
-    """A file of rows, each a line of JSON.
-
-    Attributes:
-        path: the file.
-        rows: how many.
-        line_bytes: how long a line may be, for who reads it.
-    """
-
-    path: Path
-    rows: int
-    line_bytes: int
-
 
 @contextmanager
 def spool_rows(database: Path, rows: Iterable[msgspec.Struct]) -> Iterator[SpooledRows]:
@@ -111,19 +121,11 @@ def spool_rows(database: Path, rows: Iterable[msgspec.Struct]) -> Iterator[Spool
     Raises:
         WarehouseError: the file cannot be written.
     """
-    encode = msgspec.json.Encoder().encode
-    with scratch_folder(database) as folder:
-        path, count, longest = folder / "rows.jsonl", 0, 0
-        with path.open("wb") as file:
-            for line in map(encode, rows):
-                file.write(line + b"\n")
-                count, longest = count + 1, max(longest, len(line))
-        yield SpooledRows(path, count, _bound_lines(longest))
-
-
-def _bound_lines(longest: int) -> int:
-    """Return how long lines may be where the longest has so many bytes: DuckDB's buffers are twice as large."""
-    return max(longest + 1, _LEAST_LINE)
+    with scratch_folder(database) as folder, closing(SpooledRows(folder / "rows.jsonl")) as spooled:
+        for row in rows:
+            spooled.add(row)
+        spooled.close()
+        yield spooled
 
 
 def _digest(text: str) -> str:
