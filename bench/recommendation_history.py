@@ -30,7 +30,7 @@ from secscore_pipeline.warehouse.connection import open_for_writing
 from secscore_pipeline.warehouse.rows import FetchRow
 from secscore_pipeline.warehouse.spool import Spool, open_spool
 from secscore_pipeline.warehouse.statements import execute, select_rows
-from secscore_pipeline.warehouse.store import load_fetches, normalize
+from secscore_pipeline.warehouse.store import load_fetches, load_records, normalize
 from secscore_pipeline.warehouse.transactions import transaction
 
 VERSION = "2025-05-04"
@@ -87,9 +87,10 @@ where fetches.run_id = $run_id
 
 _BEGIN_SPANS = """
 insert into internal.record_spans (version_id, event_type, subscription_id, page, position, first_fetch_id)
-select version_id, 'assessments', subscription_id, page, position, fetch_id
-from changed_records
-order by fetch_id, page, position;
+select seen.version_id, 'assessments', fetches.subscription_id, seen.page, seen.position, seen.fetch_id
+from seen_versions as seen
+join raw.fetches as fetches using (fetch_id)
+order by seen.fetch_id, seen.page, seen.position;
 """
 
 
@@ -199,15 +200,14 @@ def store_changes(
             "run_id": name_run(moment),
             "event_type": "assessments",
             "fetches_file": str(spool.fetches_path),
-            "records_file": str(spool.records_path),
             "line_bytes": spool.line_bytes,
             "stored_at": moment,
             "tenant_id": None,
             "version_ids": [row["version_id"] for row in changed],
         }
         with transaction(connection):
-            for name in ("load_fetches", "load_incoming", "load_record_versions"):
-                execute(connection, load_sql(f"warehouse/{name}"), values)
+            execute(connection, load_sql("warehouse/load_fetches"), values)
+            load_records(connection, spool, values)
             for statement in (_END_SPANS, _BEGIN_SPANS):
                 execute(connection, statement, values)
 

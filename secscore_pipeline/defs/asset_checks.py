@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -20,6 +21,7 @@ from secscore_pipeline.defs.resources import WarehouseResource
 from secscore_pipeline.ingest.connection import AzureConnection
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.text import from_markdown, in_markdown, printable
+from secscore_pipeline.warehouse.memory import limit_memory
 from secscore_pipeline.warehouse.statements import execute, select_rows, write_values
 
 SHOWN = 10
@@ -82,12 +84,18 @@ def _of_findings(
 COVERAGE = "all_subscriptions_read"
 """The file of the checks that every subscription could be read, which say the same of each table."""
 
+DRIFT = (
+    "Every field is one that the API describes, of the type it describes. Of 20,000 new records or more, a sample is "
+    "checked."
+)
+"""What the checks of the fields say of each table."""
+
 CHECKS = (
     *_of_raw("not_empty", "Every complete fetch has all its records here.", _ERROR),
     *_of_raw("keys_unique", "No record id stands twice in a fetch.", _ERROR),
     *_of_raw("score_in_range", "0 ≤ current ≤ max.", _WARN),
     *_of_raw(COVERAGE, "Every subscription could be read.", _WARN),
-    *_of_raw("schema_drift", "Every field is one that the API describes, of the type it describes.", _WARN),
+    *_of_raw("schema_drift", DRIFT, _WARN),
     *_of_raw("clock_runs_forward", "No clock is behind that of the fetch before.", _WARN),
     *(
         check
@@ -95,14 +103,7 @@ CHECKS = (
         for check in (
             _of_spans(asset, "not_empty", "Every complete fetch has all its records here.", _ERROR, "spans_not_empty"),
             _of_spans(asset, "keys_unique", "No record id stands twice in a fetch.", _ERROR, "spans_keys_unique"),
-            _of_spans(
-                asset,
-                "schema_drift",
-                "Every field is one that the API describes, of the type it describes. Of 20,000 new records or more, a "
-                "sample is checked.",
-                _WARN,
-                "spans_schema_drift",
-            ),
+            _of_spans(asset, "schema_drift", DRIFT, _WARN, "spans_schema_drift"),
             _of_spans(
                 asset, "clock_runs_forward", "No clock is behind that of the fetch before.", _WARN, "clock_runs_forward"
             ),
@@ -163,7 +164,8 @@ def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefin
         with explain_failures(context), context.resources.warehouse.store.get_reader() as connection:
             fetched = _select_run(connection, get_run_id(context))
             chosen = [check for check in checks if check.name in wanted]
-            found = _find_violations(connection, [check for check in chosen if check.event_type in {None, *fetched}])
+            answerable = [check for check in chosen if check.event_type in {None, *fetched}]
+            found = limit_memory(connection, partial(_find_violations, connection, asset, answerable))
         for check in chosen:
             result = _result(check, found.get(check.name))
             yield result
@@ -194,10 +196,14 @@ def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[str]:
     return {event_type for (event_type,) in found}
 
 
-def _find_violations(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> dict[str, list[dict[str, Any]]]:
+def _find_violations(
+    connection: duckdb.DuckDBPyConnection, asset: dg.AssetKey, checks: Sequence[Check]
+) -> dict[str, list[dict[str, Any]]]:
     """Run some checks of a table as one query; return the violations of each by its name."""
     if not checks:
         return {}
+    if asset == FINDINGS:
+        connection.execute(load_sql("defs/select_observations"))
     rows = select_rows(connection, "\nunion all by name\n".join(map(_write_query, checks)))
     found: dict[str, list[dict[str, Any]]] = {check.name: [] for check in checks}
     for row in rows:

@@ -25,6 +25,7 @@ from secscore_pipeline.warehouse.errors import (
     make_damage_error,
     make_open_error,
 )
+from secscore_pipeline.warehouse.memory import FRUGAL_MEMORY
 from secscore_pipeline.warehouse.schema import bring_up_to_date, schema_is_current
 from secscore_pipeline.warehouse.statements import format_literal
 
@@ -32,9 +33,6 @@ log = logging.getLogger(__name__)
 
 LOCK_PATIENCE = 60.0
 """Seconds to wait for a file that another process holds open."""
-
-FRUGAL_MEMORY = "128MB"
-"""What DuckDB may use before it spills to disk where a run stores; what cannot spill is done without this bound."""
 
 
 @contextmanager
@@ -215,7 +213,7 @@ def _open(
                 yield connection
             if not read_only:  # closing it writes what was stored into the file, and would take all memory there is
                 with suppress(duckdb.OutOfMemoryException):
-                    connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
+                    connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}B'")
         except duckdb.PermissionException as error:
             what = f"{path} reaches for something outside ({first_line(error)})."
             raise WarehouseError(what, "database-reaches-out") from error

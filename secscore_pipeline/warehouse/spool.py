@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ import msgspec
 from secscore_pipeline.warehouse.connection import scratch_folder
 from secscore_pipeline.warehouse.rows import FetchRow, RecordRow
 
-_SPOOL_BUFFER = 1 << 20
+_SPOOL_BUFFER = 1 << 17
 
 _LEAST_LINE = 1 << 16
+
+_RECORD_FILES = 8
+"""How many files the records are in; those of a subscription are in one, so that each file can be loaded by itself."""
 
 _DIGEST_LENGTH = 32
 """How many hexadecimal digits of a text's SHA-256 are kept: 128 bits."""
@@ -63,15 +67,29 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.fetches_path = folder / "fetches.jsonl"
-        self.records_path = folder / "records.jsonl"
         self._decoder = msgspec.json.Decoder(FetchRow)
         self._fetches = SpooledRows(self.fetches_path)
-        self._records = SpooledRows(self.records_path)
+        self._records = [SpooledRows(folder / f"records-{number}.jsonl") for number in range(_RECORD_FILES)]
 
     @property
     def line_bytes(self) -> int:
         """How long a line of its files may be, for who reads them."""
-        return max(self._fetches.line_bytes, self._records.line_bytes)
+        return max(one.line_bytes for one in (self._fetches, *self._records))
+
+    def slice_records(self, most: int) -> list[list[Path]]:
+        """Return the files of the records, those together that hold no more than so many, if not one of them does.
+
+        All records of a subscription are in one slice; there is one at least, even if it holds none.
+        """
+        slices: list[list[Path]] = []
+        room = 0
+        for one in self._records:
+            if not slices or one.rows > room:
+                slices.append([])
+                room = most
+            slices[-1].append(one.path)
+            room -= one.rows
+        return slices
 
     def add_fetch(self, row: FetchRow) -> None:
         """Append one fetch of one subscription."""
@@ -86,7 +104,8 @@ class Spool:
             records: their JSON texts.
             first: the position of the first of them on the page.
         """
-        self._records.add(*(
+        file = self._records[zlib.crc32(subscription_id.encode()) % _RECORD_FILES]
+        file.add(*(
             RecordRow(subscription_id, page, position, record, _digest(record))
             for position, record in enumerate(records, first)
         ))  # fmt: skip
@@ -108,8 +127,8 @@ class Spool:
 
     def close(self) -> None:
         """Write out what is buffered; the spool can then be loaded."""
-        self._fetches.close()
-        self._records.close()
+        for one in (self._fetches, *self._records):
+            one.close()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import duckdb
 import msgspec
 
 from secscore_pipeline.system.sql_files import load_sql
-from secscore_pipeline.warehouse.connection import FRUGAL_MEMORY, open_for_writing, replace_proven, scratch_folder
+from secscore_pipeline.warehouse.connection import open_for_writing, replace_proven, scratch_folder
+from secscore_pipeline.warehouse.memory import limit_memory
 from secscore_pipeline.warehouse.rows import ConnectionTenant, ListedRow, ListingRow, ScopeChange, ScopeRow
 from secscore_pipeline.warehouse.spool import Spool, SpooledRows, spool_rows
 from secscore_pipeline.warehouse.statements import execute, has_rows, quote_literal
@@ -35,6 +36,9 @@ _DERIVED = (
 
 KEPT_AS_SPANS = ("assessments", "assessment_metadata")
 """The event types whose records are stored as spans (`internal.record_spans`): there are many, and few change."""
+
+RECORDS_PER_SLICE = 64_000
+"""How many records are loaded at a time, about: it bounds the memory, not the result."""
 
 VERSIONS_PER_SLICE = 32_000
 """How many new record versions are parsed at a time: it bounds the memory, not the result."""
@@ -71,7 +75,6 @@ def load_fetches(
         "run_id": run_id,
         "event_type": event_type,
         "fetches_file": str(spool.fetches_path),
-        "records_file": str(spool.records_path),
         "line_bytes": spool.line_bytes,
         "stored_at": stored_at,
         "tenant_id": tenant and tenant.tenant_id,
@@ -81,13 +84,30 @@ def load_fetches(
         with transaction(connection):
             if has_rows(connection, "warehouse/count_spooled_fetches", values):
                 return []
-            kept = "load_spans" if event_type in KEPT_AS_SPANS else "load_observations"
-            for name in ("delete_failed_fetches", "load_fetches", "load_incoming", "load_record_versions", kept):
+            for name in ("delete_failed_fetches", "load_fetches"):
                 execute(connection, load_sql(f"warehouse/{name}"), values)
+            load_records(connection, spool, values)
+            kept = "load_spans" if event_type in KEPT_AS_SPANS else "load_observations"
+            execute(connection, load_sql(f"warehouse/{kept}"), values)
             _identify_tenant(connection, tenant)
             return _change_scope(connection, "enter_scope", values)
 
-    return _limit_memory(connection, load)
+    return _store(connection, load)
+
+
+def load_records(connection: duckdb.DuckDBPyConnection, spool: Spool, values: dict[str, object]) -> None:
+    """Store the records of a spool that differ from those before, slice by slice; what was seen is put aside.
+
+    Args:
+        connection: in a transaction that has stored the spool's fetches.
+        spool: closed, with what was read.
+        values: the parameters `run_id`, `event_type` and `line_bytes`.
+    """
+    connection.execute(load_sql("warehouse/make_seen_versions"))
+    for files in spool.slice_records(RECORDS_PER_SLICE):
+        part = {**values, "records_files": list(map(str, files))}
+        for name in ("load_incoming", "load_record_versions"):
+            execute(connection, load_sql(f"warehouse/{name}"), part)
 
 
 def _change_scope(connection: duckdb.DuckDBPyConnection, finding: str, values: dict[str, Any]) -> list[ScopeChange]:
@@ -120,7 +140,7 @@ def leave_scope(connection: duckdb.DuckDBPyConnection, scope: ScopeRow, stored_a
         with transaction(connection):
             return _change_scope(connection, "leave_scope", values)
 
-    return _limit_memory(connection, leave)
+    return _store(connection, leave)
 
 
 def load_listing(
@@ -155,7 +175,7 @@ def load_listing(
                 execute(connection, load_sql("warehouse/load_listing"), {**values, **spooled})
 
     with spool_rows(path, listed) as lines:
-        _limit_memory(connection, partial(load, lines))
+        _store(connection, partial(load, lines))
 
 
 def _identify_tenant(connection: duckdb.DuckDBPyConnection, tenant: ConnectionTenant | None) -> None:
@@ -215,7 +235,7 @@ def normalize(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> int:
             execute(connection, text, mapping.parameters)
         return int(added[0]) if added else 0
 
-    return _limit_memory(connection, add)
+    return _store(connection, add)
 
 
 def delete_findings(connection: duckdb.DuckDBPyConnection) -> None:
@@ -269,18 +289,8 @@ def compact(path: Path) -> None:
         replace_proven(new, target)
 
 
-def _limit_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
-    """Do the work in little memory, and once more with all that the machine has where that was too little."""
+def _store(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Result]) -> _Result:
+    """Do work of which all is stored or nothing: in little memory, and again where another process wrote just then."""
     if shared_catalog(connection):  # writing Parquet takes more
         return retry_on_clash(work)
-    before = connection.execute("select current_setting('memory_limit')").fetchone()
-    # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was.
-    lift = f"set memory_limit = '{before[0] if before else FRUGAL_MEMORY}'"
-    connection.execute(f"set memory_limit = '{FRUGAL_MEMORY}'")
-    try:
-        return retry_on_clash(work)
-    except duckdb.OutOfMemoryException:
-        connection.execute(lift)
-        return retry_on_clash(work)
-    finally:
-        connection.execute(lift)
+    return limit_memory(connection, partial(retry_on_clash, work))

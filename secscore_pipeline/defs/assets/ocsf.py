@@ -1,5 +1,6 @@
 """The normalized layer: raw records become OCSF Assessment Findings."""
 
+from functools import partial
 from textwrap import shorten
 from typing import Any
 
@@ -14,6 +15,7 @@ from secscore_pipeline.ingest.fetches import has_stored
 from secscore_pipeline.ocsf.mapping import Normalization
 from secscore_pipeline.posture.steps import has_assessments
 from secscore_pipeline.system.sql_files import load_sql
+from secscore_pipeline.warehouse.memory import limit_memory
 from secscore_pipeline.warehouse.statements import select_rows
 from secscore_pipeline.warehouse.store import delete_findings, normalize
 
@@ -75,7 +77,7 @@ def assessment_findings(context: dg.AssetExecutionContext, warehouse: WarehouseR
         if is_rebuild:
             delete_findings(connection)
         added = normalize(connection, Normalization(**chosen).build_mapping())
-        sync = {} if get_batch(context) else describe_newest_sync(connection)
+        sync = {} if get_batch(context) else limit_memory(connection, partial(describe_newest_sync, connection))
         columns = describe_columns(connection, "ocsf.assessment_findings")
         clouds = select_rows(connection, "select distinct cloud_partition from raw.fetches order by all")
         counts = select_rows(connection, load_sql("ocsf/count_findings"))[0]

@@ -31,3 +31,25 @@ join selected_fetches as fetches
     and fetches.fetch_id >= spans.first_fetch_id
     and (spans.ended_fetch_id is null or fetches.fetch_id < spans.ended_fetch_id)
 where spans.event_type = kind;
+
+-- One row: one field of the records of an event type that are new in those fetches, and its type. Of many records, a
+-- random sample of 10,000 to 20,000: to find out the structure of a record takes longer than to load it.
+create or replace temp macro fields_received(kind) as table
+with new_versions as (
+    select version_id, count(*) over () as versions
+    from internal.record_versions
+    where event_type = kind
+        and first_fetch_id in (select selected_fetches.fetch_id from selected_fetches)
+),
+structures as (
+    select distinct try(json_structure(records.record)) as structure
+    from internal.record_versions as records
+    where records.event_type = kind
+        and records.version_id in (
+            select new_versions.version_id
+            from new_versions
+            where hash(new_versions.version_id) % (new_versions.versions // 20000 + 1) = 0
+        )
+)
+select distinct field.fullkey as field, received_type(field.type, field.atom) as type
+from structures, json_tree(structures.structure) as field;

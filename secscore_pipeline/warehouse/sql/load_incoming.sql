@@ -9,7 +9,7 @@ with named_records as (
         coalesce(lower(try(record ->> '$.id')), '') as record_id,
         record_hash
     from read_json(
-        $records_file,
+        $records_files,
         format = 'newline_delimited',
         maximum_object_size = $line_bytes,
         columns = {

@@ -29,9 +29,18 @@ from changed_records;
 insert into internal.record_versions (version_id, first_fetch_id, event_type, occurrence, record)
 select changed_records.version_id, changed_records.fetch_id, $event_type, changed_records.occurrence, spooled.record
 from read_json(
-    $records_file,
+    $records_files,
     format = 'newline_delimited',
     maximum_object_size = $line_bytes,
     columns = {subscription_id: 'varchar', page: 'integer', position: 'integer', record: 'varchar'}
 ) as spooled
 join changed_records using (subscription_id, page, position);
+
+insert into seen_versions (fetch_id, page, position, version_id)
+select
+    incoming_records.fetch_id,
+    incoming_records.page,
+    incoming_records.position,
+    coalesce(changed_records.version_id, incoming_records.known_version_id)
+from incoming_records
+left join changed_records using (fetch_id, page, position);

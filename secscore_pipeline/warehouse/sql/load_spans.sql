@@ -1,15 +1,5 @@
 -- Ends the spans of the record versions that the run's complete fetches no longer saw, and begins those of what they saw
 -- anew: rows are written for what has changed, whatever was read.
-create or replace temp table seen_versions as
-select
-    incoming_records.fetch_id,
-    incoming_records.subscription_id,
-    incoming_records.page,
-    incoming_records.position,
-    coalesce(changed_records.version_id, incoming_records.known_version_id) as version_id
-from incoming_records
-left join changed_records using (fetch_id, page, position);
-
 create or replace temp table ending_spans as
 select spans.version_id, spans.first_fetch_id, fetches.fetch_id as ended_fetch_id
 from internal.record_spans as spans
@@ -41,11 +31,12 @@ insert into internal.record_spans (version_id, event_type, subscription_id, page
 select
     seen_versions.version_id,
     $event_type,
-    seen_versions.subscription_id,
+    fetches.subscription_id,
     seen_versions.page,
     seen_versions.position,
     seen_versions.fetch_id
 from seen_versions
+join raw.fetches as fetches using (fetch_id)
 anti join (
     select version_id
     from internal.record_spans

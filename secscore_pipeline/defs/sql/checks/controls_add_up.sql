@@ -1,7 +1,7 @@
 -- One row: a secure score of the newest run that is not the sum of its controls.
 with newest as (
-    select is_control, subscription_id, lower(score_name) as score, "current", "max"
-    from internal.observations_at('selected_fetches')
+    select is_control, subscription_id, score, "current", "max"
+    from selected_observations
     where activity_id <> 3
 ),
 controls as (

@@ -1,7 +1,7 @@
 -- One row: an event type that was read in the newest run, though nothing came of it.
 with normalized_types as (
     select observations.event_type
-    from internal.observations_at('selected_fetches') as observations
+    from selected_observations as observations
     union
     select 'assessments' as event_type
     from spans_seen('assessments') as seen_spans

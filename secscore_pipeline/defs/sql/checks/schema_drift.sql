@@ -31,22 +31,10 @@ with known(field, type) as (
         ('$.properties.definition.properties.assessmentDefinitions', 'ARRAY'),
         ('$.properties.definition.properties.assessmentDefinitions[0]', 'OBJECT'),
         ('$.properties.definition.properties.assessmentDefinitions[0].id', 'TEXT')
-),
-structures as (
-    select distinct try(json_structure(record)) as structure
-    from internal.record_versions
-    where event_type = $event_type
-        and first_fetch_id in (select selected_fetches.fetch_id from selected_fetches)
-),
-observed_structures as (
-    select distinct
-        field.fullkey as field,
-        received_type(field.type, field.atom) as type
-    from structures, json_tree(structures.structure) as field
 )
-select observed_structures.field, coalesce(known.type, 'none') as described_as, observed_structures.type as received
-from observed_structures
+select received.field, coalesce(known.type, 'none') as described_as, received.type as received
+from fields_received($event_type) as received
 left join known using (field)
-where observed_structures.type <> 'NULL'
-    and known.type is distinct from observed_structures.type
-order by observed_structures.field;
+where received.type <> 'NULL'
+    and known.type is distinct from received.type
+order by received.field;

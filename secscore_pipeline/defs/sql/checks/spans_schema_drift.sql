@@ -63,42 +63,19 @@ known_fields as (
     select field, type
     from known
     where coalesce(event_type, $event_type) = $event_type
-),
-new_records as (
-    select
-        version_id,
-        row_number() over (order by version_id) as place,
-        count(*) over () as records
-    from spans_seen($event_type)
-    where first_fetch_id = fetch_id
-),
-structures as (
-    select distinct try(json_structure(versions.record)) as structure
-    from new_records
-    join internal.record_versions as versions
-        on versions.version_id = new_records.version_id
-        and versions.event_type = $event_type
-    -- Of many, an even sample of 10,000 to 20,000: to find out the structure of a record takes longer than to load it.
-    where new_records.place % (new_records.records // 20000 + 1) = 0
-),
-observed_structures as (
-    select distinct
-        field.fullkey as field,
-        received_type(field.type, field.atom) as type
-    from structures, json_tree(structures.structure) as field
 )
 select
-    observed_structures.field,
+    received.field,
     coalesce(known_fields.type, 'none') as described_as,
-    observed_structures.type as received
-from observed_structures
+    received.type as received
+from fields_received($event_type) as received
 left join known_fields using (field)
-where observed_structures.type <> 'NULL'
-    and known_fields.type is distinct from observed_structures.type
+where received.type <> 'NULL'
+    and known_fields.type is distinct from received.type
     and not exists (
         select open_fields.field
         from known_fields as open_fields
         where ends_with(open_fields.field, '*')
-            and starts_with(observed_structures.field, rtrim(open_fields.field, '*'))
+            and starts_with(received.field, rtrim(open_fields.field, '*'))
     )
-order by observed_structures.field;
+order by received.field;
