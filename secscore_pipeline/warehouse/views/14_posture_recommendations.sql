@@ -1,39 +1,32 @@
 -- Recommendations: which resources, since when, how hard, and what to do. An assessment is one recommendation on one
 -- resource. Points are those of the controls: only Microsoft's own numbers count.
 
--- One row: one assessment of a subscription in scope, as the newest complete fetch of it has it, without its metadata: who
--- counts assessments needs none.
+-- One row: one assessment as the newest complete fetch that read its subscription has it, without its metadata and the
+-- fetch: who counts assessments joins those to what is counted, and leaves out what has left the scope so.
 create or replace macro internal.current_assessment_versions() as table
 select
-    newest.cloud_partition,
-    newest.feed,
-    newest.tenant_id,
     spans.subscription_id,
-    newest.subscription_version_id,
     parsed.*,
     coalesce(parsed.first_evaluated_at, make_timestamptz(parsed.first_seen_time * 1000)) as first_seen_at,
     coalesce(
         parsed.status_changed_at, make_timestamptz(parsed.modified_time * 1000), parsed.first_evaluated_at,
         make_timestamptz(parsed.first_seen_time * 1000)
-    ) as since,
-    newest.observed_at
+    ) as since
 from internal.record_spans as spans
 join internal.parsed_assessments as parsed using (version_id)
-join internal.current_fetches as newest
-    on newest.event_type = 'assessments'
-    and newest.subscription_id = spans.subscription_id
-where spans.event_type = 'assessments'
-    and spans.ended_fetch_id is null
+-- Not by the event type too, which the join tells as well: DuckDB would expect twice as many spans, and keep the longer rows
+-- of the other table in memory in place of theirs.
+where spans.ended_fetch_id is null
     and parsed.finding_id is not null;
 
--- One row: the same with its metadata.
+-- One row: one assessment of a subscription in scope, as it is now, with its metadata.
 create or replace view internal.current_assessments as
 select
-    versions.cloud_partition,
-    versions.feed,
-    versions.tenant_id,
+    newest.cloud_partition,
+    newest.feed,
+    newest.tenant_id,
     versions.subscription_id,
-    versions.subscription_version_id,
+    newest.subscription_version_id,
     versions.finding_id,
     versions.version_id,
     versions.recommendation_id,
@@ -57,10 +50,13 @@ select
     metadata.description,
     metadata.remediation,
     coalesce(metadata.is_preview, false) as is_preview,
-    versions.observed_at
+    newest.observed_at
 from internal.current_assessment_versions() as versions
+join internal.current_fetches as newest
+    on newest.event_type = 'assessments'
+    and newest.subscription_id = versions.subscription_id
 left join internal.recommendations as metadata
-    on metadata.tenant_id = versions.tenant_id
+    on metadata.tenant_id = newest.tenant_id
     and metadata.recommendation_id = versions.recommendation_id;
 
 -- One row: one recommendation in one secure score control of one subscription, as it is now, with the control's numbers.
@@ -145,21 +141,16 @@ group by subscription_id, recommendation_id;
 create or replace view posture.recommendations as
 with counted_assessments as (
     select
-        any_value(cloud_partition) as cloud_partition,
-        any_value(feed) as feed,
-        tenant_id,
         subscription_id,
-        max(subscription_version_id) as subscription_version_id,
         recommendation_id,
         max(version_id) as version_id,
         count(*) filter (where state = 'unhealthy') as unhealthy_resources,
         count(*) filter (where state = 'healthy') as healthy_resources,
         count(*) filter (where state = 'not_applicable') as not_applicable_resources,
         count(*) filter (where state = 'exempt') as exempt_resources,
-        min(since) filter (where state = 'unhealthy') as oldest_since,
-        max(observed_at) as observed_at
+        min(since) filter (where state = 'unhealthy') as oldest_since
     from internal.current_assessment_versions()
-    group by tenant_id, subscription_id, recommendation_id
+    group by subscription_id, recommendation_id
 ),
 increases as (
     select subscription_id, recommendation_id, sum(points_per_resource) as points
@@ -175,6 +166,11 @@ score_maxima as (
 described_recommendations as (
     select
         counted.*,
+        newest.cloud_partition,
+        newest.feed,
+        newest.tenant_id,
+        newest.subscription_version_id,
+        newest.observed_at,
         coalesce(parsed.display_name, metadata.display_name, counted.recommendation_id) as recommendation,
         metadata.severity,
         metadata.effort,
@@ -186,9 +182,12 @@ described_recommendations as (
         increases.points,
         score_maxima.score_max
     from counted_assessments as counted
+    join internal.current_fetches as newest
+        on newest.event_type = 'assessments'
+        and newest.subscription_id = counted.subscription_id
     join internal.parsed_assessments as parsed using (version_id)
     left join internal.recommendations as metadata
-        on metadata.tenant_id = counted.tenant_id
+        on metadata.tenant_id = newest.tenant_id
         and metadata.recommendation_id = counted.recommendation_id
     left join internal.recommendation_memberships as memberships
         on memberships.subscription_id = counted.subscription_id
