@@ -2,26 +2,36 @@
 -- control_id null: what no control explains). Points add up to the score's move in points, percentages to its move in
 -- percentage: (change of points - old percentage x change of maximum) / new maximum, which is exact when summed.
 create or replace view posture.changes as
-with fetches as (
+-- Of all fetches there are, no more than this, which is sorted.
+with fetch_pairs as (
     select
-        fetch_id,
-        run_id,
-        tenant_id,
         subscription_id,
-        subscription_version_id,
-        observed_at,
-        internal.day_of(observed_at) as day,
-        lag(fetch_id) over (partition by subscription_id order by fetch_id) as previous_fetch_id,
-        lag(observed_at) over (partition by subscription_id order by fetch_id) as previous_observed_at
+        fetch_id,
+        lag(fetch_id) over (partition by subscription_id order by fetch_id) as previous_fetch_id
     from raw.fetches
     where event_type = 'secure_score_controls'
         and outcome = 'complete'
 ),
+fetches as (
+    select
+        fetches.fetch_id,
+        fetches.run_id,
+        fetches.tenant_id,
+        fetches.subscription_id,
+        fetches.subscription_version_id,
+        fetches.observed_at,
+        internal.day_of(fetches.observed_at) as day,
+        previous.fetch_id as previous_fetch_id,
+        previous.observed_at as previous_observed_at
+    from raw.fetches as fetches
+    join fetch_pairs using (subscription_id, fetch_id)
+    join raw.fetches as previous on previous.fetch_id = fetch_pairs.previous_fetch_id
+),
 -- Each fetch twice: as what it saw, and as what the fetch before it had seen.
 sides as (
-    select *, fetch_id as observed_fetch_id, true as is_now from fetches where previous_fetch_id is not null
+    select *, fetch_id as observed_fetch_id, true as is_now from fetches
     union all
-    select *, previous_fetch_id as observed_fetch_id, false as is_now from fetches where previous_fetch_id is not null
+    select *, previous_fetch_id as observed_fetch_id, false as is_now from fetches
 ),
 observation_pairs as (
     select
