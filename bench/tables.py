@@ -21,13 +21,14 @@ Row = Sequence[str]
 
 
 QUERY_MS = {
-    "current_scores": 63,
-    "tenant_score, last day": 134,
-    "opportunities": 123,
-    "changes, a day": 327,
-    "score_history, a subscription": 80,
+    "current_scores": 61,
+    "tenant_score, last day": 194,
+    "opportunities": 143,
+    "changes, a day": 450,
+    "score_history, a subscription": 96,
 }
-"""How many milliseconds each query of a year took on 2026-11-24, which it must not exceed."""
+"""How many milliseconds each query of a year took with the program of 2026-11-24, which it must not exceed: measured on
+2026-11-27, on the machine of the other figures and with a year that that program had stored."""
 
 
 def make_table(header: Row, rows: Sequence[Row]) -> list[str]:
