@@ -77,6 +77,25 @@ def test_previews_and_what_is_in_no_control_never_count_for_points(days):
     assert days.query(unhealthy) == [(MFA, True, False), (DISK, False, True), (other, False, False)]
 
 
+def test_a_list_of_metadata_describes_both_tenants_of_a_subscription_that_moves(days):
+    lists = {"assessments": [make_assessment(MFA, "a")], "assessment_metadata": METADATA}
+    days.sync(lists)
+    before, days.tenant_id = days.tenant_id, "00000000-0000-0000-0000-0000000000bb"
+    days.sync(lists)
+    assert days.query("select tenant_id, severity from posture.recommendations") == [(days.tenant_id, "High")]
+    changed = days.query("select tenant_id, change, severity from posture.recommendation_changes")
+    assert changed == [(before, "came", "High")]
+
+
+def test_what_metadata_says_since_a_subscription_has_moved_is_not_said_of_the_tenant_before(days):
+    lists = {"assessments": [make_assessment(MFA, "a")], "assessment_metadata": METADATA}
+    days.sync(lists)
+    days.tenant_id = "00000000-0000-0000-0000-0000000000bb"
+    days.sync({**lists, "assessment_metadata": [make_metadata(MFA, severity="Low")]})
+    assert days.query("select severity from posture.recommendations") == [("Low",)]
+    assert days.query("select severity from posture.recommendation_changes") == [("High",)]
+
+
 def test_one_resource_written_in_two_cases_is_one_resource(days):
     upper = json.loads(json.dumps(make_assessment(DISK, "a")).replace("/RG/", "/rg/"))
     days.sync(

@@ -45,11 +45,13 @@ class RecommendationStore:
         store: the test's database.
         day: the number of the day that is filled next, from 0.
         api_version: that in which lists are read.
+        tenant_id: the subscription's.
     """
 
     store: Any
     day: int = 0
     api_version: str = "2025-05-04"
+    tenant_id: str = records.TENANT
 
     def __post_init__(self) -> None:
         with self.open():
@@ -69,7 +71,8 @@ class RecommendationStore:
         read = {event_type: {subscription_id: given} for event_type, given in lists.items()}
         with self.open() as connection:
             run_id = f"run-{self.day}"
-            records.load_records(connection, self.store.path, run_id, self.now, read, api_version=self.api_version)
+            fetch = {"api_version": self.api_version, "tenant_id": self.tenant_id}
+            records.load_records(connection, self.store.path, run_id, self.now, read, **fetch)
         self.day += 1
 
     def sync(self, lists: Lists) -> int:

@@ -1,15 +1,26 @@
 -- One row: what a tenant's recommendation is about: its newest metadata.
 create or replace view internal.recommendations as
+with tenant_lists as (
+    select tenant_id, subscription_id, min(fetch_id) as first_fetch_id, max(fetch_id) as last_fetch_id
+    from raw.fetches
+    where event_type = 'assessment_metadata'
+        and outcome = 'complete'
+    group by tenant_id, subscription_id
+)
 select
-    fetches.tenant_id,
+    lists.tenant_id,
     metadata.*
 from internal.record_spans as spans
 join internal.parsed_metadata as metadata using (version_id)
-join raw.fetches as fetches on fetches.fetch_id = spans.first_fetch_id
+-- A subscription that moves to another tenant is in two of them; what it described before stays.
+join tenant_lists as lists
+    on lists.subscription_id = spans.subscription_id
+    and lists.last_fetch_id >= spans.first_fetch_id
+    and (spans.ended_fetch_id is null or lists.first_fetch_id < spans.ended_fetch_id)
 where spans.event_type = 'assessment_metadata'
     and metadata.recommendation_id is not null
 qualify row_number() over (
-    partition by fetches.tenant_id, metadata.recommendation_id
+    partition by lists.tenant_id, metadata.recommendation_id
     order by spans.ended_fetch_id is null desc, spans.first_fetch_id desc, spans.version_id desc
 ) = 1;
 
