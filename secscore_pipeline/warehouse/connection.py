@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -27,7 +27,7 @@ from secscore_pipeline.warehouse.errors import (
 )
 from secscore_pipeline.warehouse.memory import FRUGAL_MEMORY
 from secscore_pipeline.warehouse.schema import bring_up_to_date, schema_is_current
-from secscore_pipeline.warehouse.statements import format_literal
+from secscore_pipeline.warehouse.statements import format_literal, quote_literal
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def open_for_writing(
 
 @contextmanager
 def open_for_reading(
-    path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = ()
+    path: Path, lock_patience: float = LOCK_PATIENCE, reachable: Iterable[Path] = (), *, may_spill: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for reading only. Whatever SQL runs on it, its own views included, reaches no other file.
 
@@ -74,13 +74,16 @@ def open_for_reading(
         path: the DuckDB file.
         lock_patience: seconds to wait for another process to close it.
         reachable: the files and folders that SQL may reach beside it.
+        may_spill: whether what has no room in memory is kept in a private folder beside it, as of who writes it.
 
     Raises:
         WarehouseError: there is no such file, or it cannot be opened.
     """
     if not (path.is_dir() or holds_something(path)):
         raise WarehouseError(f"There is no database at {show_path(path)} yet.", "database-absent")
-    with _open(path, read_only=True, lock_patience=lock_patience, reachable=reachable) as connection:
+    with _open(
+        path, read_only=True, lock_patience=lock_patience, reachable=reachable, may_spill=may_spill
+    ) as connection:
         yield connection
 
 
@@ -99,8 +102,8 @@ def restrict_access(connection: duckdb.DuckDBPyConnection, reachable: Iterable[s
         connection: to the instance, with everything attached that it needs.
         reachable: the files, and the folders or URL prefixes (ending with /), that stay reachable.
     """
-    if connection.execute("select current_setting('lock_configuration')").fetchone() == (True,):
-        return  # another connection to the same file has done it
+    if _is_restricted(connection):
+        return
     reachable = list(reachable)
     for statement in (
         f"set allowed_directories = {format_literal([one for one in reachable if one.endswith('/')])}",
@@ -113,6 +116,11 @@ def restrict_access(connection: duckdb.DuckDBPyConnection, reachable: Iterable[s
         "set lock_configuration = true",
     ):
         connection.execute(statement)
+
+
+def _is_restricted(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether another connection to the same file, in this process, has locked its configuration."""
+    return connection.execute("select current_setting('lock_configuration')").fetchone() == (True,)
 
 
 def prefixes_of(paths: Iterable[Path]) -> list[str]:
@@ -198,17 +206,20 @@ def put_in_place(new: Path, path: Path, mode: int = 0o600) -> int:
 
 @contextmanager
 def _open(
-    path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = ()
+    path: Path, *, read_only: bool, lock_patience: float, reachable: Iterable[Path] = (), may_spill: bool = True
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
-    mask = os.umask(0o077)
-    try:
+    with ExitStack() as stack:
+        spilled = _enter_spill_folder(stack, path) if may_spill else None
+        # DuckDB makes the file and its WAL with the process's mask: for as long as it may, only the owner's bits.
+        stack.callback(os.umask, os.umask(0o077))
         connection = _connect(path, read_only=read_only, lock_patience=lock_patience)
         try:
             connection.execute("set timezone = 'UTC'")
+            if spilled and not _is_restricted(connection):
+                connection.execute(f"set temp_directory = {quote_literal(str(spilled))}")
             # A store may come from anywhere, and its views run when it is read: a writer needs its scratch folder.
-            scratch = [] if read_only else [path.parent, path.resolve().parent]
-            restrict_access(connection, prefixes_of([*scratch, *reachable]))
+            beside = [] if read_only else [path.parent, path.resolve().parent]
+            restrict_access(connection, prefixes_of([*beside, *reachable]))
             with calls_on_stop(connection.interrupt):
                 yield connection
             if not read_only:  # closing it writes what was stored into the file, and would take all memory there is
@@ -228,8 +239,16 @@ def _open(
             ) from error
         finally:
             connection.close()
-    finally:
-        os.umask(mask)
+
+
+def _enter_spill_folder(stack: ExitStack, path: Path) -> Path | None:
+    """Return a private folder beside a file for what has no room in memory, or None where nothing can be written.
+
+    DuckDB's own is the same for all processes: two that read the file would write into each other's.
+    """
+    with suppress(OSError):  # what comes of it, opening the file tells
+        return stack.enter_context(scratch.scratch_folder(path))
+    return None
 
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {

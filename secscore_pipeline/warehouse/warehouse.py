@@ -114,7 +114,8 @@ class Warehouse:
     @contextmanager
     def get_reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open what runs write for reading only: what a run has just stored."""
-        with self.lake.open_for_reading() if self.lake else connection.open_for_reading(self.path) as opened:
+        lake = self.lake
+        with lake.open_for_reading() if lake else connection.open_for_reading(self.path, may_spill=True) as opened:
             yield opened
 
     @contextmanager

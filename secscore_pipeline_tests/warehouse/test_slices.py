@@ -1,6 +1,8 @@
 """What a run reads is loaded in slices, in little memory: neither shows in what is stored."""
 
+import stat
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -102,3 +104,21 @@ def test_no_limit_is_above_what_a_machine_has():
     with duckdb.connect(config={"memory_limit": f"{FRUGAL_MEMORY // 2}B"}) as connection:
         allowed = limit_memory(connection, lambda: connection.execute(MEMORY).fetchone()[0])
     assert allowed == pytest.approx(FRUGAL_MEMORY // 2, rel=0.001)
+
+
+@of_files
+@pytest.mark.parametrize("purpose", ["get_connection", "get_reader"])
+def test_what_has_no_room_in_memory_is_in_a_folder_of_the_connection_alone(store, purpose):
+    store_records(store, "run", FIRST, list_records(0))
+    folders = set()
+    for _ in range(2):  # as two processes, one after the other, since one opens a file once
+        with getattr(store.warehouse, purpose)() as connection:
+            connection.execute("set memory_limit = '20MB'")
+            connection.execute("create temp table large as select range, md5(range::varchar) from range(2_000_000)")
+            folder = Path(*connection.execute("select current_setting('temp_directory')").fetchone())
+            assert folder.parent == store.path.parent
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert sum(file.stat().st_size for file in folder.iterdir()) > 10_000_000
+        folders.add(folder)
+        assert not folder.exists()
+    assert len(folders) == 2
