@@ -11,7 +11,7 @@ BEGINS = 32
 
 Each answer allows one more, until answers slow down or are refused."""
 
-SIGNS = 4
+SIGNS = 6
 """How many refusals are a sign of a limit, where answers in between do not make up for them."""
 
 FORGIVES = 1 / 16
@@ -23,7 +23,7 @@ RECOVERS = 1.0
 BREATH = 2.0
 """Seconds for which refusals hold up other requests at most."""
 
-REGAINS = 10.0
+REGAINS = 20.0
 """Seconds in which the pace grows by half of what it was before it shrank: so long it takes to regain what it lost."""
 
 USED = 0.75
@@ -173,7 +173,8 @@ class Pace:
                 return
             self._signs, self._halved_at = 0.0, now
             self._resumes_at = now + min(seconds, BREATH)
-            self._lower(max(1.0, min(self._allowed, self._under_way + 1) / 2))
+            self._allowed = min(self._allowed, self._under_way + 1)  # what was not used is not regained
+            self._lower(max(1.0, self._allowed / 2))
 
     def _more(self, now: float) -> float:
         """Return by how much an answer raises the pace."""
