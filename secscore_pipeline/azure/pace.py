@@ -24,7 +24,11 @@ BREATH = 2.0
 """Seconds for which refusals hold up other requests at most."""
 
 REGAINS = 20.0
-"""Seconds in which the pace grows by half of what it was before it shrank: so long it takes to regain what it lost."""
+"""Seconds in which the pace grows by half of what it was before it shrank: about what it lost."""
+
+LEFT = 0.4
+"""What is left of the pace after refusals. Half, as of a network's, may still be too much: of fewer requests, each is
+answered sooner."""
 
 USED = 0.75
 """How much of the pace must be under way for it to grow: with fewer, the limit lies elsewhere, as in this machine."""
@@ -72,7 +76,7 @@ class Pace:
 
     It begins with few and doubles with each round of answers, until the most, the first sign of a limit, or answers
     that take SLOWER times as long: then more requests only wait in line. It shrinks a little where answers are slow,
-    and to half of what is under way after refusals (429). In REGAINS seconds it grows by half of what it was before
+    and to LEFT of what is under way after refusals (429). In REGAINS seconds it grows by half of what it was before
     that, and goes on at that speed, but only while it is used. One subscription that is refused holds up no other:
     only where several are, they share the limit. Single refusals among many answers are no sign of one.
 
@@ -157,7 +161,7 @@ class Pace:
             self._announce_more()
 
     def was_refused(self, what: str, seconds: float) -> None:
-        """Allow half as many, and never none, and none at all for a moment, where refusals are a sign of a limit.
+        """Allow fewer, at least one, and none at all for a moment, where refusals are a sign of a limit.
 
         Args:
             what: which subscription was requested; that it is refused again is no sign for others.
@@ -174,7 +178,7 @@ class Pace:
             self._signs, self._halved_at = 0.0, now
             self._resumes_at = now + min(seconds, BREATH)
             self._allowed = min(self._allowed, self._under_way + 1)  # what was not used is not regained
-            self._lower(max(1.0, self._allowed / 2))
+            self._lower(max(1.0, LEFT * self._allowed))
 
     def _more(self, now: float) -> float:
         """Return by how much an answer raises the pace."""
