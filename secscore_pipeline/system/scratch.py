@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -29,11 +29,13 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
     for left in list(beside.parent.iterdir()):
         if left.name.startswith(prefix):
             _clear(left)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, dir=beside.parent, ignore_cleanup_errors=True) as folder,
-        _try_lock(Path(folder)),
-    ):
-        yield Path(folder)
+    with ExitStack() as stack:
+        while True:
+            made = tempfile.TemporaryDirectory(prefix=prefix, dir=beside.parent, ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+            if stack.enter_context(_try_lock(folder)) and folder.exists():
+                break  # else another process took it, before it was locked, for one that was left
+        yield folder
 
 
 def _clear(left: Path) -> None:
