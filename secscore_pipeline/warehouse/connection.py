@@ -74,7 +74,7 @@ def open_for_reading(
         path: the DuckDB file.
         lock_patience: seconds to wait for another process to close it.
         reachable: the files and folders that SQL may reach beside it.
-        may_spill: whether what has no room in memory is kept in a private folder beside it, as of who writes it.
+        may_spill: whether what has no room in memory is kept in a private folder beside it, as a writer's is.
 
     Raises:
         WarehouseError: there is no such file, or it cannot be opened.
