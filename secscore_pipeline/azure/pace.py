@@ -101,7 +101,7 @@ class Pace:
         self._latencies: dict[str, _Latency] = {}
         self._signs, self._refused = 0.0, ""
         self._under_way = self._pausing = 0
-        self._grown_at = self._lowered_at = self._halved_at = self._resumes_at = float("-inf")
+        self._grown_at = self._lowered_at = self._heeded_at = self._resumes_at = float("-inf")
         self._changed = threading.Condition()
         self._callbacks: list[Callable[[], object]] = []
 
@@ -173,9 +173,9 @@ class Pace:
                 return
             self._refused = what
             self._signs += 1
-            if self._signs < SIGNS or now - self._halved_at < RECOVERS:
+            if self._signs < SIGNS or now - self._heeded_at < RECOVERS:
                 return
-            self._signs, self._halved_at = 0.0, now
+            self._signs, self._heeded_at = 0.0, now
             self._resumes_at = now + min(seconds, BREATH)
             self._allowed = min(self._allowed, self._under_way + 1)  # what was not used is not regained
             self._lower(max(1.0, LEFT * self._allowed))

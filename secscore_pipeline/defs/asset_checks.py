@@ -165,7 +165,7 @@ def _checks_of(asset: dg.AssetKey, feeds: Sequence[Feed]) -> dg.AssetChecksDefin
             fetched = _select_run(connection, get_run_id(context))
             chosen = [check for check in checks if check.name in wanted]
             answerable = [check for check in chosen if check.event_type in {None, *fetched}]
-            found = limit_memory(connection, partial(_find_violations, connection, asset, answerable))
+            found = limit_memory(connection, partial(_find_violations, connection, answerable))
         for check in chosen:
             result = _result(check, found.get(check.name))
             yield result
@@ -196,13 +196,11 @@ def _select_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[str]:
     return {event_type for (event_type,) in found}
 
 
-def _find_violations(
-    connection: duckdb.DuckDBPyConnection, asset: dg.AssetKey, checks: Sequence[Check]
-) -> dict[str, list[dict[str, Any]]]:
+def _find_violations(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> dict[str, list[dict[str, Any]]]:
     """Run some checks of a table as one query; return the violations of each by its name."""
     if not checks:
         return {}
-    if asset == FINDINGS:
+    if checks[0].asset == FINDINGS:
         connection.execute(load_sql("defs/select_observations"))
     rows = select_rows(connection, "\nunion all by name\n".join(map(_write_query, checks)))
     found: dict[str, list[dict[str, Any]]] = {check.name: [] for check in checks}

@@ -27,7 +27,7 @@ from secscore_pipeline.warehouse.errors import (
 )
 from secscore_pipeline.warehouse.memory import FRUGAL_MEMORY
 from secscore_pipeline.warehouse.schema import bring_up_to_date, schema_is_current
-from secscore_pipeline.warehouse.statements import format_literal, quote_literal
+from secscore_pipeline.warehouse.statements import format_literal
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ def _open(
         try:
             connection.execute("set timezone = 'UTC'")
             if spilled and not _is_restricted(connection):
-                connection.execute(f"set temp_directory = {quote_literal(str(spilled))}")
+                connection.execute(f"set temp_directory = {format_literal(str(spilled))}")
             # A store may come from anywhere, and its views run when it is read: a writer needs its scratch folder.
             beside = [] if read_only else [path.parent, path.resolve().parent]
             restrict_access(connection, prefixes_of([*beside, *reachable]))

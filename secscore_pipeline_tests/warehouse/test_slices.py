@@ -74,7 +74,7 @@ def test_the_observations_of_a_run_are_in_the_order_of_its_fetches(store, monkey
 
 
 @pytest.mark.parametrize("enough", [1, 2, 3])
-def test_work_is_done_in_more_memory_where_there_was_too_little(enough, monkeypatch):
+def test_work_is_done_in_more_memory_where_there_was_too_little(enough):
     before = 700_000_000
     tried = []
 
