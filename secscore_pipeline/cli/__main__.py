@@ -19,7 +19,7 @@ def main() -> None:
             raise
     except KeyboardInterrupt:  # before there was a command
         sys.stderr.write("Stopped.\n")
-    sys.exit(stopping.exit_code())
+    stopping.end_process()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 GRACE = 2.5
 """Seconds that a process has to end by itself after a signal; every write is a transaction or a replaced file."""
@@ -62,11 +63,23 @@ def exit_code() -> int:
     return 128 + (_state.received or signal.SIGINT)
 
 
+def end_process() -> NoReturn:
+    """End this process, which got a signal to stop and has cleared up, with its exit code.
+
+    Python itself would still unload the libraries: DuckDB's dies of that by SIGSEGV where its import was interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(exit_code())
+
+
 def watch() -> None:
     """Watch for signals from now on; once is enough. It takes the main thread: in another one nothing happens."""
     if _state.is_watching or threading.current_thread() is not threading.main_thread():
         return
     _state.is_watching = True
+    sys.unraisablehook = _report_unraisable
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not the terminal's to stop
             signal.signal(number, _interrupt)
@@ -144,6 +157,15 @@ def _add_callback(callbacks: list[Callback], callback: Callback) -> Iterator[Non
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     _note(number)
     raise _Interrupt
+
+
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Report an exception that Python cannot raise where it happened, such as in a destructor.
+
+    An interrupt that came there is lost, and no failure: the signal is noted, and the process ends all the same.
+    """
+    if not isinstance(unraisable.exc_value, _Interrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _note(number: int) -> bool:

@@ -5,10 +5,9 @@ Everything that differs from a DuckDB file is here: how it is opened, what its t
 
 import atexit
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache, partial
@@ -19,6 +18,7 @@ from threading import Lock
 
 import duckdb
 
+from secscore_pipeline.system.scratch import scratch_folder
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
 from secscore_pipeline.warehouse.connection import make_folder, prefixes_of, restrict_access
@@ -365,9 +365,10 @@ def _new_engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
     for extension in extensions:
         _load(connection, extension)
     connection.execute("set preserve_insertion_order = false")
-    spilled = tempfile.mkdtemp(prefix="secscore-")  # for its owner alone, whatever the umask
-    atexit.register(shutil.rmtree, spilled, ignore_errors=True)
-    connection.execute("set temp_directory = $folder", {"folder": spilled})
+    stack = ExitStack()
+    spilled = stack.enter_context(scratch_folder(Path(tempfile.gettempdir()) / "secscore-lake"))
+    atexit.register(stack.close)
+    connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
     return connection
 
 

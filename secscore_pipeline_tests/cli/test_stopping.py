@@ -119,6 +119,56 @@ def test_a_command_that_has_hardly_begun_is_stopped(local_azure, store, tmp_path
     assert "Traceback" not in said
 
 
+STOPPED_IN_DUCKDB = """
+import os, signal, sys
+
+def stop_within(frame, event, argument):
+    if frame.f_back.f_code.co_name == "_call_with_frames_removed":  # called by what makes a module in C
+        sys.settrace(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+class WatchForDuckDB:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "_duckdb":
+            sys.settrace(stop_within)
+
+sys.meta_path.insert(0, WatchForDuckDB)
+"""
+
+STOPPED_IN_DESTRUCTOR = """
+import os, signal, sys
+
+class Stops:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+class WatchForCommand:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "secscore_pipeline.cli.query":
+            Stops()
+
+sys.meta_path.insert(0, WatchForCommand)
+"""
+
+RUN = """
+from secscore_pipeline.cli.__main__ import main
+sys.argv = ["secscore", "query", "select 1"]
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", [STOPPED_IN_DUCKDB, STOPPED_IN_DESTRUCTOR], ids=["import", "destructor"])
+def test_a_command_is_stopped_where_python_cannot_be_interrupted(store, tmp_path, moment):
+    ended = subprocess.run(
+        [sys.executable, "-c", moment + RUN], cwd=tmp_path, env={"HOME": str(tmp_path), **store.settings},
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (143, "")
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.slow
 def test_ctrl_c_at_a_prompt_clears_the_line_and_leaves_where_there_is_none(local_azure, store, tmp_path):
     store.use(local_azure(World(subscriptions=1)))

@@ -58,6 +58,16 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 print(reads)
 """
 
+WRITING = """
+import sys
+from secscore_pipeline.warehouse.warehouse import Warehouse
+from secscore_pipeline.warehouse.transactions import transaction
+with Warehouse.from_environment().get_connection() as connection, transaction(connection):
+    connection.execute("insert into internal.record_versions values (7, 1, 'secure_scores', 1, '{}')")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+
 INSERT_VERSION = "insert into internal.record_versions values ($n, 1, 'secure_scores', 1, '{}')"
 
 
@@ -161,21 +171,29 @@ def test_without_turns_writers_clash_and_do_it_again(lake, monkeypatch):
 def test_a_writer_that_is_killed_gives_its_turn_to_the_next(lake, processes):
     with lake.warehouse.get_connection():
         pass
-    code = """
-import sys
-from secscore_pipeline.warehouse.warehouse import Warehouse
-from secscore_pipeline.warehouse.transactions import transaction
-with Warehouse.from_environment().get_connection() as connection, transaction(connection):
-    connection.execute("insert into internal.record_versions values (7, 1, 'secure_scores', 1, '{}')")
-    print("writing", flush=True)
-    sys.stdin.readline()
-"""
-    killed = processes(["-c", code], lake)
-    assert killed.stdout.readline() == "writing\n"
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    kill_while_writing(processes(["-c", WRITING], lake))
     with lake.warehouse.get_connection() as connection, turns.transaction(connection):
         assert connection.execute("select count(*) from internal.record_versions").fetchone() == (0,)
+
+
+def kill_while_writing(process):
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_the_temporary_folder_of_a_killed_process_goes_with_the_next(lake, processes, tmp_path):
+    with lake.warehouse.get_connection():
+        pass
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    kill_while_writing(processes(["-c", WRITING], lake, TMPDIR=str(temporary)))
+    assert len(list(temporary.iterdir())) == 1
+    query = ["-m", "secscore_pipeline.cli", "query", "select count(*) from raw.fetches"]
+    following = processes(query, lake, TMPDIR=str(temporary))
+    said, complaints = following.communicate(timeout=DEADLINE)
+    assert following.returncode == 0, said + complaints
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.slow
