@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
 GRACE = 2.5
 """Seconds that a process has to end by itself after a signal; every write is a transaction or a replaced file."""
@@ -61,17 +60,6 @@ def is_requested() -> bool:
 def exit_code() -> int:
     """Return the exit code of a process that got a signal to stop: 128 and the signal's number, as shells have it."""
     return 128 + (_state.received or signal.SIGINT)
-
-
-def end_process() -> NoReturn:
-    """End this process, which got a signal to stop and has cleared up, with its exit code.
-
-    Python itself would still unload the libraries: DuckDB's dies of that by SIGSEGV where its import was interrupted.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            stream.flush()
-    os._exit(exit_code())
 
 
 def watch() -> None:

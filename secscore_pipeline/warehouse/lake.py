@@ -3,7 +3,6 @@
 Everything that differs from a DuckDB file is here: how it is opened, what its tables cannot have, how it is kept small.
 """
 
-import atexit
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from threading import Lock
 
 import duckdb
 
+from secscore_pipeline.system.ending import call_at_end
 from secscore_pipeline.system.scratch import scratch_folder
 from secscore_pipeline.system.sql_files import load_sql
 from secscore_pipeline.system.stopping import calls_on_stop
@@ -367,7 +367,7 @@ def _new_engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
     connection.execute("set preserve_insertion_order = false")
     stack = ExitStack()
     spilled = stack.enter_context(scratch_folder(Path(tempfile.gettempdir()) / "secscore-lake"))
-    atexit.register(stack.close)
+    call_at_end(stack.close)
     connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
     return connection
 
