@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.contenders import Contender, compare, make_sync
 from bench.groups import LATENCY, PAGE, RECOMMENDATIONS, SCORES, make_large_world
-from bench.processes import KEPT, ROOT, Measures, local_azure
+from bench.processes import KEPT, ROOT, Measures, compile_package, local_azure
 from bench.tables import make_table
 from secscore_pipeline.azure.event_types import EventType
 
@@ -45,6 +45,7 @@ def make_contender(name: str, tree: Path, event_types: tuple[EventType, ...]) ->
     Raises:
         SystemExit: another package would be measured.
     """
+    compile_package(tree)
     path = {"PYTHONPATH": str(tree)}
     program = "import secscore_pipeline; print(secscore_pipeline.__file__)"
     found = subprocess.run(

@@ -1,5 +1,6 @@
 """What the measurements share: a local Azure, what a process took, and environments for the tools of others."""
 
+import compileall
 import json
 import os
 import resource
@@ -48,6 +49,11 @@ def local_azure(
     with LocalAzure(world, latency=latency, page_size=page_size) as azure:
         azure.faults.extend(map(Fault.parse, faults))
         yield azure
+
+
+def compile_package(tree: Path) -> None:
+    """Compile the modules of this program in a tree, as an installation does; else each process may do it anew."""
+    compileall.compile_dir(tree / "secscore_pipeline", quiet=1)
 
 
 def environment_of(azure: LocalAzure) -> dict[str, str]:

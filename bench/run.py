@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from bench import groups
 from bench.groups import Figures, Size
+from bench.processes import ROOT, compile_package
 from bench.tables import PAGE, keep, say, write_tables
 
 GROUPS: dict[str, Callable[[Size], Figures]] = {
@@ -55,6 +56,7 @@ def main() -> None:
     if unknown := set(given.groups) - set(GROUPS):
         parser.error(f"there is no group {', '.join(sorted(unknown))}: use {', '.join(GROUPS)}")
     size = Size(given.subscriptions, given.assessments, given.runs)
+    compile_package(ROOT)
     for group in given.groups or [name for name in GROUPS if name not in ON_REQUEST]:
         print(f"{group}:", file=sys.stderr, flush=True)
         today = datetime.now(UTC).date().isoformat()

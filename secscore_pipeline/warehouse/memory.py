@@ -8,7 +8,7 @@ import duckdb
 
 _Result = TypeVar("_Result")
 
-FRUGAL_MEMORY = 128_000_000
+FRUGAL_MEMORY = 112_000_000
 """Bytes that DuckDB may use before it spills to disk where a run stores or checks."""
 
 _LIMITS = (FRUGAL_MEMORY, 512_000_000)
