@@ -28,8 +28,10 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, work: Callable[[], _Resu
     (before, available) = connection.execute(
         "select current_setting('memory_limit'), parse_formatted_bytes(current_setting('memory_limit'))"
     ).fetchone() or ("", 0)
-    # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was.
-    lift = f"set memory_limit = '{before}'"
+    # Set, not reset: DuckDB 1.5's RESET changes the setting and leaves its buffer pool as it was. It cuts what it tells
+    # to a tenth of a unit: half of one more is told as the same again.
+    number, unit = before.split()
+    lift = f"set memory_limit = '{float(number) + 0.05:.2f} {unit}'"
     try:
         for limit in _LIMITS:
             if limit < available:

@@ -103,7 +103,17 @@ def test_work_that_no_memory_is_enough_for_fails_with_the_limit_as_before():
 def test_no_limit_is_above_what_a_machine_has():
     with duckdb.connect(config={"memory_limit": f"{FRUGAL_MEMORY // 2}B"}) as connection:
         allowed = limit_memory(connection, lambda: connection.execute(MEMORY).fetchone()[0])
-    assert allowed == pytest.approx(FRUGAL_MEMORY // 2, rel=0.001)
+    assert allowed == pytest.approx(FRUGAL_MEMORY // 2, rel=0.002)
+
+
+@pytest.mark.parametrize("before", ["56MB", "800MB", "12345MB"])
+def test_a_limit_is_lifted_to_what_it_was_however_often(before):
+    setting = "select current_setting('memory_limit')"
+    with duckdb.connect(config={"memory_limit": before}) as connection:
+        told = connection.execute(setting).fetchone()
+        for _ in range(5):
+            limit_memory(connection, lambda: None)
+            assert connection.execute(setting).fetchone() == told
 
 
 @of_files
