@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 GRACE = 2.5
@@ -67,7 +68,7 @@ def watch() -> None:
     if _state.is_watching or threading.current_thread() is not threading.main_thread():
         return
     _state.is_watching = True
-    sys.unraisablehook = _report_unraisable
+    sys.unraisablehook = partial(_report_unraisable, sys.unraisablehook)
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not the terminal's to stop
             signal.signal(number, _interrupt)
@@ -147,13 +148,15 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise _Interrupt
 
 
-def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Report an exception that Python cannot raise where it happened, such as in a destructor.
+def _report_unraisable(
+    report: Callable[["sys.UnraisableHookArgs"], object], unraisable: "sys.UnraisableHookArgs"
+) -> None:
+    """Report an exception that Python cannot raise where it happened, such as in a destructor, as it was before.
 
     An interrupt that came there is lost, and no failure: the signal is noted, and the process ends all the same.
     """
     if not isinstance(unraisable.exc_value, _Interrupt):
-        sys.__unraisablehook__(unraisable)
+        report(unraisable)
 
 
 def _note(number: int) -> bool:
