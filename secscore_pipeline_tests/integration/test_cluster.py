@@ -48,11 +48,13 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         awaited(lambda: sum(azure.requests.values()), lambda made: made > 300)
         answering = Event()
         azure.on_arm_request = lambda _: answering.wait(60)
-        os.killpg(workers[0].pid, signal.SIGKILL)
-        workers[1].terminate()  # as an update does, one worker after the other: it ends its run first
         for name in ("DAGSTER_POSTGRES_URL", "SECSCORE_BROKER_URL"):
             monkeypatch.setenv(name, running.environment[name])
-        assert how_it_goes(running, workers[1]) is WorkerStatus.RUNNING
+        with dg.DagsterInstance.from_config(running.environment["DAGSTER_HOME"]) as instance:
+            awaited(lambda: [run_of(worker, instance) for worker in workers], all)
+            os.killpg(workers[0].pid, signal.SIGKILL)
+            workers[1].terminate()  # as an update does, one worker after the other: it ends its run first
+            assert how_it_goes(instance, workers[1]) is WorkerStatus.RUNNING
         answering.set()
         assert workers[1].wait(timeout=DEADLINE) == 0
         running.start("worker")
@@ -75,18 +77,21 @@ def test_a_worker_that_disappears_costs_its_batch_a_second_try_and_nothing_twice
         assert (tmp_path / "report.html").exists()
 
 
-def how_it_goes(running, worker):
+def run_of(worker, instance):
+    """Return the run that a worker executes now, with the worker's name in the queue; None where there is none."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+        task = instance.run_launcher.celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG])
+        if f"-{worker.pid}@" in (name := (task.info or {}).get("hostname", "")):
+            return run, name
+    return None
+
+
+def how_it_goes(instance, worker):
     """Return what run monitoring is told of the run of a worker that has begun to end, and answers no questions."""
-    with dg.DagsterInstance.from_config(running.environment["DAGSTER_HOME"]) as instance:
-        celery = instance.run_launcher.celery
-        (of_it,) = (
-            (run, name)
-            for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-            if f"-{worker.pid}@" in (name := celery.AsyncResult(run.tags[DAGSTER_CELERY_TASK_ID_TAG]).info["hostname"])
-        )
-        run, name = of_it
-        awaited(lambda: celery.control.ping(destination=[name], timeout=1), lambda said: not said)
-        return instance.run_launcher.check_run_worker_health(run).status
+    run, name = run_of(worker, instance)
+    ping = instance.run_launcher.celery.control.ping
+    awaited(lambda: ping(destination=[name], timeout=1), lambda said: not said)
+    return instance.run_launcher.check_run_worker_health(run).status
 
 
 def test_a_worker_without_a_queue_is_told_what_it_lacks(tmp_path):
