@@ -21,6 +21,7 @@ def main() -> NoReturn:
         code = int(exited.code or 0)
     except KeyboardInterrupt:  # before there was a command
         sys.stderr.write("Stopped.\n")
+        code = stopping.exit_code()
     end_process(stopping.exit_code() if stopping.is_requested() else code)
 
 

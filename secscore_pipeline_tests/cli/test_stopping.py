@@ -153,6 +153,7 @@ sys.meta_path.insert(0, WatchForCommand)
 """
 
 RUN = """
+import sys
 from secscore_pipeline.cli.__main__ import main
 sys.argv = ["secscore", "query", "select 1"]
 main()
@@ -167,6 +168,24 @@ def test_a_command_is_stopped_where_python_cannot_be_interrupted(store, tmp_path
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (143, "")
     assert "Traceback" not in ended.stderr
+
+
+INTERRUPTED_AT_ONCE = """
+from secscore_pipeline.system import stopping
+
+def interrupted():
+    raise KeyboardInterrupt
+
+stopping.watch = interrupted
+"""
+
+
+def test_a_command_that_is_interrupted_before_signals_are_watched_for_is_no_success(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT_ONCE + RUN], cwd=tmp_path, env={"HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (130, "Stopped.\n")
 
 
 @pytest.mark.slow
