@@ -1,6 +1,5 @@
 """The group of all commands: each is imported when it is called, and its failures become sentences and exit codes."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -94,8 +93,6 @@ def _flush_streams(code: Any) -> Any:
         except (OSError, ValueError) as error:
             if stream is sys.stdout and not code and isinstance(error, OSError):
                 code = _report(error)
-            # Python tries again when it ends, and would report it in its own words.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
 
 

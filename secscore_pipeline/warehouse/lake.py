@@ -184,7 +184,7 @@ class Lake:
         try:
             connection.execute("set timezone = 'UTC'")
             connection.execute(f"use {name}")
-            connection.execute("set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
+            execute(connection, "set variable catalog = $kind", {"kind": self.catalog.partition(":")[0]})
             yield
         except duckdb.FatalException as error:  # this DuckDB refuses everything from now on
             _engine.cache_clear()
@@ -368,7 +368,7 @@ def _new_engine(extensions: tuple[str, ...]) -> duckdb.DuckDBPyConnection:
     stack = ExitStack()
     spilled = stack.enter_context(scratch_folder(Path(tempfile.gettempdir()) / "secscore-lake"))
     call_at_end(stack.close)
-    connection.execute("set temp_directory = $folder", {"folder": str(spilled)})
+    execute(connection, "set temp_directory = $folder", {"folder": str(spilled)})
     return connection
 
 
